@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#ifndef _VDPA_DRIVER_H_
+#define _VDPA_DRIVER_H_
+
+/**
+ * @file
+ * vDPA devices as their drivers see them.
+ *
+ * Included by vDPA drivers, with ALLOW_INTERNAL_API defined. Distributions of DPDK do
+ * not install their copy, so this one is the way to build a driver out of tree. A driver
+ * registers a device with its operations; the library calls those when a socket is served by
+ * the device. Ring addresses the library hands to a driver were checked against the guest's
+ * memory table; what is in the rings is the guest's and is not checked.
+ *
+ * @par Threads
+ * Operations that take a @c vid run on the library's control thread, one at a time; the others
+ * on whichever thread asks. Functions name their own.
+ *
+ * Sources: guide, "Vhost data path acceleration (vDPA)"; DPDK 22.11.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <rte_compat.h>
+
+#include "rte_vdpa.h"
+#include "rte_vhost.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** All queues of a device, where a function takes a queue. */
+#define RTE_VHOST_QUEUE_ALL	UINT16_MAX
+
+struct rte_device;
+struct rte_vdpa_dev_ops;
+
+/** A vDPA device. Allocated and owned by the library; a driver reads it. */
+struct rte_vdpa_device {
+	TAILQ_ENTRY(rte_vdpa_device) next;	/**< The library's list. */
+	struct rte_device *device;		/**< Device it is built on. */
+	struct rte_vdpa_dev_ops *ops;		/**< As registered. */
+	uint32_t type;				/**< RTE_VHOST_VDPA_DEVICE_TYPE_*. */
+};
+
+/**
+ * What a driver does. Operations return 0 when they succeed and a negative number when they
+ * do not, unless noted. "Must" marks the ones registration insists on; others may be NULL.
+ */
+struct rte_vdpa_dev_ops {
+	/** Must. Say how many queue pairs the device has. */
+	int (*get_queue_num)(struct rte_vdpa_device *dev, uint32_t *queue_num);
+
+	/** Must. Say which virtio features it has, as bits. */
+	int (*get_features)(struct rte_vdpa_device *dev, uint64_t *features);
+
+	/** Must. Say which protocol features it allows, as bits. */
+	int (*get_protocol_features)(struct rte_vdpa_device *dev, uint64_t *protocol_features);
+
+	/** Must. The guest's device is ready: set up the hardware and start it. */
+	int (*dev_conf)(int vid);
+
+	/** Must. Stop the hardware and take its rings down. */
+	int (*dev_close)(int vid);
+
+	/** The connection is gone: drop what was kept across dev_close() for a restart. */
+	int (*dev_cleanup)(int vid);
+
+	/** Must. Start (1) or stop (0) one virtqueue. */
+	int (*set_vring_state)(int vid, int vring, int state);
+
+	/** Must. Negotiated features changed, e.g. VHOST_F_LOG_ALL. */
+	int (*set_features)(int vid);
+
+	/** A migration ended here: announce the guest's address to the network. */
+	int (*migration_done)(int vid);
+
+	/** Return the VFIO group's file descriptor, or a negative number. */
+	int (*get_vfio_group_fd)(int vid);
+
+	/** Return the VFIO device's file descriptor, or a negative number. */
+	int (*get_vfio_device_fd)(int vid);
+
+	/** Say where in the VFIO device (bytes) the doorbell of queue @c qid is, and its
+	 *  size in bytes, so that it can be mapped into the guest. */
+	int (*get_notify_area)(int vid, int qid, uint64_t *offset, uint64_t *size);
+
+	/** See rte_vdpa_get_stats_names(). */
+	int (*get_stats_names)(struct rte_vdpa_device *dev,
+		struct rte_vdpa_stat_name *stats_names, unsigned int size);
+
+	/** See rte_vdpa_get_stats(). */
+	int (*get_stats)(struct rte_vdpa_device *dev, int qid, struct rte_vdpa_stat *stats,
+		unsigned int n);
+
+	/** See rte_vdpa_reset_stats(). */
+	int (*reset_stats)(struct rte_vdpa_device *dev, int qid);
+
+	/** Read @c size bytes of the configuration space, from its start. */
+	int (*get_config)(int vid, uint8_t *config, uint32_t size);
+
+	/** Write @c size bytes at @c offset of the configuration space; @c flags is 1 when
+	 *  a migration restores it, 0 when the guest writes. */
+	int (*set_config)(int vid, uint8_t *config, uint32_t offset, uint32_t size,
+		uint32_t flags);
+
+	/** Say which kind of device it is. Without it: network. */
+	int (*get_dev_type)(struct rte_vdpa_device *dev, uint32_t *type);
+};
+
+/**
+ * Add a device to the list.
+ *
+ * @param rte_dev
+ *   Device it is built on; its name becomes the vDPA device's.
+ * @param ops
+ *   Operations; kept, so they stay valid until rte_vdpa_unregister_device().
+ * @return
+ *   The new device; NULL if @p rte_dev or @p ops is NULL, an operation that must be there is
+ *   missing, @p rte_dev has a vDPA device already, the driver cannot say its type, or memory
+ *   ran out.
+ *
+ * Threads: any. Source: 22.11.
+ */
+__rte_internal
+struct rte_vdpa_device *rte_vdpa_register_device(struct rte_device *rte_dev,
+	struct rte_vdpa_dev_ops *ops);
+
+/**
+ * Take a device off the list and release it. No socket may be served by it any more.
+ *
+ * @param dev
+ *   Device.
+ * @return
+ *   - 0: gone.
+ *   - -1: @p dev is not on the list.
+ *
+ * Threads: any, as long as nobody uses @p dev. Source: 22.11.
+ */
+__rte_internal
+int rte_vdpa_unregister_device(struct rte_vdpa_device *dev);
+
+/**
+ * Let the guest ring the hardware's doorbells itself, or stop that. The frontend is sent each
+ * doorbell's place and maps it into the guest.
+ *
+ * @param vid
+ *   Vhost device served by a vDPA device.
+ * @param qid
+ *   Queue, or #RTE_VHOST_QUEUE_ALL.
+ * @param enable
+ *   Let, or stop.
+ * @return
+ *   - 0: done.
+ *   - -ENODEV: @p vid is not connected or has no vDPA device.
+ *   - -EINVAL: no such queue.
+ *   - -ENOTSUP: VIRTIO_F_VERSION_1 or one of the protocol features HOST_NOTIFIER, BACKEND_REQ
+ *     and BACKEND_SEND_FD was not negotiated, or the driver cannot say where doorbells are.
+ *   - -EFAULT: the driver failed to say where the doorbell is, or the frontend did not agree;
+ *     all queues are back to kicks through the eventfd.
+ *
+ * Threads: any, but not from a callback or an operation called by the control thread while
+ * the frontend waits for an answer. Source: 22.11; spec, BACKEND_VRING_HOST_NOTIFIER_MSG.
+ */
+__rte_internal
+int rte_vhost_host_notifier_ctrl(int vid, uint16_t qid, bool enable);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* _VDPA_DRIVER_H_ */

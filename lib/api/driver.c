@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * rte_vhost_driver_*(): registered sockets.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+
+#include "net/net.h"
+#include "server/endpoint.h"
+
+#define QUEUE_PAIRS_MAX (DEVICE_VQS_MAX / 2)
+
+/* What the built-in net data path can do; all of it is offered by default. */
+#define NET_FEATURES                                                                              \
+	(BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_MTU) |          \
+	 BIT(VIRTIO_NET_F_GSO) | BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6) |    \
+	 BIT(VIRTIO_NET_F_GUEST_ECN) | BIT(VIRTIO_NET_F_GUEST_UFO) |                              \
+	 BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6) | BIT(VIRTIO_NET_F_HOST_ECN) | \
+	 BIT(VIRTIO_NET_F_HOST_UFO) | BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_CTRL_VQ) |   \
+	 BIT(VIRTIO_NET_F_CTRL_RX) | BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VIRTIO_NET_F_MQ) |    \
+	 BIT(VIRTIO_F_ANY_LAYOUT) | BIT(VIRTIO_RING_F_INDIRECT_DESC) |                            \
+	 BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VHOST_USER_F_PROTOCOL_FEATURES) |                     \
+	 BIT(VIRTIO_F_VERSION_1))
+
+#define NET_PROTOCOL_FEATURES                                                              \
+	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) |            \
+	 BIT(VHOST_USER_PROTOCOL_F_NET_MTU) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) |     \
+	 BIT(VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD) | BIT(VHOST_USER_PROTOCOL_F_STATUS))
+
+/* Segmentation makes packets that do not fit one mbuf. */
+#define HOST_SEGMENTATION                                               \
+	(BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6) | \
+	 BIT(VIRTIO_NET_F_HOST_UFO))
+
+#define FLAGS_LATER                                                             \
+	(RTE_VHOST_USER_IOMMU_SUPPORT | RTE_VHOST_USER_POSTCOPY_SUPPORT |       \
+	 RTE_VHOST_USER_ASYNC_COPY)
+#define FLAGS_KNOWN                                                                       \
+	(RTE_VHOST_USER_CLIENT | RTE_VHOST_USER_NO_RECONNECT | RTE_VHOST_USER_RESERVED_1 | \
+	 RTE_VHOST_USER_EXTBUF_SUPPORT | RTE_VHOST_USER_LINEARBUF_SUPPORT |                \
+	 RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS | RTE_VHOST_USER_NET_STATS_ENABLE)
+
+static uint64_t default_features(uint64_t flags)
+{
+	uint64_t features = NET_FEATURES;
+
+	if ((flags & RTE_VHOST_USER_LINEARBUF_SUPPORT) != 0 &&
+	    (flags & RTE_VHOST_USER_EXTBUF_SUPPORT) == 0)
+		features &= ~HOST_SEGMENTATION;
+	return features;
+}
+
+int rte_vhost_driver_register(const char *path, uint64_t flags)
+{
+	struct driver_config config = { .flags = flags,
+					.features = default_features(flags),
+					.supported_features = default_features(flags),
+					.protocol_features = NET_PROTOCOL_FEATURES,
+					.max_queue_pairs = QUEUE_PAIRS_MAX,
+					.backend = &net_backend };
+	int ret;
+
+	if (path == NULL || path[0] == '\0') {
+		LOG_ERR("rte_vhost_driver_register: no path given");
+		return -1;
+	}
+	if ((flags & FLAGS_LATER) != 0) {
+		LOG_ERR("%s: flags 0x%" PRIx64 " (IOMMU, postcopy, async copy) are not "
+			"supported by this version yet; register without them",
+			path, (uint64_t)(flags & FLAGS_LATER));
+		return -1;
+	}
+	if ((flags & ~FLAGS_KNOWN) != 0) {
+		LOG_ERR("%s: flags 0x%" PRIx64 " are unknown", path, (uint64_t)(flags & ~FLAGS_KNOWN));
+		return -1;
+	}
+	ret = endpoint_register(path, &config);
+	if (ret == -EEXIST)
+		LOG_ERR("%s: is registered already", path);
+	else if (ret == -ENAMETOOLONG)
+		LOG_ERR("%s: longer than %d bytes, the most a socket path can have", path,
+			DEVICE_NAME_BYTES - 1);
+	else if (ret < 0)
+		LOG_ERR("%s: cannot be registered (error %d)", path, -ret);
+	return ret < 0 ? -1 : 0;
+}
+
+int rte_vhost_driver_unregister(const char *path)
+{
+	return path == NULL || endpoint_unregister(path) < 0 ? -1 : 0;
+}
+
+int rte_vhost_driver_start(const char *path)
+{
+	int ret = path == NULL ? -EINVAL : endpoint_start(path);
+
+	if (ret < 0)
+		LOG_ERR("%s: cannot be started (error %d)", path != NULL ? path : "(null)", -ret);
+	return ret < 0 ? -1 : 0;
+}
+
+static int set_ops(struct driver_config *config, void *arg)
+{
+	const struct rte_vhost_device_ops *ops = arg;
+
+	config->ops = ops != NULL ? *ops : (struct rte_vhost_device_ops){ 0 };
+	return 0;
+}
+
+int rte_vhost_driver_callback_register(const char *path,
+				       struct rte_vhost_device_ops const *const ops)
+{
+	if (path == NULL)
+		return -1;
+	return endpoint_with_config(path, set_ops, (void *)(uintptr_t)ops) < 0 ? -1 : 0;
+}
+
+/* --- features ---------------------------------------------------------- */
+
+static void store(uint64_t *where, uint64_t value)
+{
+	__atomic_store_n(where, value, __ATOMIC_RELAXED);
+}
+
+/* The application serves the rings itself from here on. */
+static int set_features(struct driver_config *config, void *arg)
+{
+	const uint64_t *features = arg;
+
+	config->supported_features = *features;
+	store(&config->features, *features);
+	config->backend = NULL;
+	return 0;
+}
+
+static int enable_features(struct driver_config *config, void *arg)
+{
+	const uint64_t *features = arg;
+
+	if ((*features & ~config->supported_features) != 0)
+		return -EINVAL;
+	store(&config->features, config->features | *features);
+	return 0;
+}
+
+static int disable_features(struct driver_config *config, void *arg)
+{
+	const uint64_t *features = arg;
+
+	store(&config->features, config->features & ~*features);
+	return 0;
+}
+
+static int get_features(struct driver_config *config, void *arg)
+{
+	*(uint64_t *)arg = config->features;
+	return 0;
+}
+
+static int set_protocol_features(struct driver_config *config, void *arg)
+{
+	store(&config->protocol_features, *(uint64_t *)arg);
+	return 0;
+}
+
+static int get_protocol_features(struct driver_config *config, void *arg)
+{
+	*(uint64_t *)arg = config->protocol_features;
+	return 0;
+}
+
+static int get_queue_num(struct driver_config *config, void *arg)
+{
+	*(uint32_t *)arg = config->max_queue_pairs;
+	return 0;
+}
+
+static int on_config(const char *path, int (*use)(struct driver_config *config, void *arg),
+		     void *arg)
+{
+	if (path == NULL || arg == NULL)
+		return -1;
+	return endpoint_with_config(path, use, arg) < 0 ? -1 : 0;
+}
+
+int rte_vhost_driver_set_features(const char *path, uint64_t features)
+{
+	return on_config(path, set_features, &features);
+}
+
+int rte_vhost_driver_enable_features(const char *path, uint64_t features)
+{
+	return on_config(path, enable_features, &features);
+}
+
+int rte_vhost_driver_disable_features(const char *path, uint64_t features)
+{
+	return on_config(path, disable_features, &features);
+}
+
+int rte_vhost_driver_get_features(const char *path, uint64_t *features)
+{
+	return on_config(path, get_features, features);
+}
+
+int rte_vhost_driver_set_protocol_features(const char *path, uint64_t protocol_features)
+{
+	return on_config(path, set_protocol_features, &protocol_features);
+}
+
+int rte_vhost_driver_get_protocol_features(const char *path, uint64_t *protocol_features)
+{
+	return on_config(path, get_protocol_features, protocol_features);
+}
+
+int rte_vhost_driver_get_queue_num(const char *path, uint32_t *queue_num)
+{
+	return on_config(path, get_queue_num, queue_num);
+}

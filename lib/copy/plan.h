@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The copy plan: a burst first decides what to copy, then copies. Deciding
+ * first puts all cache misses of a burst in flight at once, and keeps the copy
+ * code in one place. A plan holds addresses that were checked when their spans
+ * were made.
+ */
+#ifndef VHOST_NG_PLAN_H
+#define VHOST_NG_PLAN_H
+
+#include "base/shm.h"
+
+struct copy_seg {
+	void *dst;
+	const void *src;
+	uint32_t len_bytes;
+};
+
+#define PLAN_SEGS 128
+struct plan {
+	unsigned int nr_segs;
+	struct copy_seg segs[PLAN_SEGS];
+};
+
+/* Does all copies of the plan, in order, and empties it. */
+void plan_execute(struct plan *plan);
+
+static ALWAYS_INLINE void plan_add(struct plan *plan, void *dst, const void *src, uint32_t len)
+{
+	if (unlikely(plan->nr_segs == PLAN_SEGS))
+		plan_execute(plan);
+	plan->segs[plan->nr_segs++] = (struct copy_seg){ dst, src, len };
+}
+
+/* Into guest memory, out of guest memory. */
+static ALWAYS_INLINE void plan_add_write(struct plan *plan, uint8_t __guest *dst, const void *src,
+					 uint32_t len)
+{
+	plan_add(plan, GUEST_FORCE(void *, dst), src, len);
+}
+
+static ALWAYS_INLINE void plan_add_read(struct plan *plan, void *dst, const uint8_t __guest *src,
+					uint32_t len)
+{
+	plan_add(plan, dst, GUEST_FORCE(const void *, src), len);
+}
+
+#endif

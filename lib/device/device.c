@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The vid table. Slots are filled once and then recycled.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "device.h"
+
+struct device *device_slots[DEVICES_MAX];
+/* Guards in_use of every slot, and filling slots. */
+static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct device *slot_fill(int vid)
+{
+	struct device *dev = aligned_alloc(CACHE_LINE_BYTES, sizeof(*dev) + CACHE_LINE_BYTES -
+							     sizeof(*dev) % CACHE_LINE_BYTES);
+
+	if (dev == NULL)
+		return NULL;
+	memset(dev, 0, sizeof(*dev));
+	pthread_mutex_init(&dev->lock, NULL);
+	pthread_mutex_init(&dev->backend_lock, NULL);
+	dev->vid = vid;
+	dev->backend_fd = -1;
+	__atomic_store_n(&device_slots[vid], dev, __ATOMIC_RELEASE);
+	return dev;
+}
+
+struct device *device_acquire(const struct driver_config *config, const char *ifname)
+{
+	struct device *dev = NULL;
+	int vid;
+
+	pthread_mutex_lock(&slots_lock);
+	for (vid = 0; vid < DEVICES_MAX; vid++) {
+		if (device_slots[vid] == NULL) {
+			dev = slot_fill(vid);
+			break;
+		}
+		if (!device_slots[vid]->in_use) {
+			dev = device_slots[vid];
+			break;
+		}
+	}
+	if (dev != NULL) {
+		pthread_mutex_lock(&dev->lock);
+		dev->in_use = true;
+		dev->config = config;
+		memset(dev->ifname, 0, sizeof(dev->ifname));
+		strncpy(dev->ifname, ifname, sizeof(dev->ifname) - 1);
+		pthread_mutex_unlock(&dev->lock);
+	} else if (vid == DEVICES_MAX) {
+		LOG_ERR("%s: all %d device ids are in use", ifname, DEVICES_MAX);
+	}
+	pthread_mutex_unlock(&slots_lock);
+	return dev;
+}
+
+void device_release(struct device *dev)
+{
+	pthread_mutex_lock(&slots_lock);
+	pthread_mutex_lock(&dev->lock);
+	device_vqs_drop(dev, 0);
+	gmem_put(dev->mem);
+	dev->mem = NULL;
+	dev->features = 0;
+	dev->protocol_features = 0;
+	dev->features_set = false;
+	dev->mtu_bytes = 0;
+	dev->status = 0;
+	dev->ready = false;
+	dev->log_budget = (struct log_budget){ 0 };
+	dev->config = NULL;
+	dev->in_use = false;
+	pthread_mutex_unlock(&dev->lock);
+	pthread_mutex_unlock(&slots_lock);
+
+	pthread_mutex_lock(&dev->backend_lock);
+	fd_close(&dev->backend_fd);
+	pthread_mutex_unlock(&dev->backend_lock);
+}
+
+struct device *device_lock(int vid)
+{
+	struct device *dev = device_slot(vid);
+
+	if (dev == NULL)
+		return NULL;
+	pthread_mutex_lock(&dev->lock);
+	if (dev->in_use)
+		return dev;
+	pthread_mutex_unlock(&dev->lock);
+	return NULL;
+}
+
+void device_gates_close(struct device *dev)
+{
+	for (unsigned int i = 0; i < dev->nr_vqs; i++)
+		gate_close(&dev->vqs[i]->gate);
+}
+
+/* `count`: how many device_gates_close() closed; a handler may make queues. */
+void device_gates_open(struct device *dev, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		gate_open(&dev->vqs[i]->gate);
+}
+
+void device_set_memory(struct device *dev, struct gmem *mem)
+{
+	struct gmem *old = dev->mem;
+
+	dev->mem = mem;
+	for (unsigned int i = 0; i < dev->nr_vqs; i++) {
+		struct vq *vq = dev->vqs[i];
+
+		vq->attach_failed = false;
+		/* A ring that does not fit the new table is not ready: reconcile sees. */
+		if (vring_attached(&vq->ring))
+			vq_attach(dev, vq);
+	}
+	gmem_put(old);
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Devices and queues: the facts a frontend states, and the state we derive
+ * from them.
+ *
+ * Message handlers record facts, on the loop thread, under `device.lock`.
+ * reconcile.c alone derives state from them and calls the application back,
+ * never with the lock held. Data threads see a queue only from inside its
+ * gate, which is open exactly while the queue is ready.
+ *
+ * Device and queue heads are recycled but never freed: a burst on a vid that
+ * has just gone finds a closed gate, not a hole.
+ *
+ * Lock order: loop thread, endpoint, device.lock, gates by index.
+ */
+#ifndef VHOST_NG_DEVICE_H
+#define VHOST_NG_DEVICE_H
+
+#include <pthread.h>
+#include <rte_vhost.h>
+
+#include "base/fdbag.h"
+#include "base/gate.h"
+#include "base/log.h"
+#include "ring/ring.h"
+#include "stats.h"
+
+#define DEVICES_MAX 1024
+#define DEVICE_VQS_MAX 256
+#define DEVICE_NAME_BYTES 108 /* as a socket path */
+
+/* An eventfd slot that the frontend has said nothing about, or "poll". */
+#define EVENTFD_UNSET (-2)
+#define EVENTFD_NONE (-1)
+
+struct device;
+struct vq;
+
+/* What stands above a device: calls upwards go through here only. */
+struct device_backend {
+	const char *name;
+	/* A ring is about to be served: derive what the data path wants to know. */
+	void (*ring_setup)(const struct device *dev, struct vq *vq);
+	/* Rings that must be ready before the device is; 0 for all there are. */
+	unsigned int rings_needed;
+};
+
+/* What an application registered for a socket; shared by its connections. */
+struct driver_config {
+	uint64_t flags;             /* RTE_VHOST_USER_* */
+	uint64_t supported_features; /* the most that may be offered */
+	uint64_t features;          /* offered; atomic, may change any time */
+	uint64_t protocol_features; /* offered; atomic, may change any time */
+	uint32_t max_queue_pairs;
+	struct rte_vhost_device_ops ops;
+	const struct device_backend *backend; /* NULL: the application serves the rings */
+};
+
+/* What the net backend derives when a ring is set up, so that bursts test bits. */
+struct vq_net {
+	uint64_t features;  /* negotiated */
+	uint8_t hdr_bytes;  /* of the virtio-net header before each packet */
+	bool mergeable;     /* a packet may span several chains (host to guest) */
+	bool parse_hdr;     /* the guest may ask for offloads (guest to host) */
+	bool compliant;     /* RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS */
+	bool linear;        /* RTE_VHOST_USER_LINEARBUF_SUPPORT */
+	bool extbuf;        /* RTE_VHOST_USER_EXTBUF_SUPPORT */
+};
+
+struct vq {
+	struct gate gate CACHE_ALIGNED;
+	/* Guarded by the gate. */
+	int callfd;
+	int errfd;
+	uint16_t index;
+	bool stats_on;
+	struct vq_net net;
+	struct device *dev;
+	struct ring ring;
+	struct vq_stats stats CACHE_ALIGNED;
+
+	/* Facts: device.lock, loop thread. */
+	struct vring_addrs addrs CACHE_ALIGNED;
+	uint64_t log_guest_addr;
+	bool addrs_set;
+	bool started;     /* SET_VRING_KICK seen, GET_VRING_BASE not yet */
+	bool enabled;
+	bool resync;      /* just started: the used index comes from the ring */
+	bool renotify;    /* an eventfd changed under a ready queue */
+	int kickfd;
+	/* Derived: reconcile.c. */
+	bool ready;
+	bool attach_failed; /* said so already */
+	/* What rte_vhost_enable_guest_notification() asked for; atomic. */
+	int8_t kicks_wanted; /* -1: never asked */
+};
+
+struct device {
+	pthread_mutex_t lock;
+	int vid;
+	bool in_use;
+	uint32_t nr_vqs; /* atomic; grows while in use, back to 0 at release */
+	struct vq *vqs[DEVICE_VQS_MAX];
+
+	const struct driver_config *config;
+	char ifname[DEVICE_NAME_BYTES];
+
+	/* Facts. */
+	uint64_t features;
+	uint64_t protocol_features;
+	bool features_set;
+	struct gmem *mem;
+	uint16_t mtu_bytes;
+	uint8_t status;
+	int backend_fd; /* SET_BACKEND_REQ_FD */
+	struct log_budget log_budget;
+	/* Serialises requests to the frontend on backend_fd. */
+	pthread_mutex_t backend_lock;
+
+	/* Derived. */
+	bool ready;
+	bool running; /* new_device() succeeded, destroy_device() not yet called */
+};
+
+/* --- slots ------------------------------------------------------------- */
+
+/* Takes a free vid; NULL when all DEVICES_MAX are taken or without memory. */
+struct device *device_acquire(const struct driver_config *config, const char *ifname);
+/* Drops all state and the vid. The device must be stopped. */
+void device_release(struct device *dev);
+
+extern struct device *device_slots[DEVICES_MAX];
+
+/* The slot of a vid, in use or not; NULL when no device ever had it. */
+static ALWAYS_INLINE struct device *device_slot(int vid)
+{
+	if (unlikely((unsigned int)vid >= DEVICES_MAX))
+		return NULL;
+	return __atomic_load_n(&device_slots[vid], __ATOMIC_ACQUIRE);
+}
+
+/* A queue of a vid for the data path; NULL when there is none. */
+static ALWAYS_INLINE struct vq *device_vq(int vid, uint16_t index)
+{
+	struct device *dev = device_slot(vid);
+
+	if (unlikely(dev == NULL || index >= __atomic_load_n(&dev->nr_vqs, __ATOMIC_ACQUIRE)))
+		return NULL;
+	return dev->vqs[index];
+}
+
+/* Locks a device that is in use; NULL (and no lock) otherwise. */
+struct device *device_lock(int vid);
+static inline void device_unlock(struct device *dev)
+{
+	pthread_mutex_unlock(&dev->lock);
+}
+
+/* --- queues ------------------------------------------------------------ */
+
+/* The queue of an index, made (with all below it) when new. Loop thread. */
+struct vq *device_vq_make(struct device *dev, unsigned int index);
+/* Forgets the queues from `first` on; their rings must be stopped. */
+void device_vqs_drop(struct device *dev, unsigned int first);
+
+/* Called with the gate closed. */
+void vq_stop(struct vq *vq);
+int vq_attach(struct device *dev, struct vq *vq);
+void vq_set_eventfd(int *slot, int fd);
+
+/* Raises the guest's interrupt; counts and reports it. Inside the gate. */
+void vq_signal(struct vq *vq);
+/* Same, but only if the guest wants to be notified of what was published. */
+static ALWAYS_INLINE void vq_notify(enum ring_kind k, struct vq *vq)
+{
+	if (ring_notify_needed(k, &vq->ring))
+		vq_signal(vq);
+}
+/* The ring is broken (ring.fault says how): tell the log and the frontend. */
+void vq_report_broken(struct vq *vq);
+/* Tells the guest whether to kick; inside the gate or with it closed. */
+void vq_apply_kicks_wanted(struct vq *vq);
+
+/* --- state ------------------------------------------------------------- */
+
+/* Feature bits that were both offered and acknowledged. */
+static inline bool device_has(const struct device *dev, unsigned int bit)
+{
+	return (dev->features & BIT(bit)) != 0;
+}
+
+static inline bool device_has_proto(const struct device *dev, unsigned int bit)
+{
+	return (dev->protocol_features & BIT(bit)) != 0;
+}
+
+/* Swaps the memory table; all gates closed. Takes over the reference. */
+void device_set_memory(struct device *dev, struct gmem *mem);
+
+/*
+ * Called with device.lock held, on the loop thread; they drop the lock around
+ * application callbacks.
+ */
+void device_reconcile_rings(struct device *dev); /* queue states, gates closed by caller */
+void device_reconcile_start(struct device *dev); /* new_device(), gates open */
+void device_stop(struct device *dev);            /* destroy_device(), gates open */
+/* The connection is gone: stop everything, forget everything. */
+void device_shutdown(struct device *dev);
+
+void device_gates_close(struct device *dev);
+void device_gates_open(struct device *dev, unsigned int count);
+
+#endif

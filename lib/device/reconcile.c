@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * From facts to state. After every message the loop thread asks what each
+ * queue and the device should be now, and walks there in a fixed order:
+ *
+ *   queue:   not ready -> ready   attach the ring, vring_state_changed(1), open the gate
+ *            ready -> not ready   close the gate, vring_state_changed(0)
+ *   device:  not running -> running   new_device(), with the gates open
+ *            running -> stopped       destroy_device(), with the gates open
+ *
+ * Queues come before the device on the way up. This file is the only caller of
+ * application callbacks but for guest_notified() (data path) and the
+ * connection callbacks (server/).
+ */
+#include <linux/virtio_config.h>
+
+#include "device.h"
+
+static void notify_queue(struct device *dev, struct vq *vq, int enable)
+{
+	device_unlock(dev);
+	if (dev->config->ops.vring_state_changed != NULL)
+		dev->config->ops.vring_state_changed(dev->vid, vq->index, enable);
+	pthread_mutex_lock(&dev->lock);
+}
+
+/* Facts only: does the frontend want this queue served? */
+static bool vq_wanted(const struct device *dev, const struct vq *vq)
+{
+	return vq->started && vq->enabled && vq->addrs_set && vq->ring.size != 0 &&
+	       vq->callfd != EVENTFD_UNSET && dev->mem != NULL && dev->features_set;
+}
+
+static void vq_lower(struct device *dev, struct vq *vq)
+{
+	gate_close(&vq->gate);
+	vq->ready = false;
+	notify_queue(dev, vq, 0);
+}
+
+static void vq_raise(struct device *dev, struct vq *vq)
+{
+	if (!vring_attached(&vq->ring) && vq_attach(dev, vq) < 0)
+		return;
+	vq->ready = true;
+	notify_queue(dev, vq, 1);
+	gate_open(&vq->gate);
+}
+
+static void vq_reconcile(struct device *dev, struct vq *vq)
+{
+	bool wanted = vq_wanted(dev, vq) && !vq->attach_failed;
+
+	if (vq->ready && (!wanted || !vring_attached(&vq->ring) || vq->renotify))
+		vq_lower(dev, vq);
+	vq->renotify = false;
+	if (wanted && !vq->ready)
+		vq_raise(dev, vq);
+}
+
+void device_reconcile_rings(struct device *dev)
+{
+	for (unsigned int i = 0; i < dev->nr_vqs; i++)
+		vq_reconcile(dev, dev->vqs[i]);
+}
+
+static bool device_wanted(const struct device *dev)
+{
+	const struct device_backend *backend = dev->config->backend;
+	unsigned int needed = backend != NULL ? backend->rings_needed : 0;
+
+	if (needed == 0)
+		needed = dev->nr_vqs;
+	if (needed == 0 || needed > dev->nr_vqs)
+		return false;
+	for (unsigned int i = 0; i < needed; i++)
+		if (!dev->vqs[i]->ready)
+			return false;
+	return !device_has_proto(dev, VHOST_USER_PROTOCOL_F_STATUS) ||
+	       (dev->status & VIRTIO_CONFIG_S_DRIVER_OK) != 0;
+}
+
+void device_reconcile_start(struct device *dev)
+{
+	int ret = 0;
+
+	if (dev->running || !device_wanted(dev))
+		return;
+	dev->ready = true;
+	device_unlock(dev);
+	if (dev->config->ops.new_device != NULL)
+		ret = dev->config->ops.new_device(dev->vid);
+	pthread_mutex_lock(&dev->lock);
+	/* Refused: asked again after the next message. */
+	dev->running = ret == 0;
+}
+
+void device_stop(struct device *dev)
+{
+	dev->ready = false;
+	if (!dev->running)
+		return;
+	dev->running = false;
+	device_unlock(dev);
+	if (dev->config->ops.destroy_device != NULL)
+		dev->config->ops.destroy_device(dev->vid);
+	pthread_mutex_lock(&dev->lock);
+}
+
+void device_shutdown(struct device *dev)
+{
+	pthread_mutex_lock(&dev->lock);
+	device_stop(dev);
+	for (unsigned int i = 0; i < dev->nr_vqs; i++) {
+		struct vq *vq = dev->vqs[i];
+
+		if (vq->ready)
+			gate_close(&vq->gate);
+		vq->ready = false;
+	}
+	device_unlock(dev);
+}

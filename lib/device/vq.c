@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Queue heads: made on demand, kept for ever, emptied when a device goes.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "device.h"
+
+static void vq_reset(struct vq *vq)
+{
+	vq_set_eventfd(&vq->callfd, EVENTFD_UNSET);
+	vq_set_eventfd(&vq->kickfd, EVENTFD_UNSET);
+	vq_set_eventfd(&vq->errfd, EVENTFD_UNSET);
+	vring_detach(&vq->ring);
+	memset(&vq->ring, 0, sizeof(vq->ring));
+	memset(&vq->stats, 0, sizeof(vq->stats));
+	vq->addrs = (struct vring_addrs){ 0 };
+	vq->log_guest_addr = 0;
+	vq->addrs_set = false;
+	vq->started = false;
+	vq->enabled = false;
+	vq->resync = false;
+	vq->renotify = false;
+	vq->ready = false;
+	vq->attach_failed = false;
+	vq->net = (struct vq_net){ 0 };
+	vq->stats_on = false;
+	__atomic_store_n(&vq->kicks_wanted, -1, __ATOMIC_RELAXED);
+}
+
+struct vq *device_vq_make(struct device *dev, unsigned int index)
+{
+	for (unsigned int i = dev->nr_vqs; i <= index; i++) {
+		struct vq *vq = dev->vqs[i];
+
+		if (vq == NULL) {
+			vq = aligned_alloc(CACHE_LINE_BYTES, sizeof(*vq));
+			if (vq == NULL)
+				return NULL;
+			memset(vq, 0, sizeof(*vq));
+			gate_init(&vq->gate);
+			vq->dev = dev;
+			vq->index = (uint16_t)i;
+			vq->callfd = EVENTFD_UNSET;
+			vq->kickfd = EVENTFD_UNSET;
+			vq->errfd = EVENTFD_UNSET;
+			dev->vqs[i] = vq;
+		}
+		vq_reset(vq);
+		vq->stats_on = (dev->config->flags & RTE_VHOST_USER_NET_STATS_ENABLE) != 0;
+		/* Without bit 30 the frontend never enables: rings start enabled. */
+		vq->enabled = dev->features_set && !device_has(dev, VHOST_USER_F_PROTOCOL_FEATURES);
+		__atomic_store_n(&dev->nr_vqs, i + 1, __ATOMIC_RELEASE);
+	}
+	return dev->vqs[index];
+}
+
+void device_vqs_drop(struct device *dev, unsigned int first)
+{
+	unsigned int count = dev->nr_vqs;
+
+	if (first >= count)
+		return;
+	__atomic_store_n(&dev->nr_vqs, first, __ATOMIC_RELEASE);
+	for (unsigned int i = first; i < count; i++) {
+		struct vq *vq = dev->vqs[i];
+
+		/* Closed already (the queue is not ready); this waits out a visitor. */
+		gate_close(&vq->gate);
+		vq_reset(vq);
+		gate_open(&vq->gate);
+	}
+}
+
+void vq_set_eventfd(int *slot, int fd)
+{
+	fd_close(slot);
+	*slot = fd;
+}
+
+void vq_stop(struct vq *vq)
+{
+	vq->started = false;
+	vq->addrs_set = false;
+	/* The next start brings new ones (the stock library forgets both, too). */
+	vq_set_eventfd(&vq->kickfd, EVENTFD_UNSET);
+	vq_set_eventfd(&vq->callfd, EVENTFD_UNSET);
+	vring_detach(&vq->ring);
+	vq->ring.fault = RING_FAULT_NONE;
+	vq->ring.signalled_valid = false;
+}
+
+/*
+ * A ring that just started: what the guest was told last stands in the ring.
+ * Everything after it is served (again): a backend that died had fetched it,
+ * but never gave it back.
+ */
+static void vq_resync(struct vq *vq)
+{
+	struct ring *vr = &vq->ring;
+	uint16_t used = shm_load16(GUEST_FIELD(vr->used, struct vring_used, idx));
+
+	if (used != vr->last_avail)
+		LOG_WARN("%s: queue %u: starts at %u but the ring says %u was used; resuming "
+			 "from there (packets may be repeated)",
+			 vq->dev->ifname, vq->index, vr->last_avail, used);
+	vring_set_base(vr, used, used);
+	vq->resync = false;
+}
+
+int vq_attach(struct device *dev, struct vq *vq)
+{
+	int ret = vring_attach(&vq->ring, dev->mem, &vq->addrs);
+
+	if (ret < 0) {
+		if (!vq->attach_failed)
+			LOG_ERR("%s: queue %u: its ring %s", dev->ifname, vq->index,
+				ret == -EINVAL ? "is not aligned" :
+						 "is not whole inside one memory region");
+		vq->attach_failed = true;
+		return ret;
+	}
+	vq->attach_failed = false;
+	vq->ring.event_idx = device_has(dev, VIRTIO_RING_F_EVENT_IDX);
+	if (vq->resync)
+		vq_resync(vq);
+	if (dev->config->backend != NULL)
+		dev->config->backend->ring_setup(dev, vq);
+	vq_apply_kicks_wanted(vq);
+	return 0;
+}
+
+void vq_apply_kicks_wanted(struct vq *vq)
+{
+	int8_t wanted = __atomic_load_n(&vq->kicks_wanted, __ATOMIC_RELAXED);
+
+	if (wanted >= 0 && vring_attached(&vq->ring))
+		ring_kick_enable(RING_SPLIT, &vq->ring, wanted != 0);
+}
+
+void vq_signal(struct vq *vq)
+{
+	struct device *dev = vq->dev;
+
+	if (vq->callfd < 0)
+		return;
+	if (eventfd_write(vq->callfd, 1) != 0 && errno != EAGAIN) {
+		vq->stats.notifications_failed++;
+		return;
+	}
+	vq->stats.guest_notifications++;
+	if (dev->config->ops.guest_notified != NULL)
+		dev->config->ops.guest_notified(dev->vid);
+}
+
+COLD void vq_report_broken(struct vq *vq)
+{
+	enum ring_fault fault = vq->ring.fault;
+
+	vq->stats.faults[fault]++;
+	LOG_ERR("%s: queue %u is broken (%s) and stopped until the guest resets it",
+		vq->dev->ifname, vq->index, ring_fault_name(fault));
+	if (vq->errfd >= 0)
+		(void)eventfd_write(vq->errfd, 1);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Guest memory as an immutable, reference-counted snapshot of its regions. A
+ * new memory table is a new snapshot; the control thread swaps it in while the
+ * queue gates are closed, and whoever still holds a reference keeps the old
+ * mappings alive.
+ *
+ * Every address that a guest or frontend names becomes a span here or nowhere.
+ */
+#ifndef VHOST_NG_GMEM_H
+#define VHOST_NG_GMEM_H
+
+#include "region.h"
+
+#define GMEM_REGIONS_MAX 8
+
+/* What a lookup needs of a region, and nothing else: two to a cache line. */
+struct gmem_map {
+	uint64_t gpa;
+	uint64_t size_bytes;
+	uint8_t __guest *host;
+};
+
+struct gmem {
+	uint32_t refs;
+	uint32_t nr_regions;
+	struct gmem_map maps[GMEM_REGIONS_MAX];   /* sorted by guest address */
+	struct region *regions[GMEM_REGIONS_MAX]; /* same order */
+};
+
+/*
+ * Builds a snapshot out of `count` regions (it takes over the caller's
+ * references, also on failure) and sorts them. Returns NULL when there are too
+ * many, when two overlap in guest or frontend addresses, or without memory.
+ */
+struct gmem *gmem_build(struct region **regions, unsigned int count);
+struct gmem *gmem_get(struct gmem *m);
+void gmem_put(struct gmem *m);
+
+/*
+ * A queue's window on guest memory: the snapshot and the region that was hit
+ * last, which makes the common lookup one compare. Belongs to one thread at a
+ * time (the queue gate sees to that).
+ */
+struct memview {
+	struct gmem_map last;
+	const struct gmem *mem;
+};
+
+static inline void memview_set(struct memview *view, const struct gmem *mem)
+{
+	*view = (struct memview){ .mem = mem };
+	if (mem != NULL && mem->nr_regions != 0)
+		view->last = mem->maps[0];
+}
+
+/*
+ * Turns `len` bytes of guest physical memory into spans: one a region that the
+ * range touches. Returns how many, -EFAULT when any byte of it is outside, or
+ * -E2BIG when it takes more than `max`. A length of 0 is 0 spans.
+ */
+int gmem_resolve(struct memview *view, gpa_t addr, uint32_t len, struct span *out,
+		 unsigned int max);
+
+/* The fast lane: the range lies in the region of the last hit. */
+static ALWAYS_INLINE bool gmem_resolve_last(const struct memview *view, gpa_t addr, uint32_t len,
+					    struct span *out)
+{
+	uint64_t off = addr.v - view->last.gpa;
+
+	if (unlikely(!range_within(off, len, view->last.size_bytes)))
+		return false;
+	out->ptr = view->last.host + off;
+	out->len_bytes = len;
+	return true;
+}
+
+/* A frontend address range inside one region; false when it is in none. */
+bool gmem_resolve_uva(const struct gmem *mem, uva_t addr, uint64_t len, uint8_t __guest **out);
+
+#endif

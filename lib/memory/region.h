@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One mapped piece of guest memory. What the frontend says about it (address,
+ * size, offset, file) is hostile and is checked here, once.
+ */
+#ifndef VHOST_NG_REGION_H
+#define VHOST_NG_REGION_H
+
+#include "addr.h"
+#include "span.h"
+
+/* As it comes from the wire. */
+struct region_desc {
+	gpa_t gpa;
+	uva_t uva;
+	uint64_t size_bytes;
+	uint64_t mmap_offset_bytes;
+};
+
+struct region {
+	gpa_t gpa;
+	uva_t uva;
+	uint64_t size_bytes;
+	uint8_t __guest *host; /* where gpa is mapped */
+	void *mmap_addr;
+	uint64_t mmap_size_bytes;
+	int fd;
+	uint32_t refs;
+};
+
+/*
+ * Maps `desc` from `fd`. On success *out holds one reference and owns `fd`.
+ * `index` is only for the log. Returns 0, -EINVAL (the numbers make no sense),
+ * -ENXIO (the file is too small), -ENOTSUP (kind of file), -ENOMEM, or what
+ * mmap said. On failure `fd` stays the caller's.
+ */
+int region_map(const struct region_desc *desc, int fd, unsigned int index, struct region **out);
+
+struct region *region_get(struct region *r);
+void region_put(struct region *r);
+
+#endif

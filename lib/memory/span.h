@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A span is a checked piece of guest memory: `len_bytes` bytes from `ptr` lie
+ * inside one mapping. gmem.c and the inline lookup in gmem.h are its only
+ * producers; whoever holds a span need not check it again.
+ */
+#ifndef VHOST_NG_SPAN_H
+#define VHOST_NG_SPAN_H
+
+#include "base/shm.h"
+
+struct span {
+	uint8_t __guest *ptr;
+	uint32_t len_bytes;
+};
+
+/*
+ * The one range test of the code base: do `len` bytes from offset `off` lie
+ * inside `size`? Written without an addition, so it cannot overflow.
+ */
+static ALWAYS_INLINE bool range_within(uint64_t off, uint64_t len, uint64_t size)
+{
+	return off < size && len <= size - off;
+}
+
+static inline uint64_t spans_bytes(const struct span *spans, unsigned int count)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < count; i++)
+		sum += spans[i].len_bytes;
+	return sum;
+}
+
+/* Copies up to `len` bytes out of the head of a span list; returns how many. */
+size_t spans_read(const struct span *spans, unsigned int count, void *dst, size_t len);
+
+#endif

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <string.h>
+
+#include <netinet/in.h>
+
+#include <rte_ip.h>
+#include <rte_net.h>
+#include <rte_tcp.h>
+#include <rte_udp.h>
+
+#include "hdr.h"
+
+#define TCP_CSUM_OFFSET 16
+#define UDP_CSUM_OFFSET 6
+#define SCTP_CSUM_OFFSET 8
+#define GSO_TYPE(hdr) ((hdr)->gso_type & ~VIRTIO_NET_HDR_GSO_ECN)
+
+/* What a packet is made of, as far as offloads need to know. */
+struct layers {
+	uint32_t ptype;
+	uint16_t l2_bytes, l3_bytes, l4_bytes;
+	uint8_t l4_proto; /* 0: none that we know */
+	bool ipv4;
+};
+
+/* --- guest to host ----------------------------------------------------- */
+
+static bool parse(const struct rte_mbuf *m, struct layers *out)
+{
+	struct rte_net_hdr_lens lens = { 0 };
+	uint32_t ptype = rte_net_get_ptype(m, &lens, RTE_PTYPE_L2_MASK | RTE_PTYPE_L3_MASK |
+							     RTE_PTYPE_L4_MASK);
+	uint32_t l4 = ptype & RTE_PTYPE_L4_MASK;
+
+	*out = (struct layers){ .ptype = ptype,
+				.l2_bytes = lens.l2_len,
+				.l3_bytes = lens.l3_len,
+				.l4_bytes = lens.l4_len,
+				.ipv4 = RTE_ETH_IS_IPV4_HDR(ptype) };
+	if (!out->ipv4 && !RTE_ETH_IS_IPV6_HDR(ptype))
+		return false;
+	if (out->ipv4 && out->l3_bytes < sizeof(struct rte_ipv4_hdr))
+		return false;
+	if (l4 == RTE_PTYPE_L4_TCP && out->l4_bytes >= sizeof(struct rte_tcp_hdr))
+		out->l4_proto = IPPROTO_TCP;
+	else if (l4 == RTE_PTYPE_L4_UDP)
+		out->l4_proto = IPPROTO_UDP;
+	else if (l4 == RTE_PTYPE_L4_SCTP)
+		out->l4_proto = IPPROTO_SCTP;
+	else
+		return false;
+	/* Whoever acts on the flags later expects whole headers up front. */
+	return (uint32_t)out->l2_bytes + out->l3_bytes + out->l4_bytes <=
+	       rte_pktmbuf_data_len(m);
+}
+
+/* Where two bytes of a packet are; false when they straddle segments. */
+static uint8_t *two_bytes_at(struct rte_mbuf *m, uint32_t off)
+{
+	while (m != NULL && off >= m->data_len) {
+		off -= m->data_len;
+		m = m->next;
+	}
+	return m != NULL && off + 2 <= m->data_len ? rte_pktmbuf_mtod_offset(m, uint8_t *, off) :
+						     NULL;
+}
+
+/* Completes a checksum as the header asks (virtio 1.2, 5.1.6.2). */
+static void software_checksum(const struct virtio_net_hdr_v1 *hdr, struct rte_mbuf *m)
+{
+	uint32_t start = hdr->csum_start;
+	uint32_t field = start + hdr->csum_offset;
+	uint8_t *where;
+	uint16_t sum;
+
+	if (start >= m->pkt_len || field + 2 > m->pkt_len)
+		return;
+	where = two_bytes_at(m, field);
+	if (where == NULL || rte_raw_cksum_mbuf(m, start, m->pkt_len - start, &sum) < 0)
+		return;
+	if (sum != 0xffff)
+		sum = (uint16_t)~sum;
+	memcpy(where, &sum, sizeof(sum));
+}
+
+static uint64_t tx_checksum_flag(const struct layers *l, const struct virtio_net_hdr_v1 *hdr)
+{
+	if (hdr->csum_start != l->l2_bytes + l->l3_bytes)
+		return 0;
+	if (l->l4_proto == IPPROTO_TCP && hdr->csum_offset == TCP_CSUM_OFFSET)
+		return RTE_MBUF_F_TX_TCP_CKSUM;
+	if (l->l4_proto == IPPROTO_UDP && hdr->csum_offset == UDP_CSUM_OFFSET)
+		return RTE_MBUF_F_TX_UDP_CKSUM;
+	if (l->l4_proto == IPPROTO_SCTP && hdr->csum_offset == SCTP_CSUM_OFFSET)
+		return RTE_MBUF_F_TX_SCTP_CKSUM;
+	return 0;
+}
+
+/* Does the GSO request fit the packet it came with? */
+static bool gso_valid(const struct layers *l, const struct virtio_net_hdr_v1 *hdr)
+{
+	if (hdr->gso_size == 0)
+		return false;
+	switch (GSO_TYPE(hdr)) {
+	case VIRTIO_NET_HDR_GSO_TCPV4:
+		return l->l4_proto == IPPROTO_TCP && l->ipv4;
+	case VIRTIO_NET_HDR_GSO_TCPV6:
+		return l->l4_proto == IPPROTO_TCP && !l->ipv4;
+	case VIRTIO_NET_HDR_GSO_UDP:
+		return l->l4_proto == IPPROTO_UDP;
+	default:
+		return false;
+	}
+}
+
+static void to_mbuf_legacy(const struct virtio_net_hdr_v1 *hdr, struct rte_mbuf *m,
+			   const struct layers *l)
+{
+	bool needs_csum = (hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) != 0;
+	uint64_t flags = l->ipv4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
+	uint64_t csum = needs_csum ? tx_checksum_flag(l, hdr) : 0;
+
+	if (needs_csum && csum == 0) {
+		/* Not a checksum that an mbuf can ask for. */
+		if (GSO_TYPE(hdr) == VIRTIO_NET_HDR_GSO_NONE)
+			software_checksum(hdr, m);
+		return;
+	}
+	if (GSO_TYPE(hdr) != VIRTIO_NET_HDR_GSO_NONE) {
+		if (!gso_valid(l, hdr))
+			return;
+		flags |= l->l4_proto == IPPROTO_TCP ? RTE_MBUF_F_TX_TCP_SEG :
+						      RTE_MBUF_F_TX_UDP_SEG;
+		m->tso_segsz = hdr->gso_size;
+		m->l4_len = l->l4_bytes;
+	}
+	m->ol_flags |= flags | csum;
+	m->l2_len = l->l2_bytes;
+	m->l3_len = l->l3_bytes;
+}
+
+static void to_mbuf_compliant(const struct virtio_net_hdr_v1 *hdr, struct rte_mbuf *m,
+			      const struct layers *l, bool known)
+{
+	m->packet_type = l->ptype;
+	m->ol_flags |= RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN;
+	if ((hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) != 0) {
+		uint32_t headers = (uint32_t)l->l2_bytes + l->l3_bytes + l->l4_bytes;
+
+		if (known && hdr->csum_start <= headers)
+			m->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_NONE;
+		else
+			software_checksum(hdr, m);
+	}
+	if (GSO_TYPE(hdr) != VIRTIO_NET_HDR_GSO_NONE && known && gso_valid(l, hdr)) {
+		m->ol_flags |= RTE_MBUF_F_RX_LRO | RTE_MBUF_F_RX_L4_CKSUM_NONE;
+		m->tso_segsz = hdr->gso_size;
+	}
+}
+
+void hdr_to_mbuf(const struct virtio_net_hdr_v1 *hdr, struct rte_mbuf *m, bool compliant)
+{
+	struct layers l;
+	bool known = parse(m, &l);
+
+	if (compliant)
+		to_mbuf_compliant(hdr, m, &l, known);
+	else if (known)
+		to_mbuf_legacy(hdr, m, &l);
+	else if ((hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) != 0 &&
+		 GSO_TYPE(hdr) == VIRTIO_NET_HDR_GSO_NONE)
+		software_checksum(hdr, m);
+}
+
+/* --- host to guest ----------------------------------------------------- */
+
+/* A checksum request: which protocol, where its header is, where its sum. */
+struct request {
+	uint64_t ol_flags;
+	uint8_t l4_proto; /* 0: no L4 checksum wanted */
+	uint16_t field_offset;
+	uint32_t l3_off, l4_off;
+};
+
+static void read_request(const struct rte_mbuf *m, struct request *r)
+{
+	uint64_t flags = m->ol_flags;
+	uint32_t outer = 0;
+
+	/* Segmentation implies the checksum of the protocol it segments. */
+	if ((flags & RTE_MBUF_F_TX_TCP_SEG) != 0)
+		flags = (flags & ~RTE_MBUF_F_TX_L4_MASK) | RTE_MBUF_F_TX_TCP_CKSUM;
+	else if ((flags & RTE_MBUF_F_TX_UDP_SEG) != 0)
+		flags = (flags & ~RTE_MBUF_F_TX_L4_MASK) | RTE_MBUF_F_TX_UDP_CKSUM;
+	/* Under a tunnel l2_len counts from the end of the outer IP header. */
+	if ((flags & RTE_MBUF_F_TX_TUNNEL_MASK) != 0)
+		outer = (uint32_t)(m->outer_l2_len + m->outer_l3_len);
+
+	*r = (struct request){ .ol_flags = flags, .l3_off = outer + m->l2_len };
+	r->l4_off = r->l3_off + m->l3_len;
+	switch (flags & RTE_MBUF_F_TX_L4_MASK) {
+	case RTE_MBUF_F_TX_TCP_CKSUM:
+		r->l4_proto = IPPROTO_TCP;
+		r->field_offset = TCP_CSUM_OFFSET;
+		break;
+	case RTE_MBUF_F_TX_UDP_CKSUM:
+		r->l4_proto = IPPROTO_UDP;
+		r->field_offset = UDP_CSUM_OFFSET;
+		break;
+	case RTE_MBUF_F_TX_SCTP_CKSUM:
+		r->l4_proto = IPPROTO_SCTP;
+		r->field_offset = SCTP_CSUM_OFFSET;
+		break;
+	}
+}
+
+/* Copies the headers that we are going to write to. */
+static bool copy_headers(const struct rte_mbuf *m, const struct request *r,
+			 struct hdr_patch *patch)
+{
+	uint32_t len = r->l4_proto != 0 ? r->l4_off + r->field_offset + 2u :
+					  r->l3_off + (uint32_t)sizeof(struct rte_ipv4_hdr);
+	const void *bytes;
+
+	if ((r->ol_flags & RTE_MBUF_F_TX_IPV6) == 0 &&
+	    m->l3_len < sizeof(struct rte_ipv4_hdr))
+		return false;
+	if ((r->ol_flags & RTE_MBUF_F_TX_IPV6) != 0 && m->l3_len < sizeof(struct rte_ipv6_hdr))
+		return false;
+	len = RTE_MAX(len, r->l4_off);
+	if (len > sizeof(patch->bytes) || len > m->pkt_len)
+		return false;
+	bytes = rte_pktmbuf_read(m, 0, len, patch->bytes);
+	if (bytes == NULL)
+		return false;
+	if (bytes != patch->bytes)
+		memcpy(patch->bytes, bytes, len);
+	patch->len_bytes = len;
+	return true;
+}
+
+/* Sum over the pseudo header, length included, as a partial checksum holds it. */
+static uint16_t pseudo_sum(const struct request *r, const struct hdr_patch *patch)
+{
+	const void *l3 = patch->bytes + r->l3_off;
+	bool ipv6 = (r->ol_flags & RTE_MBUF_F_TX_IPV6) != 0;
+
+	return ipv6 ? rte_ipv6_phdr_cksum(l3, 0) : rte_ipv4_phdr_cksum(l3, 0);
+}
+
+/* The whole checksum, for a guest that takes no partial ones. */
+static bool full_checksum(const struct rte_mbuf *m, const struct request *r, uint16_t old,
+			  uint16_t pseudo, uint16_t *out)
+{
+	uint16_t body;
+	uint32_t sum;
+
+	if (r->l4_proto == IPPROTO_SCTP ||
+	    rte_raw_cksum_mbuf(m, r->l4_off, m->pkt_len - r->l4_off, &body) < 0)
+		return false;
+	/* Without what stands in the checksum field now. */
+	sum = (uint32_t)body + pseudo + (uint16_t)~old;
+	sum = (sum >> 16) + (sum & 0xffff);
+	sum = (sum >> 16) + (sum & 0xffff);
+	*out = (uint16_t)~sum;
+	if (*out == 0 && r->l4_proto == IPPROTO_UDP)
+		*out = 0xffff;
+	return true;
+}
+
+static bool fill_l4_checksum(const struct rte_mbuf *m, const struct request *r, uint64_t features,
+			     struct virtio_net_hdr_v1 *hdr, struct hdr_patch *patch)
+{
+	uint8_t *field = patch->bytes + r->l4_off + r->field_offset;
+	uint16_t old, sum;
+
+	memcpy(&old, field, sizeof(old));
+	/* SCTP has no pseudo header; its CRC is the guest's business. */
+	sum = r->l4_proto == IPPROTO_SCTP ? old : pseudo_sum(r, patch);
+	if ((features & BIT(VIRTIO_NET_F_GUEST_CSUM)) != 0) {
+		hdr->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+		hdr->csum_start = (uint16_t)r->l4_off;
+		hdr->csum_offset = r->field_offset;
+	} else if (!full_checksum(m, r, old, sum, &sum)) {
+		return false;
+	}
+	memcpy(field, &sum, sizeof(sum));
+	return true;
+}
+
+/* Segmentation left to the guest, if it agreed to that. */
+static bool fill_gso(const struct rte_mbuf *m, const struct request *r, uint64_t features,
+		     struct virtio_net_hdr_v1 *hdr)
+{
+	unsigned int needed;
+
+	if ((r->ol_flags & RTE_MBUF_F_TX_TUNNEL_MASK) != 0 || m->tso_segsz == 0)
+		return false;
+	if ((r->ol_flags & RTE_MBUF_F_TX_UDP_SEG) != 0) {
+		hdr->gso_type = VIRTIO_NET_HDR_GSO_UDP;
+		needed = VIRTIO_NET_F_GUEST_UFO;
+	} else if ((r->ol_flags & RTE_MBUF_F_TX_IPV6) != 0) {
+		hdr->gso_type = VIRTIO_NET_HDR_GSO_TCPV6;
+		needed = VIRTIO_NET_F_GUEST_TSO6;
+	} else {
+		hdr->gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+		needed = VIRTIO_NET_F_GUEST_TSO4;
+	}
+	hdr->gso_size = m->tso_segsz;
+	hdr->hdr_len = (uint16_t)(r->l4_off + m->l4_len);
+	return (features & BIT(needed)) != 0;
+}
+
+bool hdr_from_mbuf(const struct rte_mbuf *m, uint64_t features, struct virtio_net_hdr_v1 *hdr,
+		   struct hdr_patch *patch)
+{
+	struct request r;
+
+	read_request(m, &r);
+	if ((r.ol_flags & (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG)) != 0 &&
+	    !fill_gso(m, &r, features, hdr))
+		return false;
+	if (!copy_headers(m, &r, patch))
+		return false;
+	if (r.l4_proto != 0 && !fill_l4_checksum(m, &r, features, hdr, patch))
+		return false;
+	if ((r.ol_flags & RTE_MBUF_F_TX_IP_CKSUM) != 0) {
+		struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(patch->bytes + r.l3_off);
+
+		ip->hdr_checksum = 0;
+		ip->hdr_checksum = rte_ipv4_cksum(ip);
+	}
+	return true;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The built-in network data path: packets between mbufs and chains.
+ */
+#ifndef VHOST_NG_NET_H
+#define VHOST_NG_NET_H
+
+#include <rte_mbuf.h>
+
+#include "device/device.h"
+
+/* Packets that one pass of a burst resolves before it copies any. */
+#define BURST_PACKETS 32
+/* The most chains one packet may be spread over (mergeable buffers). */
+#define BURST_CHAINS 256
+/* The largest packet we take from a guest: 64 KiB of IP and room for tags. */
+#define PACKET_MAX_BYTES (UINT16_MAX + 128u)
+
+extern const struct device_backend net_backend;
+
+/*
+ * Inside the gate of `vq`. Both return how many packets changed hands; mbufs
+ * given to net_enqueue() stay the caller's.
+ */
+uint16_t net_dequeue(struct vq *vq, struct rte_mempool *pool, struct rte_mbuf **pkts,
+		     uint16_t count);
+uint16_t net_enqueue(struct vq *vq, struct rte_mbuf **pkts, uint16_t count);
+
+#endif

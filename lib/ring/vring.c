@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+
+#include "vring.h"
+
+static const char *const fault_names[RING_FAULT_COUNT] = {
+	[RING_FAULT_NONE] = "none",
+	[RING_FAULT_ADDRESS] = "bad_address",
+	[RING_FAULT_DIRECTION] = "bad_direction",
+	[RING_FAULT_LENGTH] = "too_long",
+	[RING_FAULT_INDIRECT] = "bad_indirect",
+	[RING_FAULT_SHORT] = "too_short",
+	[RING_FAULT_INDEX] = "bad_index",
+	[RING_FAULT_LOOP] = "loop",
+	[RING_FAULT_AVAIL] = "avail_jump",
+};
+
+const char *ring_fault_name(enum ring_fault fault)
+{
+	return fault < RING_FAULT_COUNT ? fault_names[fault] : "unknown";
+}
+
+/* One part of a ring: aligned, and whole inside one region. */
+static int attach_part(const struct gmem *mem, uva_t addr, uint64_t bytes, uint64_t alignment,
+		       uint8_t __guest **out)
+{
+	if ((addr.v & (alignment - 1)) != 0)
+		return -EINVAL;
+	return gmem_resolve_uva(mem, addr, bytes, out) ? 0 : -EFAULT;
+}
+
+int vring_attach(struct ring *vr, struct gmem *mem, const struct vring_addrs *addrs)
+{
+	/* Both rings end in an event index word, negotiated or not. */
+	uint64_t desc_bytes = (uint64_t)vr->size * sizeof(struct vring_desc);
+	uint64_t avail_bytes = sizeof(struct vring_avail) + ((uint64_t)vr->size + 1) * 2;
+	uint64_t used_bytes = sizeof(struct vring_used) +
+			      (uint64_t)vr->size * sizeof(struct vring_used_elem) + 2;
+	uint8_t __guest *desc;
+	uint8_t __guest *avail;
+	uint8_t __guest *used;
+	int ret;
+
+	vring_detach(vr);
+	ret = attach_part(mem, addrs->desc, desc_bytes, VRING_DESC_ALIGN_SIZE, &desc);
+	if (ret == 0)
+		ret = attach_part(mem, addrs->avail, avail_bytes, VRING_AVAIL_ALIGN_SIZE, &avail);
+	if (ret == 0)
+		ret = attach_part(mem, addrs->used, used_bytes, VRING_USED_ALIGN_SIZE, &used);
+	if (ret < 0)
+		return ret;
+	vr->desc = (struct vring_desc __guest *)(uintptr_t)desc;
+	vr->avail = (struct vring_avail __guest *)(uintptr_t)avail;
+	vr->used = (struct vring_used __guest *)(uintptr_t)used;
+	memview_set(&vr->view, mem);
+	return 0;
+}
+
+void vring_detach(struct ring *vr)
+{
+	vr->desc = NULL;
+	vr->avail = NULL;
+	vr->used = NULL;
+	memview_set(&vr->view, NULL);
+}
+
+void vring_set_base(struct ring *vr, uint16_t avail, uint16_t used)
+{
+	vr->last_avail = avail;
+	vr->used_idx = used;
+	vr->published = used;
+	vr->signalled_valid = false;
+}

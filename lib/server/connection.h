@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One vhost-user connection and its device. Loop thread only.
+ */
+#ifndef VHOST_NG_CONNECTION_H
+#define VHOST_NG_CONNECTION_H
+
+#include <sys/queue.h>
+
+#include "device/device.h"
+#include "loop.h"
+#include "vhost_user/codec.h"
+
+struct connection {
+	struct loop_source source;
+	struct codec codec;
+	struct device *dev;
+	void (*closed)(struct connection *conn, void *owner); /* told last; conn is freed after */
+	void *owner;
+	LIST_ENTRY(connection) link;
+};
+
+/*
+ * Makes a device for a connected socket and tells the application. Owns `fd`,
+ * also on failure. NULL when the application refused or something ran out.
+ */
+struct connection *connection_open(int fd, const struct driver_config *config, const char *name,
+				   void (*closed)(struct connection *conn, void *owner),
+				   void *owner);
+/* Stops the device, tells the application, closes everything, frees `conn`. */
+void connection_close(struct connection *conn);
+
+#endif

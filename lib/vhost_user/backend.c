@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "backend.h"
+#include "wire.h"
+
+static int send_whole(int fd, const void *bytes, size_t len)
+{
+	/* Twelve bytes: they fit, or the frontend has stopped reading. */
+	ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (n < 0)
+		return -errno;
+	return (size_t)n == len ? 0 : -EAGAIN;
+}
+
+/* Reads exactly `len` bytes, each part of which may take the whole timeout. */
+static int recv_whole(int fd, void *bytes, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		struct pollfd pfd = { .fd = fd, .events = POLLIN };
+		ssize_t n;
+
+		if (poll(&pfd, 1, BACKEND_REPLY_TIMEOUT_MS) == 0)
+			return -ETIMEDOUT;
+		n = recv(fd, (uint8_t *)bytes + done, len - done, MSG_DONTWAIT);
+		if (n == 0)
+			return -ECONNRESET;
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		done += n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
+/* The answer to `request`: a u64, 0 for success. */
+static int recv_ack(int fd, uint32_t request)
+{
+	struct vhu_header hdr;
+	uint64_t result;
+	int ret = recv_whole(fd, &hdr, sizeof(hdr));
+
+	if (ret < 0)
+		return ret;
+	if (hdr.request != request || (hdr.flags & VHU_FLAG_REPLY) == 0 ||
+	    hdr.size_bytes != sizeof(result))
+		return -EPROTO;
+	ret = recv_whole(fd, &result, sizeof(result));
+	if (ret < 0)
+		return ret;
+	return result == 0 ? 0 : -EPROTO;
+}
+
+int vhu_backend_config_change(struct device *dev, bool need_reply)
+{
+	struct vhu_header hdr = { .request = VHU_BACKEND_CONFIG_CHANGE_MSG, .flags = VHU_VERSION };
+	int ret;
+
+	if (!device_has_proto(dev, VHOST_USER_PROTOCOL_F_BACKEND_REQ))
+		return -ENOTSUP;
+	need_reply = need_reply && device_has_proto(dev, VHOST_USER_PROTOCOL_F_REPLY_ACK);
+	if (need_reply)
+		hdr.flags |= VHU_FLAG_NEED_REPLY;
+	pthread_mutex_lock(&dev->backend_lock);
+	if (dev->backend_fd < 0) {
+		ret = -ENOTCONN;
+	} else {
+		ret = send_whole(dev->backend_fd, &hdr, sizeof(hdr));
+		if (ret == 0 && need_reply)
+			ret = recv_ack(dev->backend_fd, hdr.request);
+	}
+	pthread_mutex_unlock(&dev->backend_lock);
+	return ret;
+}

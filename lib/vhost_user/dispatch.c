@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The dispatcher: everything that a line of the table promises a handler is
+ * checked here and nowhere else. A frontend is hostile until proven otherwise;
+ * `msg` is our private copy.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "dispatch.h"
+
+#define SAY(dev, ...) log_line_limited(&(dev)->log_budget, LOG_LEVEL_ERROR, __VA_ARGS__)
+
+static int check_shape(struct device *dev, const struct vhu_spec *spec, const struct vhu_msg *msg,
+		       const struct fdbag *fds)
+{
+	uint32_t size = msg->hdr.size_bytes;
+	uint64_t missing = spec->needs_protocol & ~dev->protocol_features;
+
+	if (size < spec->size_min_bytes || size > spec->size_max_bytes) {
+		SAY(dev, "%s: %s: payload of %u bytes, expected %u to %u", dev->ifname, spec->name,
+		    size, spec->size_min_bytes, spec->size_max_bytes);
+		return -EINVAL;
+	}
+	if (fds->count < spec->fds_min || fds->count > spec->fds_max) {
+		SAY(dev, "%s: %s: came with %u descriptors, expected %u to %u%s", dev->ifname,
+		    spec->name, fds->count, spec->fds_min, spec->fds_max,
+		    spec->handle == vhu_set_mem_table ?
+			    "; guest memory must be shared: start QEMU with share=on" :
+			    "");
+		return -EINVAL;
+	}
+	if (missing != 0) {
+		SAY(dev, "%s: %s: needs protocol features 0x%" PRIx64 ", not negotiated",
+		    dev->ifname, spec->name, missing);
+		return -EPROTO;
+	}
+	if (spec->validate != NULL && spec->validate(&msg->payload, size, fds->count) < 0) {
+		SAY(dev, "%s: %s: payload out of range", dev->ifname, spec->name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static uint32_t queue_index(const struct vhu_spec *spec, const union vhu_payload *in)
+{
+	switch ((enum vhu_index)spec->index) {
+	case VHU_INDEX_STATE:
+		return in->state.index;
+	case VHU_INDEX_ADDR:
+		return in->addr.index;
+	case VHU_INDEX_U64:
+		return (uint32_t)(in->u64 & VHU_VRING_INDEX_MASK);
+	case VHU_INDEX_NONE:
+		break;
+	}
+	return 0;
+}
+
+/* The queue a message names, made on its first mention. */
+static int find_queue(struct vhu_call *call, const struct vhu_spec *spec)
+{
+	struct device *dev = call->dev;
+	uint32_t index, limit = dev->config->max_queue_pairs * 2;
+
+	if (spec->index == VHU_INDEX_NONE)
+		return 0;
+	index = queue_index(spec, call->in);
+	if (index >= MIN2(limit, (uint32_t)DEVICE_VQS_MAX)) {
+		SAY(dev, "%s: %s: queue %u, there are %u", dev->ifname, spec->name, index, limit);
+		return -EINVAL;
+	}
+	call->vq = device_vq_make(dev, index);
+	return call->vq != NULL ? 0 : -ENOMEM;
+}
+
+static int check_conditions(const struct vhu_call *call, const struct vhu_spec *spec)
+{
+	struct device *dev = call->dev;
+
+	if ((spec->conditions & VHU_NEEDS_MEMORY) != 0 && dev->mem == NULL) {
+		SAY(dev, "%s: %s: before SET_MEM_TABLE", dev->ifname, spec->name);
+		return -EPROTO;
+	}
+	if ((spec->conditions & VHU_NEEDS_RING_STOPPED) != 0 && call->vq->started) {
+		SAY(dev, "%s: %s: queue %u is running; send GET_VRING_BASE first", dev->ifname,
+		    spec->name, call->vq->index);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+/* Runs the handler with the gates closed that its line asks for. */
+static int run(struct vhu_call *call, const struct vhu_spec *spec)
+{
+	struct device *dev = call->dev;
+	unsigned int closed = dev->nr_vqs;
+	int ret;
+
+	if ((spec->conditions & VHU_STOPS_DEVICE) != 0)
+		device_stop(dev);
+	if (spec->scope == VHU_SCOPE_ALL)
+		device_gates_close(dev);
+	else if (spec->scope == VHU_SCOPE_RING)
+		gate_close(&call->vq->gate);
+
+	ret = spec->handle(call);
+	/* Still closed: a ring that lost its footing must not be entered. */
+	device_reconcile_rings(dev);
+
+	if (spec->scope == VHU_SCOPE_ALL)
+		device_gates_open(dev, closed);
+	else if (spec->scope == VHU_SCOPE_RING)
+		gate_open(&call->vq->gate);
+	device_reconcile_start(dev);
+	return ret;
+}
+
+static int handle(struct vhu_call *call, const struct vhu_spec *spec, const struct vhu_msg *msg)
+{
+	int ret = check_shape(call->dev, spec, msg, call->fds);
+
+	if (ret == 0)
+		ret = find_queue(call, spec);
+	if (ret == 0)
+		ret = check_conditions(call, spec);
+	return ret == 0 ? run(call, spec) : ret;
+}
+
+static void fill_reply(struct vhu_msg *reply, uint32_t request, uint32_t size)
+{
+	reply->hdr = (struct vhu_header){
+		.request = request, .flags = VHU_VERSION | VHU_FLAG_REPLY, .size_bytes = size
+	};
+}
+
+int vhu_dispatch(struct device *dev, const struct vhu_msg *msg, struct fdbag *fds,
+		 struct vhu_msg *reply)
+{
+	const struct vhu_spec *spec = vhu_spec_of(msg->hdr.request);
+	struct vhu_call call = { .dev = dev,
+				 .in = &msg->payload,
+				 .in_bytes = msg->hdr.size_bytes,
+				 .fds = fds,
+				 .out = &reply->payload };
+	bool wants_ack;
+	int ret;
+
+	pthread_mutex_lock(&dev->lock);
+	/* As negotiated when the message came, should it change that itself. */
+	wants_ack = (msg->hdr.flags & VHU_FLAG_NEED_REPLY) != 0 &&
+		    device_has_proto(dev, VHOST_USER_PROTOCOL_F_REPLY_ACK);
+	memset(reply, 0, sizeof(*reply));
+	if (spec != NULL) {
+		ret = handle(&call, spec, msg);
+	} else {
+		SAY(dev, "%s: request %u is unknown", dev->ifname, msg->hdr.request);
+		ret = -ENOSYS;
+	}
+	device_unlock(dev);
+	fdbag_close_rest(fds);
+
+	if (spec != NULL && spec->reply == VHU_REPLY_BODY) {
+		fill_reply(reply, msg->hdr.request, call.out_bytes);
+		return ret < 0 ? ret : 1;
+	}
+	if (wants_ack) {
+		reply->payload.u64 = ret < 0;
+		fill_reply(reply, msg->hdr.request, sizeof(reply->payload.u64));
+		return 1;
+	}
+	return ret;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Messages about the session and the device as a whole.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "table.h"
+
+#define MTU_MIN_BYTES 68
+#define MTU_MAX_BYTES 65535
+
+static int reply_u64(struct vhu_call *call, uint64_t value)
+{
+	call->out->u64 = value;
+	call->out_bytes = sizeof(call->out->u64);
+	return 0;
+}
+
+static uint64_t offered_features(const struct device *dev)
+{
+	return __atomic_load_n(&dev->config->features, __ATOMIC_RELAXED);
+}
+
+int vhu_get_features(struct vhu_call *call)
+{
+	return reply_u64(call, offered_features(call->dev));
+}
+
+/*
+ * While a queue runs only VHOST_F_LOG_ALL may change: everything else is
+ * baked into the queues.
+ */
+static int check_change(const struct device *dev, uint64_t features)
+{
+	bool busy = dev->running;
+
+	for (unsigned int i = 0; i < dev->nr_vqs; i++)
+		busy |= dev->vqs[i]->started;
+	return busy && ((features ^ dev->features) & ~BIT(VHOST_F_LOG_ALL)) != 0 ? -EBUSY : 0;
+}
+
+int vhu_set_features(struct vhu_call *call)
+{
+	struct device *dev = call->dev;
+	uint64_t features = call->in->u64;
+	uint64_t extra = features & ~offered_features(dev);
+	uint64_t old = dev->features;
+
+	if (extra != 0) {
+		LOG_ERR("%s: SET_FEATURES: bits 0x%" PRIx64 " were not offered", dev->ifname,
+			extra);
+		dev->status &= (uint8_t)~VIRTIO_CONFIG_S_FEATURES_OK;
+		return -EINVAL;
+	}
+	if (check_change(dev, features) < 0) {
+		LOG_ERR("%s: SET_FEATURES: 0x%" PRIx64 " to 0x%" PRIx64
+			" while queues run; send GET_VRING_BASE first",
+			dev->ifname, old, features);
+		return -EBUSY;
+	}
+	if (dev->running && features != old && dev->config->ops.features_changed != NULL) {
+		device_unlock(dev);
+		dev->config->ops.features_changed(dev->vid, features);
+		pthread_mutex_lock(&dev->lock);
+	}
+	dev->features = features;
+	dev->features_set = true;
+	/* A guest without multiqueue uses the first pair, whatever was announced. */
+	if (dev->config->backend != NULL && !device_has(dev, VIRTIO_NET_F_MQ) && !dev->running &&
+	    old != features)
+		device_vqs_drop(dev, 2);
+	if (!device_has(dev, VHOST_USER_F_PROTOCOL_FEATURES))
+		for (unsigned int i = 0; i < dev->nr_vqs; i++)
+			dev->vqs[i]->enabled = true;
+	return 0;
+}
+
+int vhu_get_protocol_features(struct vhu_call *call)
+{
+	return reply_u64(call, __atomic_load_n(&call->dev->config->protocol_features,
+					       __ATOMIC_RELAXED));
+}
+
+int vhu_set_protocol_features(struct vhu_call *call)
+{
+	struct device *dev = call->dev;
+	uint64_t offered =
+		__atomic_load_n(&dev->config->protocol_features, __ATOMIC_RELAXED);
+	uint64_t extra = call->in->u64 & ~offered;
+
+	if (extra != 0) {
+		LOG_ERR("%s: SET_PROTOCOL_FEATURES: bits 0x%" PRIx64 " were not offered",
+			dev->ifname, extra);
+		return -EINVAL;
+	}
+	dev->protocol_features = call->in->u64;
+	return 0;
+}
+
+int vhu_set_owner(struct vhu_call *call)
+{
+	(void)call; /* Marks the start of a session; nothing depends on it. */
+	return 0;
+}
+
+/* Deprecated; as the specification recommends it disables all rings. */
+int vhu_reset_owner(struct vhu_call *call)
+{
+	struct device *dev = call->dev;
+
+	for (unsigned int i = 0; i < dev->nr_vqs; i++) {
+		vq_stop(dev->vqs[i]);
+		dev->vqs[i]->enabled = !device_has(dev, VHOST_USER_F_PROTOCOL_FEATURES);
+	}
+	return 0;
+}
+
+int vhu_get_queue_num(struct vhu_call *call)
+{
+	return reply_u64(call, call->dev->config->max_queue_pairs);
+}
+
+int vhu_valid_mtu(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds)
+{
+	(void)in_bytes;
+	(void)nr_fds;
+	return in->u64 < MTU_MIN_BYTES || in->u64 > MTU_MAX_BYTES ? -EINVAL : 0;
+}
+
+int vhu_set_mtu(struct vhu_call *call)
+{
+	call->dev->mtu_bytes = (uint16_t)call->in->u64;
+	return 0;
+}
+
+int vhu_valid_status(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds)
+{
+	(void)in_bytes;
+	(void)nr_fds;
+	return in->u64 > UINT8_MAX ? -EINVAL : 0;
+}
+
+int vhu_set_status(struct vhu_call *call)
+{
+	uint8_t status = (uint8_t)call->in->u64;
+
+	/* Refused features show as FEATURES_OK that does not stick. */
+	if ((status & VIRTIO_CONFIG_S_FEATURES_OK) != 0 && !call->dev->features_set)
+		status &= (uint8_t)~VIRTIO_CONFIG_S_FEATURES_OK;
+	call->dev->status = status;
+	return 0;
+}
+
+int vhu_get_status(struct vhu_call *call)
+{
+	return reply_u64(call, call->dev->status);
+}
+
+/* The other direction's socket: we send requests on it (backend.c). */
+int vhu_set_backend_req_fd(struct vhu_call *call)
+{
+	struct device *dev = call->dev;
+	struct stat st;
+
+	if (fstat(call->fds->fds[0], &st) < 0 || !S_ISSOCK(st.st_mode)) {
+		LOG_ERR("%s: SET_BACKEND_REQ_FD: the descriptor is no socket", dev->ifname);
+		return -EINVAL;
+	}
+	pthread_mutex_lock(&dev->backend_lock);
+	fd_close(&dev->backend_fd);
+	dev->backend_fd = fdbag_take(call->fds, 0);
+	pthread_mutex_unlock(&dev->backend_lock);
+	return 0;
+}

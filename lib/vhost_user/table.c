@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "table.h"
+
+#define NO_PAYLOAD .size_min_bytes = 0, .size_max_bytes = 0
+#define PAYLOAD(member)                                           \
+	.size_min_bytes = sizeof(((union vhu_payload *)0)->member), \
+	.size_max_bytes = sizeof(((union vhu_payload *)0)->member)
+#define PROTO(f) BIT(VHOST_USER_PROTOCOL_F_##f)
+
+/* clang-format off */
+const struct vhu_spec vhu_table[VHU_REQUEST_COUNT] = {
+	[VHU_GET_FEATURES] = {
+		"GET_FEATURES", NO_PAYLOAD, .reply = VHU_REPLY_BODY, .handle = vhu_get_features },
+	[VHU_SET_FEATURES] = {
+		"SET_FEATURES", PAYLOAD(u64), .scope = VHU_SCOPE_ALL, .handle = vhu_set_features },
+	[VHU_SET_OWNER] = {
+		"SET_OWNER", NO_PAYLOAD, .handle = vhu_set_owner },
+	[VHU_RESET_OWNER] = {
+		"RESET_OWNER", NO_PAYLOAD, .scope = VHU_SCOPE_ALL,
+		.conditions = VHU_STOPS_DEVICE, .handle = vhu_reset_owner },
+	[VHU_SET_MEM_TABLE] = {
+		"SET_MEM_TABLE",
+		.size_min_bytes = offsetof(struct vhu_mem_table, regions[1]),
+		.size_max_bytes = sizeof(struct vhu_mem_table),
+		.fds_min = 1, .fds_max = VHU_REGIONS_MAX, .scope = VHU_SCOPE_ALL,
+		.validate = vhu_valid_mem_table, .handle = vhu_set_mem_table },
+	[VHU_SET_VRING_NUM] = {
+		"SET_VRING_NUM", PAYLOAD(state), .index = VHU_INDEX_STATE, .scope = VHU_SCOPE_RING,
+		.conditions = VHU_NEEDS_RING_STOPPED,
+		.validate = vhu_valid_vring_num, .handle = vhu_set_vring_num },
+	[VHU_SET_VRING_ADDR] = {
+		"SET_VRING_ADDR", PAYLOAD(addr), .index = VHU_INDEX_ADDR, .scope = VHU_SCOPE_RING,
+		.conditions = VHU_NEEDS_MEMORY, .handle = vhu_set_vring_addr },
+	[VHU_SET_VRING_BASE] = {
+		"SET_VRING_BASE", PAYLOAD(state), .index = VHU_INDEX_STATE, .scope = VHU_SCOPE_RING,
+		.conditions = VHU_NEEDS_RING_STOPPED,
+		.validate = vhu_valid_vring_base, .handle = vhu_set_vring_base },
+	[VHU_GET_VRING_BASE] = {
+		"GET_VRING_BASE", PAYLOAD(state), .index = VHU_INDEX_STATE, .scope = VHU_SCOPE_RING,
+		.reply = VHU_REPLY_BODY, .conditions = VHU_STOPS_DEVICE,
+		.handle = vhu_get_vring_base },
+	[VHU_SET_VRING_KICK] = {
+		"SET_VRING_KICK", PAYLOAD(u64), .fds_max = 1, .index = VHU_INDEX_U64,
+		.scope = VHU_SCOPE_RING,
+		.validate = vhu_valid_vring_fd, .handle = vhu_set_vring_kick },
+	[VHU_SET_VRING_CALL] = {
+		"SET_VRING_CALL", PAYLOAD(u64), .fds_max = 1, .index = VHU_INDEX_U64,
+		.scope = VHU_SCOPE_RING,
+		.validate = vhu_valid_vring_fd, .handle = vhu_set_vring_call },
+	[VHU_SET_VRING_ERR] = {
+		"SET_VRING_ERR", PAYLOAD(u64), .fds_max = 1, .index = VHU_INDEX_U64,
+		.scope = VHU_SCOPE_RING,
+		.validate = vhu_valid_vring_fd, .handle = vhu_set_vring_err },
+	[VHU_GET_PROTOCOL_FEATURES] = {
+		"GET_PROTOCOL_FEATURES", NO_PAYLOAD, .reply = VHU_REPLY_BODY,
+		.handle = vhu_get_protocol_features },
+	[VHU_SET_PROTOCOL_FEATURES] = {
+		"SET_PROTOCOL_FEATURES", PAYLOAD(u64), .handle = vhu_set_protocol_features },
+	[VHU_GET_QUEUE_NUM] = {
+		"GET_QUEUE_NUM", NO_PAYLOAD, .reply = VHU_REPLY_BODY,
+		.needs_protocol = PROTO(MQ), .handle = vhu_get_queue_num },
+	[VHU_SET_VRING_ENABLE] = {
+		"SET_VRING_ENABLE", PAYLOAD(state), .index = VHU_INDEX_STATE,
+		.scope = VHU_SCOPE_RING,
+		.validate = vhu_valid_vring_enable, .handle = vhu_set_vring_enable },
+	[VHU_NET_SET_MTU] = {
+		"NET_SET_MTU", PAYLOAD(u64), .needs_protocol = PROTO(NET_MTU),
+		.validate = vhu_valid_mtu, .handle = vhu_set_mtu },
+	[VHU_SET_BACKEND_REQ_FD] = {
+		"SET_BACKEND_REQ_FD", NO_PAYLOAD, .fds_min = 1, .fds_max = 1,
+		.needs_protocol = PROTO(BACKEND_REQ), .handle = vhu_set_backend_req_fd },
+	[VHU_SET_STATUS] = {
+		"SET_STATUS", PAYLOAD(u64), .needs_protocol = PROTO(STATUS),
+		.validate = vhu_valid_status, .handle = vhu_set_status },
+	[VHU_GET_STATUS] = {
+		"GET_STATUS", NO_PAYLOAD, .reply = VHU_REPLY_BODY, .needs_protocol = PROTO(STATUS),
+		.handle = vhu_get_status },
+};
+/* clang-format on */

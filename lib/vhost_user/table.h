@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The protocol as one table: a line per message. The dispatcher checks what a
+ * line says before the handler runs; tests and the documentation are generated
+ * from it.
+ */
+#ifndef VHOST_NG_TABLE_H
+#define VHOST_NG_TABLE_H
+
+#include "device/device.h"
+#include "wire.h"
+
+/* Where a payload names a queue. */
+enum vhu_index {
+	VHU_INDEX_NONE,
+	VHU_INDEX_STATE, /* vhu_vring_state.index */
+	VHU_INDEX_ADDR,  /* vhu_vring_addr.index */
+	VHU_INDEX_U64,   /* low byte; bit 8: no descriptor follows */
+};
+
+/* What must be quiet while the handler runs. */
+enum vhu_scope {
+	VHU_SCOPE_NONE,
+	VHU_SCOPE_RING, /* the queue it names */
+	VHU_SCOPE_ALL,  /* every queue */
+};
+
+enum vhu_reply {
+	VHU_REPLY_ACK,  /* u64 0 or 1, if negotiated and asked for */
+	VHU_REPLY_BODY, /* the handler fills the reply; always sent */
+};
+
+/* When a message is legal; also what the device is told first. */
+enum {
+	VHU_NEEDS_MEMORY = 1 << 0,       /* SET_MEM_TABLE came before */
+	VHU_NEEDS_RING_STOPPED = 1 << 1, /* the queue has not been kicked off */
+	VHU_STOPS_DEVICE = 1 << 2,       /* destroy_device() is called first */
+};
+
+/* A message being handled. Its fields have passed the checks of its line. */
+struct vhu_call {
+	struct device *dev;
+	struct vq *vq; /* of messages that name a queue */
+	const union vhu_payload *in;
+	uint32_t in_bytes;
+	struct fdbag *fds;
+	union vhu_payload *out; /* of messages with VHU_REPLY_BODY */
+	uint32_t out_bytes;
+};
+
+struct vhu_spec {
+	const char *name;
+	uint16_t size_min_bytes, size_max_bytes;
+	uint8_t fds_min, fds_max;
+	uint8_t index; /* enum vhu_index */
+	uint8_t scope; /* enum vhu_scope */
+	uint8_t reply; /* enum vhu_reply */
+	uint8_t conditions; /* VHU_NEEDS_*, VHU_STOPS_DEVICE */
+	uint64_t needs_protocol; /* protocol feature bits that must be negotiated */
+	/* Ranges of the payload; no device access. 0 or -errno. */
+	int (*validate)(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
+	/* Records facts. 0 or -errno; takes the descriptors it keeps. */
+	int (*handle)(struct vhu_call *call);
+};
+
+extern const struct vhu_spec vhu_table[VHU_REQUEST_COUNT];
+
+/* The line of a request; NULL when we do not know it. */
+static inline const struct vhu_spec *vhu_spec_of(uint32_t request)
+{
+	if (request >= VHU_REQUEST_COUNT || vhu_table[request].name == NULL)
+		return NULL;
+	return &vhu_table[request];
+}
+
+/* Handlers and validators, by theme. */
+int vhu_get_features(struct vhu_call *call);
+int vhu_set_features(struct vhu_call *call);
+int vhu_get_protocol_features(struct vhu_call *call);
+int vhu_set_protocol_features(struct vhu_call *call);
+int vhu_set_owner(struct vhu_call *call);
+int vhu_reset_owner(struct vhu_call *call);
+int vhu_get_queue_num(struct vhu_call *call);
+int vhu_set_mtu(struct vhu_call *call);
+int vhu_valid_mtu(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
+int vhu_set_status(struct vhu_call *call);
+int vhu_get_status(struct vhu_call *call);
+int vhu_valid_status(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
+int vhu_set_backend_req_fd(struct vhu_call *call);
+
+int vhu_set_mem_table(struct vhu_call *call);
+int vhu_valid_mem_table(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
+
+int vhu_set_vring_num(struct vhu_call *call);
+int vhu_valid_vring_num(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
+int vhu_set_vring_addr(struct vhu_call *call);
+int vhu_set_vring_base(struct vhu_call *call);
+int vhu_valid_vring_base(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
+int vhu_get_vring_base(struct vhu_call *call);
+int vhu_set_vring_kick(struct vhu_call *call);
+int vhu_set_vring_call(struct vhu_call *call);
+int vhu_set_vring_err(struct vhu_call *call);
+int vhu_valid_vring_fd(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
+int vhu_set_vring_enable(struct vhu_call *call);
+int vhu_valid_vring_enable(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Messages about one queue.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "table.h"
+
+int vhu_valid_vring_num(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds)
+{
+	(void)in_bytes;
+	(void)nr_fds;
+	/* virtio 1.2, 2.7: a power of two, at most 32768. */
+	return is_pow2(in->state.num) && in->state.num <= VRING_SIZE_MAX ? 0 : -EINVAL;
+}
+
+int vhu_set_vring_num(struct vhu_call *call)
+{
+	call->vq->ring.size = (uint16_t)call->in->state.num;
+	call->vq->attach_failed = false;
+	return 0;
+}
+
+int vhu_set_vring_addr(struct vhu_call *call)
+{
+	const struct vhu_vring_addr *a = &call->in->addr;
+	struct vq *vq = call->vq;
+
+	if ((a->flags & ~VHU_VRING_ADDR_F_LOG) != 0)
+		return -EINVAL;
+	vq->addrs = (struct vring_addrs){ .desc = uva(a->desc),
+					  .avail = uva(a->avail),
+					  .used = uva(a->used) };
+	vq->addrs_set = true;
+	vq->attach_failed = false;
+	vq->log_guest_addr = (a->flags & VHU_VRING_ADDR_F_LOG) != 0 ? a->log : 0;
+	/* May come while the queue runs: the rings are looked up anew. */
+	if (vring_attached(&vq->ring) && vq_attach(call->dev, vq) < 0)
+		return -EFAULT;
+	return 0;
+}
+
+int vhu_valid_vring_base(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds)
+{
+	(void)in_bytes;
+	(void)nr_fds;
+	return in->state.num > UINT16_MAX ? -EINVAL : 0;
+}
+
+int vhu_set_vring_base(struct vhu_call *call)
+{
+	uint16_t base = (uint16_t)call->in->state.num;
+
+	vring_set_base(&call->vq->ring, base, base);
+	return 0;
+}
+
+/* Stops the queue. What it answers is where the guest may resume. */
+int vhu_get_vring_base(struct vhu_call *call)
+{
+	call->out->state = (struct vhu_vring_state){ .index = call->vq->index,
+						     .num = call->vq->ring.last_avail };
+	call->out_bytes = sizeof(call->out->state);
+	vq_stop(call->vq);
+	return 0;
+}
+
+int vhu_valid_vring_fd(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds)
+{
+	bool none = (in->u64 & VHU_VRING_NOFD) != 0;
+
+	(void)in_bytes;
+	if ((in->u64 & ~(uint64_t)(VHU_VRING_INDEX_MASK | VHU_VRING_NOFD)) != 0)
+		return -EINVAL;
+	return none == (nr_fds == 0) ? 0 : -EINVAL;
+}
+
+/*
+ * Anything but an eventfd could make a data thread block in write(). That the
+ * sender shares the open file and may clear O_NONBLOCK again is a known limit
+ * (SECURITY.md).
+ */
+static int check_eventfd(const struct vhu_call *call, int fd)
+{
+	char path[32], target[32];
+	ssize_t n;
+	int flags;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n >= 0) {
+		target[n] = '\0';
+		if (strcmp(target, "anon_inode:[eventfd]") != 0) {
+			LOG_ERR("%s: queue %u: descriptor is no eventfd but %s",
+				call->dev->ifname, call->vq->index, target);
+			return -EINVAL;
+		}
+	}
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Replaces one of a queue's eventfds; -errno when it is not one. */
+static int replace_eventfd(struct vhu_call *call, int *slot)
+{
+	int fd = EVENTFD_NONE;
+
+	if (call->fds->count != 0) {
+		int ret = check_eventfd(call, call->fds->fds[0]);
+
+		if (ret < 0)
+			return ret;
+		fd = fdbag_take(call->fds, 0);
+	}
+	vq_set_eventfd(slot, fd);
+	return 0;
+}
+
+int vhu_set_vring_kick(struct vhu_call *call)
+{
+	struct vq *vq = call->vq;
+	int ret = replace_eventfd(call, &vq->kickfd);
+
+	if (ret < 0)
+		return ret;
+	if (!vq->started) {
+		vq->started = true;
+		vq->resync = true;
+		vq->ring.fault = RING_FAULT_NONE;
+		vq->attach_failed = false;
+		vring_detach(&vq->ring);
+	}
+	vq->renotify = true;
+	return 0;
+}
+
+int vhu_set_vring_call(struct vhu_call *call)
+{
+	call->vq->renotify = true;
+	return replace_eventfd(call, &call->vq->callfd);
+}
+
+int vhu_set_vring_err(struct vhu_call *call)
+{
+	return replace_eventfd(call, &call->vq->errfd);
+}
+
+int vhu_valid_vring_enable(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds)
+{
+	(void)in_bytes;
+	(void)nr_fds;
+	return in->state.num > 1 ? -EINVAL : 0;
+}
+
+int vhu_set_vring_enable(struct vhu_call *call)
+{
+	call->vq->enabled = call->in->state.num != 0;
+	return 0;
+}

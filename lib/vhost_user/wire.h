@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The vhost-user wire format (vhost-user protocol specification, "Message
+ * Specification"): native byte order, a 12-byte header, then the payload.
+ */
+#ifndef VHOST_NG_WIRE_H
+#define VHOST_NG_WIRE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum vhu_request {
+	VHU_GET_FEATURES = 1,
+	VHU_SET_FEATURES = 2,
+	VHU_SET_OWNER = 3,
+	VHU_RESET_OWNER = 4,
+	VHU_SET_MEM_TABLE = 5,
+	VHU_SET_VRING_NUM = 8,
+	VHU_SET_VRING_ADDR = 9,
+	VHU_SET_VRING_BASE = 10,
+	VHU_GET_VRING_BASE = 11,
+	VHU_SET_VRING_KICK = 12,
+	VHU_SET_VRING_CALL = 13,
+	VHU_SET_VRING_ERR = 14,
+	VHU_GET_PROTOCOL_FEATURES = 15,
+	VHU_SET_PROTOCOL_FEATURES = 16,
+	VHU_GET_QUEUE_NUM = 17,
+	VHU_SET_VRING_ENABLE = 18,
+	VHU_NET_SET_MTU = 20,
+	VHU_SET_BACKEND_REQ_FD = 21,
+	VHU_SET_STATUS = 39,
+	VHU_GET_STATUS = 40,
+	VHU_REQUEST_COUNT,
+};
+
+/* What we ask the frontend over the SET_BACKEND_REQ_FD socket. */
+enum vhu_backend_request {
+	VHU_BACKEND_CONFIG_CHANGE_MSG = 2,
+};
+
+#define VHU_VERSION 1u
+#define VHU_FLAG_VERSION_MASK 3u
+#define VHU_FLAG_REPLY 4u
+#define VHU_FLAG_NEED_REPLY 8u
+
+#define VHU_HEADER_BYTES 12u
+#define VHU_VRING_INDEX_MASK 0xffu
+#define VHU_VRING_NOFD 0x100u
+#define VHU_REGIONS_MAX 8
+#define VHU_VRING_ADDR_F_LOG 1u
+
+struct vhu_vring_state {
+	uint32_t index;
+	uint32_t num;
+};
+
+struct vhu_vring_addr {
+	uint32_t index;
+	uint32_t flags;
+	uint64_t desc;
+	uint64_t used;
+	uint64_t avail;
+	uint64_t log;
+};
+
+struct vhu_region {
+	uint64_t gpa;
+	uint64_t size_bytes;
+	uint64_t uva;
+	uint64_t mmap_offset_bytes;
+};
+
+struct vhu_mem_table {
+	uint32_t nr_regions;
+	uint32_t padding;
+	struct vhu_region regions[VHU_REGIONS_MAX];
+};
+
+union vhu_payload {
+	uint64_t u64;
+	struct vhu_vring_state state;
+	struct vhu_vring_addr addr;
+	struct vhu_mem_table mem;
+};
+
+#define VHU_PAYLOAD_MAX_BYTES sizeof(union vhu_payload)
+
+struct vhu_header {
+	uint32_t request;
+	uint32_t flags;
+	uint32_t size_bytes;
+};
+
+/* Header and payload are read and written as two pieces of one message. */
+struct vhu_msg {
+	struct vhu_header hdr;
+	union vhu_payload payload;
+};
+
+_Static_assert(sizeof(struct vhu_vring_addr) == 40, "as on the wire");
+_Static_assert(sizeof(struct vhu_region) == 32, "as on the wire");
+_Static_assert(sizeof(struct vhu_header) == VHU_HEADER_BYTES, "as on the wire");
+
+#endif
