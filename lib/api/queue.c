@@ -6,17 +6,15 @@
 
 #include "net/net.h"
 
-/* Enters the gate of a queue that is ready and sound; NULL otherwise. */
-static struct vq *enter(int vid, uint16_t queue_id) NO_THREAD_SAFETY
+/* Enters the gate of a queue if it is ready and sound. */
+static bool enter(struct vq *vq) TRY_ACQUIRE(true, vq->gate)
 {
-	struct vq *vq = device_vq(vid, queue_id);
-
 	if (vq == NULL || !gate_enter(&vq->gate))
-		return NULL;
+		return false;
 	if (vq->ring.fault == RING_FAULT_NONE)
-		return vq;
+		return true;
 	gate_exit(&vq->gate);
-	return NULL;
+	return false;
 }
 
 static bool is_net(const struct vq *vq)
@@ -25,7 +23,7 @@ static bool is_net(const struct vq *vq)
 }
 
 uint16_t rte_vhost_enqueue_burst(int vid, uint16_t queue_id, struct rte_mbuf **pkts,
-				 uint16_t count) NO_THREAD_SAFETY
+				 uint16_t count)
 {
 	struct vq *vq = device_vq(vid, queue_id);
 	uint16_t n = 0;
@@ -40,7 +38,7 @@ uint16_t rte_vhost_enqueue_burst(int vid, uint16_t queue_id, struct rte_mbuf **p
 }
 
 uint16_t rte_vhost_dequeue_burst(int vid, uint16_t queue_id, struct rte_mempool *mbuf_pool,
-				 struct rte_mbuf **pkts, uint16_t count) NO_THREAD_SAFETY
+				 struct rte_mbuf **pkts, uint16_t count)
 {
 	struct vq *vq = device_vq(vid, queue_id);
 	uint16_t n = 0;
@@ -55,7 +53,7 @@ uint16_t rte_vhost_dequeue_burst(int vid, uint16_t queue_id, struct rte_mempool 
 }
 
 /* Chains that the guest offers beyond `position`. */
-static uint16_t waiting(const struct vq *vq, uint16_t position)
+static uint16_t waiting(const struct vq *vq, uint16_t position) REQUIRES(vq->gate)
 {
 	const struct ring *vr = &vq->ring;
 	uint16_t idx = shm_load16(GUEST_FIELD(vr->avail, struct vring_avail, idx));
@@ -64,31 +62,31 @@ static uint16_t waiting(const struct vq *vq, uint16_t position)
 	return n <= vr->size ? n : 0;
 }
 
-uint16_t rte_vhost_avail_entries(int vid, uint16_t queue_id) NO_THREAD_SAFETY
+uint16_t rte_vhost_avail_entries(int vid, uint16_t queue_id)
 {
-	struct vq *vq = enter(vid, queue_id);
+	struct vq *vq = device_vq(vid, queue_id);
 	uint16_t n;
 
-	if (vq == NULL)
+	if (!enter(vq))
 		return 0;
 	n = waiting(vq, vq->ring.published);
 	gate_exit(&vq->gate);
 	return n;
 }
 
-uint32_t rte_vhost_rx_queue_count(int vid, uint16_t qid) NO_THREAD_SAFETY
+uint32_t rte_vhost_rx_queue_count(int vid, uint16_t qid)
 {
-	struct vq *vq = (qid & 1) != 0 ? enter(vid, qid) : NULL;
+	struct vq *vq = (qid & 1) != 0 ? device_vq(vid, qid) : NULL;
 	uint32_t n;
 
-	if (vq == NULL)
+	if (!enter(vq))
 		return 0;
 	n = waiting(vq, vq->ring.last_avail);
 	gate_exit(&vq->gate);
 	return n;
 }
 
-int rte_vhost_enable_guest_notification(int vid, uint16_t queue_id, int enable) NO_THREAD_SAFETY
+int rte_vhost_enable_guest_notification(int vid, uint16_t queue_id, int enable)
 {
 	struct vq *vq = device_vq(vid, queue_id);
 
@@ -103,8 +101,7 @@ int rte_vhost_enable_guest_notification(int vid, uint16_t queue_id, int enable) 
 	return 0;
 }
 
-/* Inside the gate. */
-static void call_guest(struct vq *vq)
+static void call_guest(struct vq *vq) REQUIRES(vq->gate)
 {
 	struct ring *vr = &vq->ring;
 
@@ -114,18 +111,18 @@ static void call_guest(struct vq *vq)
 	vq_notify(RING_SPLIT, vq);
 }
 
-int rte_vhost_vring_call(int vid, uint16_t vring_idx) NO_THREAD_SAFETY
+int rte_vhost_vring_call(int vid, uint16_t vring_idx)
 {
-	struct vq *vq = enter(vid, vring_idx);
+	struct vq *vq = device_vq(vid, vring_idx);
 
-	if (vq == NULL)
+	if (!enter(vq))
 		return -1;
 	call_guest(vq);
 	gate_exit(&vq->gate);
 	return 0;
 }
 
-int rte_vhost_vring_call_nonblock(int vid, uint16_t vring_idx) NO_THREAD_SAFETY
+int rte_vhost_vring_call_nonblock(int vid, uint16_t vring_idx)
 {
 	struct vq *vq = device_vq(vid, vring_idx);
 
@@ -140,12 +137,12 @@ int rte_vhost_vring_call_nonblock(int vid, uint16_t vring_idx) NO_THREAD_SAFETY
 }
 
 int rte_vhost_get_monitor_addr(int vid, uint16_t queue_id,
-			       struct rte_vhost_power_monitor_cond *pmc) NO_THREAD_SAFETY
+			       struct rte_vhost_power_monitor_cond *pmc)
 {
-	struct vq *vq = pmc != NULL ? enter(vid, queue_id) : NULL;
+	struct vq *vq = pmc != NULL ? device_vq(vid, queue_id) : NULL;
 	uint16_t mask;
 
-	if (vq == NULL)
+	if (!enter(vq))
 		return -1;
 	mask = (uint16_t)(vq->ring.size - 1);
 	/* Sleep while the available index stands where we left it. */

@@ -88,14 +88,13 @@ static inline void gate_close(struct gate *g)
 	unsigned int spins = 0;
 
 	__atomic_fetch_add(&g->closed, 1, __ATOMIC_SEQ_CST);
+	/* The load that ends the wait acquires what gate_exit() released. */
 	while (__atomic_load_n(&g->held, __ATOMIC_SEQ_CST) != 0) {
 		cpu_relax();
 		/* The thread inside may be off its core: let it run. */
 		if (++spins % 1024 == 0)
 			sched_yield();
 	}
-	/* Pairs with the release in gate_exit(). */
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 }
 
 static inline void gate_open(struct gate *g)

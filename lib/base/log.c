@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdbool.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -21,7 +22,22 @@ void log_set_sink(log_sink_fn sink)
 	log_sink = sink;
 }
 
-void log_line(enum log_level level, const char *fmt, ...)
+static __thread struct log_budget *scope;
+
+struct log_budget *log_scope_enter(struct log_budget *budget)
+{
+	struct log_budget *outer = scope;
+
+	scope = budget;
+	return outer;
+}
+
+void log_scope_leave(struct log_budget *outer)
+{
+	scope = outer;
+}
+
+static __attribute__((format(printf, 2, 3))) void emit(enum log_level level, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -30,22 +46,32 @@ void log_line(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 }
 
-void log_line_limited(struct log_budget *budget, enum log_level level, const char *fmt, ...)
+/* Takes a line out of the budget; false when there is none left this second. */
+static bool spend(struct log_budget *budget)
 {
 	struct timespec now;
-	va_list ap;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	if ((uint64_t)now.tv_sec != budget->second) {
 		if (budget->dropped != 0)
-			log_line(level, "(%u similar lines were dropped)", budget->dropped);
+			emit(LOG_LEVEL_WARNING, "(%u lines like these were dropped)",
+			     budget->dropped);
 		*budget = (struct log_budget){ .second = (uint64_t)now.tv_sec };
 	}
-	if (budget->used >= LOG_BUDGET_LINES) {
+	if (budget->used == LOG_BUDGET_LINES) {
 		budget->dropped++;
-		return;
+		return false;
 	}
 	budget->used++;
+	return true;
+}
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (scope != NULL && !spend(scope))
+		return;
 	va_start(ap, fmt);
 	log_sink(level, fmt, ap);
 	va_end(ap);

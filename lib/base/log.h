@@ -25,8 +25,9 @@ void log_set_sink(log_sink_fn sink);
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * At most `LOG_BUDGET_LINES` lines a second pass for one budget; what a peer
- * can provoke without end goes through one of these.
+ * At most LOG_BUDGET_LINES lines a second from within a scope. What a peer can
+ * provoke without end runs inside the scope of that peer's budget, so a noisy
+ * one cannot fill the log. Scopes are per thread and nest.
  */
 #define LOG_BUDGET_LINES 10
 struct log_budget {
@@ -34,8 +35,9 @@ struct log_budget {
 	uint32_t used;
 	uint32_t dropped;
 };
-void log_line_limited(struct log_budget *budget, enum log_level level, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+/* Returns the scope that was there before, to be given to log_scope_leave(). */
+struct log_budget *log_scope_enter(struct log_budget *budget);
+void log_scope_leave(struct log_budget *outer);
 
 #define LOG_ERR(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define LOG_WARN(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "device.h"
 
@@ -57,6 +58,22 @@ struct device *device_acquire(const struct driver_config *config, const char *if
 	return dev;
 }
 
+void device_set_backend_fd(struct device *dev, int fd)
+{
+	/*
+	 * Whoever waits for an answer on the old socket holds the lock for as
+	 * long as the frontend likes: end that. Only this thread changes the fd.
+	 */
+	if (pthread_mutex_trylock(&dev->backend_lock) != 0) {
+		if (dev->backend_fd >= 0)
+			(void)shutdown(dev->backend_fd, SHUT_RDWR);
+		pthread_mutex_lock(&dev->backend_lock);
+	}
+	fd_close(&dev->backend_fd);
+	dev->backend_fd = fd;
+	pthread_mutex_unlock(&dev->backend_lock);
+}
+
 void device_release(struct device *dev)
 {
 	pthread_mutex_lock(&slots_lock);
@@ -76,9 +93,7 @@ void device_release(struct device *dev)
 	pthread_mutex_unlock(&dev->lock);
 	pthread_mutex_unlock(&slots_lock);
 
-	pthread_mutex_lock(&dev->backend_lock);
-	fd_close(&dev->backend_fd);
-	pthread_mutex_unlock(&dev->backend_lock);
+	device_set_backend_fd(dev, -1);
 }
 
 struct device *device_lock(int vid)

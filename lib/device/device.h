@@ -76,6 +76,7 @@ struct vq {
 	bool stats_on;
 	struct vq_net net;
 	struct device *dev;
+	struct log_budget log_budget; /* what its guest may provoke */
 	struct ring ring;
 	struct vq_stats stats CACHE_ALIGNED;
 
@@ -113,7 +114,7 @@ struct device {
 	uint16_t mtu_bytes;
 	uint8_t status;
 	int backend_fd; /* SET_BACKEND_REQ_FD */
-	struct log_budget log_budget;
+	struct log_budget log_budget; /* what its frontend may provoke */
 	/* Serialises requests to the frontend on backend_fd. */
 	pthread_mutex_t backend_lock;
 
@@ -130,6 +131,9 @@ struct device *device_acquire(const struct driver_config *config, const char *if
 void device_release(struct device *dev);
 
 extern struct device *device_slots[DEVICES_MAX];
+
+/* Replaces backend_fd (-1: by nothing); takes over `fd`. Loop thread. */
+void device_set_backend_fd(struct device *dev, int fd);
 
 /* The slot of a vid, in use or not; NULL when no device ever had it. */
 static ALWAYS_INLINE struct device *device_slot(int vid)

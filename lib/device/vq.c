@@ -159,10 +159,12 @@ void vq_signal(struct vq *vq)
 COLD void vq_report_broken(struct vq *vq)
 {
 	enum ring_fault fault = vq->ring.fault;
+	struct log_budget *outer = log_scope_enter(&vq->log_budget);
 
 	vq->stats.faults[fault]++;
 	LOG_ERR("%s: queue %u is broken (%s) and stopped until the guest resets it",
 		vq->dev->ifname, vq->index, ring_fault_name(fault));
+	log_scope_leave(outer);
 	if (vq->errfd >= 0)
 		(void)eventfd_write(vq->errfd, 1);
 }

@@ -13,6 +13,8 @@
 #define TCP_CSUM_OFFSET 16
 #define UDP_CSUM_OFFSET 6
 #define SCTP_CSUM_OFFSET 8
+#define MBUF_L2_LEN_MAX ((1u << RTE_MBUF_L2_LEN_BITS) - 1)
+#define MBUF_L3_LEN_MAX ((1u << RTE_MBUF_L3_LEN_BITS) - 1)
 #define GSO_TYPE(hdr) ((hdr)->gso_type & ~VIRTIO_NET_HDR_GSO_ECN)
 
 /* What a packet is made of, as far as offloads need to know. */
@@ -49,6 +51,9 @@ static bool parse(const struct rte_mbuf *m, struct layers *out)
 		out->l4_proto = IPPROTO_SCTP;
 	else
 		return false;
+	/* More extension headers than an mbuf can describe. */
+	if (out->l2_bytes > MBUF_L2_LEN_MAX || out->l3_bytes > MBUF_L3_LEN_MAX)
+		return false;
 	/* Whoever acts on the flags later expects whole headers up front. */
 	return (uint32_t)out->l2_bytes + out->l3_bytes + out->l4_bytes <=
 	       rte_pktmbuf_data_len(m);
@@ -65,6 +70,34 @@ static uint8_t *two_bytes_at(struct rte_mbuf *m, uint32_t off)
 						     NULL;
 }
 
+/*
+ * One's complement sum over `len` bytes from `off`; false when there are fewer.
+ * (rte_raw_cksum_mbuf() of DPDK 22.11 drops the carries of a segment that
+ * starts at an odd place.)
+ */
+static bool sum_mbuf(const struct rte_mbuf *m, uint32_t off, uint32_t len, uint16_t *out)
+{
+	uint32_t sum = 0, done = 0;
+
+	for (; m != NULL && done < len; m = m->next) {
+		uint32_t part;
+		uint16_t part_sum;
+
+		if (off >= m->data_len) {
+			off -= m->data_len;
+			continue;
+		}
+		part = RTE_MIN(m->data_len - off, len - done);
+		part_sum = rte_raw_cksum(rte_pktmbuf_mtod_offset(m, const uint8_t *, off), part);
+		sum += done % 2 != 0 ? rte_bswap16(part_sum) : part_sum;
+		done += part;
+		off = 0;
+	}
+	sum = (sum >> 16) + (sum & 0xffff);
+	*out = (uint16_t)((sum >> 16) + sum);
+	return done == len;
+}
+
 /* Completes a checksum as the header asks (virtio 1.2, 5.1.6.2). */
 static void software_checksum(const struct virtio_net_hdr_v1 *hdr, struct rte_mbuf *m)
 {
@@ -76,7 +109,7 @@ static void software_checksum(const struct virtio_net_hdr_v1 *hdr, struct rte_mb
 	if (start >= m->pkt_len || field + 2 > m->pkt_len)
 		return;
 	where = two_bytes_at(m, field);
-	if (where == NULL || rte_raw_cksum_mbuf(m, start, m->pkt_len - start, &sum) < 0)
+	if (where == NULL || !sum_mbuf(m, start, m->pkt_len - start, &sum))
 		return;
 	if (sum != 0xffff)
 		sum = (uint16_t)~sum;
@@ -243,9 +276,18 @@ static bool copy_headers(const struct rte_mbuf *m, const struct request *r,
 static uint16_t pseudo_sum(const struct request *r, const struct hdr_patch *patch)
 {
 	const void *l3 = patch->bytes + r->l3_off;
-	bool ipv6 = (r->ol_flags & RTE_MBUF_F_TX_IPV6) != 0;
+	struct rte_ipv6_hdr ip6;
+	uint32_t l4_bytes;
 
-	return ipv6 ? rte_ipv6_phdr_cksum(l3, 0) : rte_ipv4_phdr_cksum(l3, 0);
+	if ((r->ol_flags & RTE_MBUF_F_TX_IPV6) == 0)
+		return rte_ipv4_phdr_cksum(l3, 0);
+	/* RFC 8200, 8.1: protocol and length without extension headers. */
+	memcpy(&ip6, l3, sizeof(ip6));
+	l4_bytes = rte_be_to_cpu_16(ip6.payload_len) + (uint32_t)sizeof(ip6) -
+		   (r->l4_off - r->l3_off);
+	ip6.payload_len = rte_cpu_to_be_16((uint16_t)l4_bytes);
+	ip6.proto = r->l4_proto;
+	return rte_ipv6_phdr_cksum(&ip6, 0);
 }
 
 /* The whole checksum, for a guest that takes no partial ones. */
@@ -256,7 +298,7 @@ static bool full_checksum(const struct rte_mbuf *m, const struct request *r, uin
 	uint32_t sum;
 
 	if (r->l4_proto == IPPROTO_SCTP ||
-	    rte_raw_cksum_mbuf(m, r->l4_off, m->pkt_len - r->l4_off, &body) < 0)
+	    !sum_mbuf(m, r->l4_off, m->pkt_len - r->l4_off, &body))
 		return false;
 	/* Without what stands in the checksum field now. */
 	sum = (uint32_t)body + pseudo + (uint16_t)~old;
@@ -327,6 +369,9 @@ bool hdr_from_mbuf(const struct rte_mbuf *m, uint64_t features, struct virtio_ne
 	if ((r.ol_flags & RTE_MBUF_F_TX_IP_CKSUM) != 0) {
 		struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(patch->bytes + r.l3_off);
 
+		/* The packet's own idea of its length: only as far as we have it. */
+		if (rte_ipv4_hdr_len(ip) > patch->len_bytes - r.l3_off)
+			return false;
 		ip->hdr_checksum = 0;
 		ip->hdr_checksum = rte_ipv4_cksum(ip);
 	}

@@ -23,7 +23,7 @@ extern const struct device_backend net_backend;
  * given to net_enqueue() stay the caller's.
  */
 uint16_t net_dequeue(struct vq *vq, struct rte_mempool *pool, struct rte_mbuf **pkts,
-		     uint16_t count);
-uint16_t net_enqueue(struct vq *vq, struct rte_mbuf **pkts, uint16_t count);
+		     uint16_t count) REQUIRES(vq->gate);
+uint16_t net_enqueue(struct vq *vq, struct rte_mbuf **pkts, uint16_t count) REQUIRES(vq->gate);
 
 #endif

@@ -14,6 +14,7 @@ struct walk {
 	struct span_pool *pool;
 	struct chain *chain;
 	unsigned int first_span;
+	unsigned int nr_buffers; /* those of length 0 take no span, but time */
 	uint64_t bytes;
 };
 
@@ -43,6 +44,8 @@ static enum fetch_result add_buffer(struct walk *w, const struct split_desc *d)
 
 	if (writable != (w->dir == CHAIN_WRITABLE))
 		return bad(w, RING_FAULT_DIRECTION);
+	if (++w->nr_buffers > CHAIN_SPANS_MAX)
+		return bad(w, RING_FAULT_LENGTH);
 	n = gmem_resolve(&w->vr->view, gpa(d->addr), d->len, &pool->spans[pool->used], room);
 	if (n == -EFAULT)
 		return bad(w, RING_FAULT_ADDRESS);

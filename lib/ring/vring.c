@@ -24,9 +24,10 @@ const char *ring_fault_name(enum ring_fault fault)
 static int attach_part(const struct gmem *mem, uva_t addr, uint64_t bytes, uint64_t alignment,
 		       uint8_t __guest **out)
 {
-	if ((addr.v & (alignment - 1)) != 0)
-		return -EINVAL;
-	return gmem_resolve_uva(mem, addr, bytes, out) ? 0 : -EFAULT;
+	if (!gmem_resolve_uva(mem, addr, bytes, out))
+		return -EFAULT;
+	/* Here, too: a region may lie at an odd offset in its file. */
+	return ((addr.v | (uintptr_t)*out) & (alignment - 1)) == 0 ? 0 : -EINVAL;
 }
 
 int vring_attach(struct ring *vr, struct gmem *mem, const struct vring_addrs *addrs)

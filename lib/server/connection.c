@@ -25,6 +25,20 @@ static int pump(struct connection *conn)
 	return ret < 0 ? ret : 1;
 }
 
+static void drop(struct connection *conn, int reason)
+{
+	struct log_budget *outer = log_scope_enter(conn->log_budget);
+
+	if (reason == -ECONNRESET || reason == -EPIPE)
+		LOG_INFO("%s: device %d: the frontend closed the connection", conn->dev->ifname,
+			 conn->dev->vid);
+	else
+		LOG_ERR("%s: device %d: connection dropped (error %d)", conn->dev->ifname,
+			conn->dev->vid, -reason);
+	log_scope_leave(outer);
+	connection_close(conn);
+}
+
 static void connection_ready(struct loop_source *source, uint32_t events)
 {
 	struct connection *conn = CONTAINER_OF(source, struct connection, source);
@@ -39,15 +53,8 @@ static void connection_ready(struct loop_source *source, uint32_t events)
 		ret = pump(conn);
 	if (ret >= 0 && codec_sending(&conn->codec) != was_sending)
 		ret = loop_change(source, codec_sending(&conn->codec) ? EPOLLOUT : EPOLLIN);
-	if (ret < 0) {
-		if (ret == -ECONNRESET || ret == -EPIPE)
-			LOG_INFO("%s: device %d: the frontend closed the connection",
-				 conn->dev->ifname, conn->dev->vid);
-		else
-			LOG_ERR("%s: device %d: connection dropped (error %d)",
-				conn->dev->ifname, conn->dev->vid, -ret);
-		connection_close(conn);
-	}
+	if (ret < 0)
+		drop(conn, ret);
 }
 
 static void connection_free(struct connection *conn)
@@ -59,6 +66,7 @@ static void connection_free(struct connection *conn)
 }
 
 struct connection *connection_open(int fd, const struct driver_config *config, const char *name,
+				   struct log_budget *log_budget,
 				   void (*closed)(struct connection *conn, void *owner),
 				   void *owner)
 {
@@ -73,6 +81,7 @@ struct connection *connection_open(int fd, const struct driver_config *config, c
 	conn->source = (struct loop_source){ .fd = fd, .ready = connection_ready };
 	codec_init(&conn->codec, fd);
 	conn->dev = dev;
+	conn->log_budget = log_budget;
 	conn->closed = closed;
 	conn->owner = owner;
 	LOG_INFO("%s: device %d: new connection", name, dev->vid);

@@ -15,6 +15,7 @@ struct connection {
 	struct loop_source source;
 	struct codec codec;
 	struct device *dev;
+	struct log_budget *log_budget; /* the owner's */
 	void (*closed)(struct connection *conn, void *owner); /* told last; conn is freed after */
 	void *owner;
 	LIST_ENTRY(connection) link;
@@ -25,6 +26,7 @@ struct connection {
  * also on failure. NULL when the application refused or something ran out.
  */
 struct connection *connection_open(int fd, const struct driver_config *config, const char *name,
+				   struct log_budget *log_budget,
 				   void (*closed)(struct connection *conn, void *owner),
 				   void *owner);
 /* Stops the device, tells the application, closes everything, frees `conn`. */

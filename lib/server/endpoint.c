@@ -12,6 +12,8 @@
 #include "endpoint.h"
 
 #define LISTEN_BACKLOG 128
+/* One path must not take all device ids from the others. */
+#define CONNECTIONS_MAX 64
 
 struct endpoint {
 	char path[DEVICE_NAME_BYTES];
@@ -26,6 +28,8 @@ struct endpoint {
 	ino_t socket_ino;
 	struct loop_source listener;
 	LIST_HEAD(, connection) connections;
+	unsigned int nr_connections;
+	struct log_budget log_budget; /* what connecting and hanging up may provoke */
 };
 
 static struct {
@@ -81,6 +85,7 @@ static void connection_gone(struct connection *conn, void *owner)
 	struct endpoint *ep = owner;
 
 	LIST_REMOVE(conn, link);
+	ep->nr_connections--;
 	if (is_client(ep) && (ep->config.flags & RTE_VHOST_USER_NO_RECONNECT) == 0) {
 		/* Not at once: a frontend that hangs up on us would keep us busy. */
 		ep->connecting = ep->started;
@@ -90,17 +95,25 @@ static void connection_gone(struct connection *conn, void *owner)
 
 static void adopt(struct endpoint *ep, int fd)
 {
-	struct connection *conn =
-		connection_open(fd, &ep->config, ep->path, connection_gone, ep);
+	struct connection *conn;
 
-	if (conn != NULL)
+	if (ep->nr_connections == CONNECTIONS_MAX) {
+		LOG_ERR("%s: has %d connections, no more are taken", ep->path, CONNECTIONS_MAX);
+		close(fd);
+		return;
+	}
+	conn = connection_open(fd, &ep->config, ep->path, &ep->log_budget, connection_gone, ep);
+	if (conn != NULL) {
 		LIST_INSERT_HEAD(&ep->connections, conn, link);
+		ep->nr_connections++;
+	}
 }
 
 static void listener_ready(struct loop_source *source, uint32_t events)
 {
 	struct endpoint *ep = CONTAINER_OF(source, struct endpoint, listener);
 	int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct log_budget *outer = log_scope_enter(&ep->log_budget);
 
 	(void)events;
 	if (fd >= 0) {
@@ -112,9 +125,18 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 		ep->listening = false;
 		tick_update();
 	}
+	log_scope_leave(outer);
 }
 
 /* --- waiting for better times ------------------------------------------ */
+
+/* Our end of a client's socket; refused by the application it is offered again later. */
+static void adopt_client(struct endpoint *ep, int fd)
+{
+	adopt(ep, fd);
+	ep->connecting = LIST_EMPTY(&ep->connections) &&
+			 (ep->config.flags & RTE_VHOST_USER_NO_RECONNECT) == 0;
+}
 
 static void try_connect(struct endpoint *ep)
 {
@@ -122,11 +144,7 @@ static void try_connect(struct endpoint *ep)
 
 	if (fd < 0)
 		return;
-	ep->connecting = false;
-	adopt(ep, fd);
-	/* Refused by the application: offered again later. */
-	if (LIST_EMPTY(&ep->connections) && (ep->config.flags & RTE_VHOST_USER_NO_RECONNECT) == 0)
-		ep->connecting = true;
+	adopt_client(ep, fd);
 }
 
 static bool paused(const struct endpoint *ep)
@@ -247,7 +265,8 @@ static int start_client(struct endpoint *ep)
 	int fd = connect_socket(ep->path);
 
 	if (fd >= 0) {
-		adopt(ep, fd);
+		adopt_client(ep, fd);
+		tick_update();
 		return 0;
 	}
 	if ((ep->config.flags & RTE_VHOST_USER_NO_RECONNECT) != 0)

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "backend.h"
 #include "wire.h"
@@ -17,16 +18,25 @@ static int send_whole(int fd, const void *bytes, size_t len)
 	return (size_t)n == len ? 0 : -EAGAIN;
 }
 
-/* Reads exactly `len` bytes, each part of which may take the whole timeout. */
-static int recv_whole(int fd, void *bytes, size_t len)
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Reads exactly `len` bytes. */
+static int recv_whole(int fd, void *bytes, size_t len, int64_t deadline_ms)
 {
 	size_t done = 0;
 
 	while (done < len) {
 		struct pollfd pfd = { .fd = fd, .events = POLLIN };
+		int64_t left_ms = deadline_ms - now_ms();
 		ssize_t n;
 
-		if (poll(&pfd, 1, BACKEND_REPLY_TIMEOUT_MS) == 0)
+		if (left_ms <= 0 || poll(&pfd, 1, (int)left_ms) == 0)
 			return -ETIMEDOUT;
 		n = recv(fd, (uint8_t *)bytes + done, len - done, MSG_DONTWAIT);
 		if (n == 0)
@@ -43,14 +53,15 @@ static int recv_ack(int fd, uint32_t request)
 {
 	struct vhu_header hdr;
 	uint64_t result;
-	int ret = recv_whole(fd, &hdr, sizeof(hdr));
+	int64_t deadline_ms = now_ms() + BACKEND_REPLY_TIMEOUT_MS;
+	int ret = recv_whole(fd, &hdr, sizeof(hdr), deadline_ms);
 
 	if (ret < 0)
 		return ret;
 	if (hdr.request != request || (hdr.flags & VHU_FLAG_REPLY) == 0 ||
 	    hdr.size_bytes != sizeof(result))
 		return -EPROTO;
-	ret = recv_whole(fd, &result, sizeof(result));
+	ret = recv_whole(fd, &result, sizeof(result), deadline_ms);
 	if (ret < 0)
 		return ret;
 	return result == 0 ? 0 : -EPROTO;

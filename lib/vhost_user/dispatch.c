@@ -10,8 +10,6 @@
 
 #include "dispatch.h"
 
-#define SAY(dev, ...) log_line_limited(&(dev)->log_budget, LOG_LEVEL_ERROR, __VA_ARGS__)
-
 static int check_shape(struct device *dev, const struct vhu_spec *spec, const struct vhu_msg *msg,
 		       const struct fdbag *fds)
 {
@@ -19,12 +17,12 @@ static int check_shape(struct device *dev, const struct vhu_spec *spec, const st
 	uint64_t missing = spec->needs_protocol & ~dev->protocol_features;
 
 	if (size < spec->size_min_bytes || size > spec->size_max_bytes) {
-		SAY(dev, "%s: %s: payload of %u bytes, expected %u to %u", dev->ifname, spec->name,
+		LOG_ERR("%s: %s: payload of %u bytes, expected %u to %u", dev->ifname, spec->name,
 		    size, spec->size_min_bytes, spec->size_max_bytes);
 		return -EINVAL;
 	}
 	if (fds->count < spec->fds_min || fds->count > spec->fds_max) {
-		SAY(dev, "%s: %s: came with %u descriptors, expected %u to %u%s", dev->ifname,
+		LOG_ERR("%s: %s: came with %u descriptors, expected %u to %u%s", dev->ifname,
 		    spec->name, fds->count, spec->fds_min, spec->fds_max,
 		    spec->handle == vhu_set_mem_table ?
 			    "; guest memory must be shared: start QEMU with share=on" :
@@ -32,12 +30,12 @@ static int check_shape(struct device *dev, const struct vhu_spec *spec, const st
 		return -EINVAL;
 	}
 	if (missing != 0) {
-		SAY(dev, "%s: %s: needs protocol features 0x%" PRIx64 ", not negotiated",
+		LOG_ERR("%s: %s: needs protocol features 0x%" PRIx64 ", not negotiated",
 		    dev->ifname, spec->name, missing);
 		return -EPROTO;
 	}
 	if (spec->validate != NULL && spec->validate(&msg->payload, size, fds->count) < 0) {
-		SAY(dev, "%s: %s: payload out of range", dev->ifname, spec->name);
+		LOG_ERR("%s: %s: payload out of range", dev->ifname, spec->name);
 		return -EINVAL;
 	}
 	return 0;
@@ -68,7 +66,7 @@ static int find_queue(struct vhu_call *call, const struct vhu_spec *spec)
 		return 0;
 	index = queue_index(spec, call->in);
 	if (index >= MIN2(limit, (uint32_t)DEVICE_VQS_MAX)) {
-		SAY(dev, "%s: %s: queue %u, there are %u", dev->ifname, spec->name, index, limit);
+		LOG_ERR("%s: %s: queue %u, there are %u", dev->ifname, spec->name, index, limit);
 		return -EINVAL;
 	}
 	call->vq = device_vq_make(dev, index);
@@ -80,11 +78,11 @@ static int check_conditions(const struct vhu_call *call, const struct vhu_spec *
 	struct device *dev = call->dev;
 
 	if ((spec->conditions & VHU_NEEDS_MEMORY) != 0 && dev->mem == NULL) {
-		SAY(dev, "%s: %s: before SET_MEM_TABLE", dev->ifname, spec->name);
+		LOG_ERR("%s: %s: before SET_MEM_TABLE", dev->ifname, spec->name);
 		return -EPROTO;
 	}
 	if ((spec->conditions & VHU_NEEDS_RING_STOPPED) != 0 && call->vq->started) {
-		SAY(dev, "%s: %s: queue %u is running; send GET_VRING_BASE first", dev->ifname,
+		LOG_ERR("%s: %s: queue %u is running; send GET_VRING_BASE first", dev->ifname,
 		    spec->name, call->vq->index);
 		return -EBUSY;
 	}
@@ -144,6 +142,7 @@ int vhu_dispatch(struct device *dev, const struct vhu_msg *msg, struct fdbag *fd
 				 .in_bytes = msg->hdr.size_bytes,
 				 .fds = fds,
 				 .out = &reply->payload };
+	struct log_budget *outer = log_scope_enter(&dev->log_budget);
 	bool wants_ack;
 	int ret;
 
@@ -155,11 +154,12 @@ int vhu_dispatch(struct device *dev, const struct vhu_msg *msg, struct fdbag *fd
 	if (spec != NULL) {
 		ret = handle(&call, spec, msg);
 	} else {
-		SAY(dev, "%s: request %u is unknown", dev->ifname, msg->hdr.request);
+		LOG_ERR("%s: request %u is unknown", dev->ifname, msg->hdr.request);
 		ret = -ENOSYS;
 	}
 	device_unlock(dev);
 	fdbag_close_rest(fds);
+	log_scope_leave(outer);
 
 	if (spec != NULL && spec->reply == VHU_REPLY_BODY) {
 		fill_reply(reply, msg->hdr.request, call.out_bytes);

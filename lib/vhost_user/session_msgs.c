@@ -8,7 +8,6 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "table.h"
 
@@ -36,13 +35,18 @@ int vhu_get_features(struct vhu_call *call)
  * While a queue runs only VHOST_F_LOG_ALL may change: everything else is
  * baked into the queues.
  */
-static int check_change(const struct device *dev, uint64_t features)
+static int check_change(const struct device *dev, uint64_t features, bool busy)
+{
+	return busy && ((features ^ dev->features) & ~BIT(VHOST_F_LOG_ALL)) != 0 ? -EBUSY : 0;
+}
+
+static bool is_busy(const struct device *dev)
 {
 	bool busy = dev->running;
 
 	for (unsigned int i = 0; i < dev->nr_vqs; i++)
 		busy |= dev->vqs[i]->started;
-	return busy && ((features ^ dev->features) & ~BIT(VHOST_F_LOG_ALL)) != 0 ? -EBUSY : 0;
+	return busy;
 }
 
 int vhu_set_features(struct vhu_call *call)
@@ -51,6 +55,7 @@ int vhu_set_features(struct vhu_call *call)
 	uint64_t features = call->in->u64;
 	uint64_t extra = features & ~offered_features(dev);
 	uint64_t old = dev->features;
+	bool busy = is_busy(dev);
 
 	if (extra != 0) {
 		LOG_ERR("%s: SET_FEATURES: bits 0x%" PRIx64 " were not offered", dev->ifname,
@@ -58,7 +63,7 @@ int vhu_set_features(struct vhu_call *call)
 		dev->status &= (uint8_t)~VIRTIO_CONFIG_S_FEATURES_OK;
 		return -EINVAL;
 	}
-	if (check_change(dev, features) < 0) {
+	if (check_change(dev, features, busy) < 0) {
 		LOG_ERR("%s: SET_FEATURES: 0x%" PRIx64 " to 0x%" PRIx64
 			" while queues run; send GET_VRING_BASE first",
 			dev->ifname, old, features);
@@ -72,7 +77,7 @@ int vhu_set_features(struct vhu_call *call)
 	dev->features = features;
 	dev->features_set = true;
 	/* A guest without multiqueue uses the first pair, whatever was announced. */
-	if (dev->config->backend != NULL && !device_has(dev, VIRTIO_NET_F_MQ) && !dev->running &&
+	if (dev->config->backend != NULL && !device_has(dev, VIRTIO_NET_F_MQ) && !busy &&
 	    old != features)
 		device_vqs_drop(dev, 2);
 	if (!device_has(dev, VHOST_USER_F_PROTOCOL_FEATURES))
@@ -166,15 +171,15 @@ int vhu_get_status(struct vhu_call *call)
 int vhu_set_backend_req_fd(struct vhu_call *call)
 {
 	struct device *dev = call->dev;
-	struct stat st;
+	int fd = call->fds->fds[0], domain = 0, type = 0;
+	socklen_t len = sizeof(int);
 
-	if (fstat(call->fds->fds[0], &st) < 0 || !S_ISSOCK(st.st_mode)) {
-		LOG_ERR("%s: SET_BACKEND_REQ_FD: the descriptor is no socket", dev->ifname);
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || domain != AF_UNIX ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_STREAM) {
+		LOG_ERR("%s: SET_BACKEND_REQ_FD: the descriptor is no Unix stream socket",
+			dev->ifname);
 		return -EINVAL;
 	}
-	pthread_mutex_lock(&dev->backend_lock);
-	fd_close(&dev->backend_fd);
-	dev->backend_fd = fdbag_take(call->fds, 0);
-	pthread_mutex_unlock(&dev->backend_lock);
+	device_set_backend_fd(dev, fdbag_take(call->fds, 0));
 	return 0;
 }

@@ -141,8 +141,10 @@ int vhu_set_vring_kick(struct vhu_call *call)
 
 int vhu_set_vring_call(struct vhu_call *call)
 {
-	call->vq->renotify = true;
-	return replace_eventfd(call, &call->vq->callfd);
+	int ret = replace_eventfd(call, &call->vq->callfd);
+
+	call->vq->renotify = ret == 0;
+	return ret;
 }
 
 int vhu_set_vring_err(struct vhu_call *call)
