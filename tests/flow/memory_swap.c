@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* SET_MEM_TABLE on a running device: the same table, new files, more and fewer regions. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "flow.h"
+#include "guest_net.h"
+#include "packets.h"
+#include "tap.h"
+
+#define BURST 32
+#define BORDER (8u << 20)
+
+static struct flow flow;
+static struct rte_mempool *pool;
+static struct guest_tx tx;
+static struct guest_rx rx;
+
+static const struct guest_region_spec regions[] = {
+	{.gpa = 0, .size_bytes = BORDER, .mmap_offset_bytes = 4096},
+	{.gpa = BORDER, .size_bytes = BORDER},
+};
+
+static void
+setup(void)
+{
+	if (pool == NULL || !flow_pool_full(pool)) /* a failed test keeps its mbufs */
+		pool = flow_pool(512, 2048);
+}
+
+static void
+up(void)
+{
+	const struct fe_config config = {
+		.features = FE_F_VERSION_1 | FE_F_MRG_RXBUF,
+		.ring_size = 64,
+		.regions = regions,
+		.nregions = 2,
+	};
+
+	flow_up(&flow, 0, &config);
+	flow.fe.use_ack = true;
+	guest_tx_init(&tx, &flow.fe.vqs[1], GUEST_NET_HDR_BYTES, 1u << 20);
+	CHECK_EQ(guest_rx_init(&rx, &flow.fe.vqs[0], GUEST_NET_HDR_BYTES, true, 32, 1526), 0);
+	rec_reset();
+}
+
+static void
+down(void)
+{
+	guest_rx_fini(&rx);
+	flow_down(&flow);
+}
+
+/* The switch in between: everything the guest sends goes back to it. */
+static volatile bool stop_echo, stop_guest;
+static volatile uint64_t echoed;
+
+static void *
+echo_thread(void *arg)
+{
+	struct rte_mbuf *pkts[BURST];
+
+	(void)arg;
+	while (!stop_echo) {
+		unsigned n = rte_vhost_dequeue_burst(flow.vid, 1, pool, pkts, BURST);
+		unsigned done = 0;
+
+		while (done < n && !stop_echo)
+			done += rte_vhost_enqueue_burst(flow.vid, 0, pkts + done,
+							(uint16_t)(n - done));
+		echoed += done;
+		rte_pktmbuf_free_bulk(pkts, n);
+	}
+	return NULL;
+}
+
+/* The guest: sends and checks echoes until told to stop; returns NULL or what went wrong. */
+static volatile uint64_t guest_checked;
+
+static void *
+guest_thread(void *arg)
+{
+	static uint8_t data[1500], got[1600];
+	struct guest_net_hdr hdr;
+	uint32_t sent = 0, received = 0;
+	uint64_t idle_since = flow_now_us();
+
+	(void)arg;
+	while (!stop_guest || received != sent) {
+		int n;
+
+		guest_rx_fill(&rx, UINT32_MAX);
+		if (!stop_guest && sent - received < 16) {
+			uint32_t len = 60 + sent % 1400;
+
+			guest_pattern(sent, data, len);
+			if (guest_tx_send(&tx, NULL, data, len) >= 0)
+				sent++;
+		}
+		if (guest_tx_reap(&tx) < 0)
+			return (void *)(uintptr_t)"bad used element on the transmit ring";
+		n = guest_rx_recv(&rx, &hdr, got, sizeof(got), NULL);
+		if (n == -EAGAIN) {
+			if (flow_now_us() - idle_since > 5000000)
+				return (void *)(uintptr_t)"traffic stopped";
+			continue;
+		}
+		idle_since = flow_now_us();
+		if (n != (int)(60 + received % 1400))
+			return (void *)(uintptr_t)"an echo has the wrong length";
+		guest_pattern(received, data, (uint32_t)n);
+		if (memcmp(data, got, (size_t)n) != 0)
+			return (void *)(uintptr_t)"an echo has the wrong content";
+		received++;
+		guest_checked = received;
+	}
+	return NULL;
+}
+
+static pthread_t echo, guest;
+static bool echo_runs, guest_runs;
+
+static void
+echo_start(void)
+{
+	stop_echo = false;
+	echoed = 0;
+	CHECK_EQ(pthread_create(&echo, NULL, echo_thread, NULL), 0);
+	echo_runs = true;
+}
+
+static void
+echo_stop(void)
+{
+	stop_echo = true;
+	pthread_join(echo, NULL);
+	echo_runs = false;
+}
+
+static void
+traffic_start(void)
+{
+	echo_start();
+	stop_guest = false;
+	guest_checked = 0;
+	CHECK_EQ(pthread_create(&guest, NULL, guest_thread, NULL), 0);
+	guest_runs = true;
+}
+
+/* Returns what went wrong, or NULL. The echo runs until the guest has seen its last packet. */
+static const char *
+traffic_join(void)
+{
+	void *problem = NULL;
+
+	stop_guest = true;
+	pthread_join(guest, &problem);
+	guest_runs = false;
+	echo_stop();
+	return problem;
+}
+
+static void
+traffic_stop(void)
+{
+	const char *problem = traffic_join();
+
+	if (problem != NULL)
+		tap_fail(__FILE__, __LINE__, "%s", problem);
+}
+
+static void
+teardown(void)
+{
+	if (guest_runs)
+		traffic_join();
+	else if (echo_runs)
+		echo_stop();
+	flow_teardown();
+}
+
+/* The same table over and over under traffic: no loss, no callback, nothing left mapped. */
+static void
+same_table_under_traffic(void)
+{
+	uint64_t until;
+	unsigned swaps = 0;
+
+	up();
+	traffic_start();
+	until = flow_now_us() + 2000000;
+	while (flow_now_us() < until) {
+		CHECK_EQ(fe_set_mem_table(&flow.fe, &flow.fe.mem), 0);
+		swaps++;
+	}
+	traffic_stop();
+	CHECK(swaps > 20);
+	CHECK(guest_checked > 100);
+	CHECK_STR(rec_text(), "");
+	CHECK(flow_pool_full(pool));
+	down();
+}
+
+/* A region comes and goes next to the two in use, under traffic. */
+static void
+region_comes_and_goes_under_traffic(void)
+{
+	const struct guest_region_spec more = {.gpa = 1ull << 33, .size_bytes = 2u << 20};
+	struct guest_memory two, three;
+	uint64_t until;
+	unsigned swaps = 0;
+
+	up();
+	two = flow.fe.mem;
+	three = two;
+	CHECK_EQ(guest_memory_add(&three, &more), 0);
+	traffic_start();
+	until = flow_now_us() + 2000000;
+	while (flow_now_us() < until) {
+		CHECK_EQ(fe_set_mem_table(&flow.fe, swaps++ & 1 ? &two : &three), 0);
+	}
+	traffic_stop();
+	CHECK(swaps > 20);
+	CHECK(guest_checked > 100);
+	CHECK_STR(rec_text(), "");
+	flow.fe.mem = three; /* so that fe_close() frees the third, too */
+	down();
+}
+
+static struct rte_mbuf *
+send_from(uint64_t gpa, uint32_t seed)
+{
+	struct guest_seg seg = {.gpa = gpa, .len_bytes = 12 + 100};
+	struct rte_mbuf *m[BURST];
+	uint8_t data[100];
+
+	guest_pattern(seed, data, sizeof(data));
+	guest_fill(&flow.fe.mem, gpa, 0, 12);
+	guest_write(&flow.fe.mem, gpa + 12, data, sizeof(data));
+	CHECK(guest_split_post(&flow.fe.vqs[1], &seg, 1, NULL) >= 0);
+	if (rte_vhost_dequeue_burst(flow.vid, 1, pool, m, BURST) != 1)
+		return NULL;
+	return m[0];
+}
+
+/* Memory added while running is usable at once, without SET_VRING_ADDR. */
+static void
+hotplugged_region_is_usable(void)
+{
+	const struct guest_region_spec more = {.gpa = 1ull << 33, .size_bytes = 2u << 20};
+	struct guest_used used;
+	struct rte_mbuf *m;
+
+	up();
+	CHECK_EQ(guest_memory_add(&flow.fe.mem, &more), 0);
+	CHECK_EQ(fe_set_mem_table(&flow.fe, &flow.fe.mem), 0);
+	for (uint32_t i = 0; i < 10; i++) {
+		m = send_from((1ull << 33) + (2u << 20) - 112, i);
+		CHECK(m != NULL);
+		CHECK(packet_is_pattern(m, i, 100));
+		rte_pktmbuf_free(m);
+		CHECK(guest_split_poll(&flow.fe.vqs[1], &used, NULL));
+	}
+	down();
+}
+
+/*
+ * The same addresses backed by another file: the new file counts. Difference: the stock library
+ * compares addresses only, sees no change and keeps the old mapping.
+ */
+static void
+same_addresses_other_files(void)
+{
+	struct guest_memory old;
+	struct guest_used used;
+	struct rte_mbuf *m;
+	uint8_t *copy;
+
+	if (is_stock)
+		tap_skip("the stock library keeps the old files");
+	up();
+	for (uint32_t round = 0; round < 5; round++) {
+		old = flow.fe.mem;
+		CHECK_EQ(guest_memory_create(&flow.fe.mem, regions, 2), 0);
+		copy = malloc(BORDER);
+		for (unsigned i = 0; i < 2; i++) {
+			guest_read(&old, regions[i].gpa, copy, BORDER);
+			guest_write(&flow.fe.mem, regions[i].gpa, copy, BORDER);
+			flow.fe.mem.regions[i].used_bytes = old.regions[i].used_bytes;
+		}
+		free(copy);
+		CHECK_EQ(fe_set_mem_table(&flow.fe, &flow.fe.mem), 0);
+		guest_split_rebind(&flow.fe.vqs[0], &flow.fe.mem);
+		guest_split_rebind(&flow.fe.vqs[1], &flow.fe.mem);
+		guest_memory_destroy(&old);
+		m = send_from(tx.arena_gpa, round);
+		CHECK(m != NULL);
+		CHECK(packet_is_pattern(m, round, 100));
+		rte_pktmbuf_free(m);
+		CHECK(guest_split_poll(&flow.fe.vqs[1], &used, NULL));
+	}
+	CHECK_EQ(fe_sync(&flow.fe), 0);
+	CHECK_STR(rec_text(), "");
+	down();
+}
+
+/* A table without the rings' memory stops the rings; the bursts just return 0. */
+static void
+table_without_the_rings(void)
+{
+	const struct guest_region_spec elsewhere = {.gpa = 1ull << 33, .size_bytes = 2u << 20};
+	struct guest_memory other;
+	struct rte_mbuf *m[BURST];
+	uint8_t data[60] = {0};
+
+	up();
+	CHECK_EQ(guest_memory_create(&other, &elsewhere, 1), 0);
+	CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
+	CHECK_EQ(fe_set_mem_table(&flow.fe, &other), 0);
+	CHECK_EQ(fe_sync(&flow.fe), 0);
+	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 1, pool, m, BURST), 0);
+	CHECK_EQ(rte_vhost_enqueue_burst(flow.vid, 0, m, 0), 0);
+	CHECK_STR(rec_text(), "q0=0 q1=0");
+	/* And with the memory back and the rings set up again it goes on. */
+	CHECK_EQ(fe_set_mem_table(&flow.fe, &flow.fe.mem), 0);
+	CHECK_EQ(fe_stop(&flow.fe, NULL), 0);
+	CHECK_EQ(fe_start_vring(&flow.fe, 0), 0);
+	CHECK_EQ(fe_start_vring(&flow.fe, 1), 0);
+	CHECK_EQ(fe_sync(&flow.fe), 0);
+	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 1, pool, m, BURST), 1);
+	rte_pktmbuf_free(m[0]);
+	guest_memory_destroy(&other);
+	down();
+}
+
+/* Stop, start, enable, disable under traffic: nothing lost but what the guest was told about. */
+static void
+rings_toggle_under_traffic(void)
+{
+	uint64_t until;
+
+	up();
+	traffic_start();
+	until = flow_now_us() + 2000000;
+	while (flow_now_us() < until) {
+		for (unsigned q = 0; q < 2; q++) {
+			CHECK_EQ(fe_set_vring_enable(&flow.fe, q, false), 0);
+			CHECK_EQ(fe_set_vring_enable(&flow.fe, q, true), 0);
+			CHECK_EQ(fe_set_vring_call(&flow.fe, q, flow.fe.vqs[q].callfd), 0);
+			CHECK_EQ(fe_set_vring_kick(&flow.fe, q, flow.fe.vqs[q].kickfd), 0);
+		}
+	}
+	traffic_stop();
+	CHECK(guest_checked > 100);
+	CHECK(flow_pool_full(pool));
+	down();
+}
+
+static void
+post_some(void)
+{
+	uint8_t data[60] = {0};
+
+	guest_rx_fill(&rx, UINT32_MAX);
+	for (int i = 0; i < 30; i++)
+		guest_tx_send(&tx, NULL, data, sizeof(data));
+}
+
+static void
+stop_in_destroy_device(const char *word, int vid)
+{
+	(void)vid;
+	if (strcmp(word, "-dev") == 0)
+		echo_stop();
+}
+
+/* What the guide asks of an application: it stops using the vid in destroy_device. */
+static void
+disconnect_under_traffic(void)
+{
+	for (int round = 0; round < 20; round++) {
+		up();
+		echo_start();
+		rec_hook = stop_in_destroy_device;
+		post_some();
+		usleep((useconds_t)(round * 20));
+		fe_disconnect(&flow.fe);
+		CHECK(rec_wait("-dev -conn"));
+		CHECK(flow_pool_full(pool));
+		rec_hook = NULL;
+		down();
+	}
+}
+
+/* An application that is late: bursts on a vid that is gone return 0. */
+static void
+disconnect_and_burst_on(void)
+{
+	if (is_stock)
+		tap_skip("the stock library crashes");
+	for (int round = 0; round < 50; round++) {
+		up();
+		echo_start();
+		post_some();
+		usleep((useconds_t)(round * 20));
+		fe_disconnect(&flow.fe);
+		CHECK(rec_wait("-dev -conn"));
+		usleep(1000);
+		echo_stop();
+		CHECK(flow_pool_full(pool));
+		down();
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct tap_test tests[] = {
+		TAP_TEST(same_table_under_traffic),
+		TAP_TEST(region_comes_and_goes_under_traffic),
+		TAP_TEST(hotplugged_region_is_usable),
+		TAP_TEST(same_addresses_other_files),
+		TAP_TEST(table_without_the_rings),
+		TAP_TEST(rings_toggle_under_traffic),
+		TAP_TEST(disconnect_under_traffic),
+		TAP_TEST(disconnect_and_burst_on),
+	};
+	int rc;
+
+	tap_begin();
+	flow_init(argv[0]);
+	rc = tap_run(tests, RTE_DIM(tests), argc > 1 ? argv[1] : NULL, setup, teardown);
+	flow_cleanup();
+	return rc;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Several queue pairs: traffic on each, enabled one by one, fewer used than configured. */
+#include <unistd.h>
+
+#include "flow.h"
+#include "guest_net.h"
+#include "packets.h"
+#include "tap.h"
+
+#define BURST 32
+#define MAX_PAIRS 128
+
+static struct flow flow;
+static struct rte_mempool *pool;
+
+static void
+setup(void)
+{
+	if (pool == NULL || !flow_pool_full(pool)) /* a failed test keeps its mbufs */
+		pool = flow_pool(256, 2048);
+}
+
+static struct fe_config
+config_of(unsigned nr_pairs, uint16_t ring_size)
+{
+	return (struct fe_config) {
+		.features = FE_F_VERSION_1 | FE_F_MRG_RXBUF | FE_F_MQ,
+		.nr_pairs = nr_pairs,
+		.ring_size = ring_size,
+	};
+}
+
+/* One packet each way on a pair, told apart by the seed. */
+static void
+exchange(unsigned pair, uint32_t seed)
+{
+	struct guest_split *rxq = &flow.fe.vqs[2 * pair], *txq = &flow.fe.vqs[2 * pair + 1];
+	uint8_t data[200], got[200];
+	struct guest_net_hdr hdr;
+	struct guest_tx tx;
+	struct guest_rx rx;
+	struct rte_mbuf *m;
+
+	guest_tx_init(&tx, txq, GUEST_NET_HDR_BYTES, 1024);
+	CHECK_EQ(guest_rx_init(&rx, rxq, GUEST_NET_HDR_BYTES, true, 1, 300), 0);
+	guest_rx_fill(&rx, 1);
+	guest_pattern(seed, data, sizeof(data));
+	CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
+	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, (uint16_t)(2 * pair + 1), pool, &m, 1), 1);
+	CHECK(packet_equals(m, data, sizeof(data)));
+	CHECK_EQ(rte_vhost_enqueue_burst(flow.vid, (uint16_t)(2 * pair), &m, 1), 1);
+	rte_pktmbuf_free(m);
+	CHECK_EQ(guest_rx_recv(&rx, &hdr, got, sizeof(got), NULL), sizeof(got));
+	CHECK(memcmp(data, got, sizeof(data)) == 0);
+	CHECK_EQ(guest_tx_drain(&tx, 1000), 0);
+	guest_rx_fini(&rx);
+}
+
+static void
+traffic_on_every_pair(void)
+{
+	const struct fe_config config = config_of(8, 64);
+
+	flow_up(&flow, 0, &config);
+	CHECK_EQ(rte_vhost_get_vring_num(flow.vid), 16);
+	for (int round = 0; round < 3; round++)
+		for (unsigned pair = 0; pair < 8; pair++)
+			exchange(pair, pair + 100 * (unsigned)round);
+	CHECK(flow_pool_full(pool));
+	flow_down(&flow);
+}
+
+static void
+as_many_pairs_as_there_can_be(void)
+{
+	const struct fe_config config = config_of(MAX_PAIRS, 16);
+
+	flow_up(&flow, 0, &config);
+	CHECK_EQ(rte_vhost_get_vring_num(flow.vid), 2 * MAX_PAIRS);
+	exchange(0, 1);
+	exchange(63, 2);
+	exchange(MAX_PAIRS - 1, 3);
+	flow_down(&flow);
+}
+
+/* A disabled pair is silent, the others do not notice. */
+static void
+pairs_one_by_one(void)
+{
+	struct fe_config config = config_of(4, 64);
+	struct rte_mbuf *m[BURST];
+	struct guest_tx tx;
+	uint8_t data[60] = {0};
+
+	flow_up(&flow, 0, &config);
+	CHECK_EQ(fe_set_vring_enable(&flow.fe, 4, false), 0);
+	CHECK_EQ(fe_set_vring_enable(&flow.fe, 5, false), 0);
+	CHECK_EQ(fe_sync(&flow.fe), 0);
+	guest_tx_init(&tx, &flow.fe.vqs[5], GUEST_NET_HDR_BYTES, 1024);
+	CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
+	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 5, pool, m, BURST), 0);
+	exchange(0, 1);
+	exchange(1, 2);
+	exchange(3, 3);
+	CHECK_EQ(fe_set_vring_enable(&flow.fe, 4, true), 0);
+	CHECK_EQ(fe_set_vring_enable(&flow.fe, 5, true), 0);
+	CHECK_EQ(fe_sync(&flow.fe), 0);
+	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 5, pool, m, BURST), 1);
+	rte_pktmbuf_free(m[0]);
+	CHECK_EQ(guest_tx_drain(&tx, 1000), 0);
+	exchange(2, 4);
+	flow_down(&flow);
+}
+
+/* The guest sets up one pair of four: the device starts, the others stay out. */
+static void
+fewer_pairs_than_configured(void)
+{
+	const struct fe_config config = config_of(4, 64);
+	struct frontend *fe = &flow.fe;
+	struct rte_mbuf *m[BURST];
+
+	rec_reset();
+	fe_init(fe);
+	flow.path = flow_serve(0);
+	CHECK_EQ(fe_connect(fe, flow.path), 0);
+	CHECK_EQ(fe_negotiate(fe, &config), 0);
+	CHECK_EQ(fe_build(fe, &config), 0);
+	for (unsigned i = 0; i < 8; i++)
+		CHECK_EQ(fe_set_vring_call(fe, i, fe->vqs[i].callfd), 0);
+	for (unsigned i = 0; i < 8; i++)
+		CHECK_EQ(fe_set_vring_enable(fe, i, i < 2), 0);
+	CHECK_EQ(fe_set_mem_table(fe, &fe->mem), 0);
+	CHECK_EQ(fe_start_vring(fe, 0), 0);
+	CHECK_EQ(fe_start_vring(fe, 1), 0);
+	CHECK(rec_wait("+conn q0=1 q0=0 q0=1 q1=1 +dev q1=0 q1=1"));
+	flow.vid = rec_vid();
+	CHECK_EQ(rte_vhost_get_vring_num(flow.vid), 8);
+	exchange(0, 1);
+	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 3, pool, m, BURST), 0);
+	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 7, pool, m, BURST), 0);
+	flow_down(&flow);
+}
+
+/* Only one ring, far out: nothing starts, nothing breaks. */
+static void
+sparse_ring(void)
+{
+	const struct fe_config config = config_of(128, 16);
+	struct frontend *fe = &flow.fe;
+
+	rec_reset();
+	fe_init(fe);
+	flow.path = flow_serve(0);
+	CHECK_EQ(fe_connect(fe, flow.path), 0);
+	CHECK_EQ(fe_negotiate(fe, &config), 0);
+	CHECK_EQ(fe_build(fe, &config), 0);
+	CHECK_EQ(fe_set_mem_table(fe, &fe->mem), 0);
+	CHECK_EQ(fe_start_vring(fe, 200), 0);
+	CHECK_EQ(fe_set_vring_enable(fe, 200, true), 0);
+	CHECK_EQ(fe_sync(fe), 0);
+	CHECK(strstr(rec_text(), "+dev") == NULL);
+	CHECK_EQ(fe_get_vring_base(fe, 200, NULL), 0);
+	flow_down(&flow);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct tap_test tests[] = {
+		TAP_TEST(traffic_on_every_pair),
+		TAP_TEST(as_many_pairs_as_there_can_be),
+		TAP_TEST(pairs_one_by_one),
+		TAP_TEST(fewer_pairs_than_configured),
+		TAP_TEST(sparse_ring),
+	};
+	int rc;
+
+	tap_begin();
+	flow_init(argv[0]);
+	rc = tap_run(tests, RTE_DIM(tests), argc > 1 ? argv[1] : NULL, setup, flow_teardown);
+	flow_cleanup();
+	return rc;
+}

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A Linux guest under QEMU whose network card is a vhost-user backend.
+
+The guest boots what scripts/guest/build has made (a Debian kernel, busybox) in about two
+seconds without KVM. Commands run in it through a second serial port, see
+scripts/guest/init. Used by tests/guest, tests/compat/tools/ovs.py and scripts/demo.
+"""
+
+import base64
+import itertools
+import json
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from lab import ROOT, Failure, check, need_programs, wait_for
+
+GUEST_DIR = Path(os.environ.get("VHOST_NG_GUEST", ROOT / "build" / "guest"))
+QEMU = "qemu-system-x86_64"
+
+
+def build_guest(report=None):
+    """Makes kernel and initramfs if they are not there yet; returns their directory."""
+    need_programs(QEMU, "busybox", "cpio")
+    builder = subprocess.run([ROOT / "scripts" / "guest" / "build", GUEST_DIR],
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                             timeout=600)
+    if report:
+        for line in builder.stdout.splitlines():
+            report(line)
+    if builder.returncode != 0:
+        raise Failure(f"scripts/guest/build failed:\n{builder.stdout}")
+    return GUEST_DIR
+
+
+class VM:
+    """One guest.
+
+    path      vhost-user socket
+    listen    True: QEMU creates the socket and the backend connects (backend in client mode)
+    queues    queue pairs (and virtual CPUs, at most two)
+    ip        address with prefix length that the guest gives its eth0
+    offloads  False: a card without checksum and segmentation offloads
+    device    further virtio-net-pci properties, such as {"mrg_rxbuf": "off"}
+    """
+
+    _numbers = itertools.count(1)
+
+    def __init__(self, lab, name, path, *, listen=False, queues=1, ip=None, mac=None,
+                 memory_mib=192, offloads=True, mtu=None, device=None):
+        self.lab = lab
+        self.name = name
+        self.path = path
+        self.listen = listen
+        self.queues = queues
+        self.ip = ip
+        self.mac = mac or f"52:54:00:00:00:{next(VM._numbers):02x}"
+        self.memory_mib = memory_mib
+        self.offloads = offloads
+        self.mtu = mtu
+        self.device = device or {}
+        self.boot_s = None
+        self.process = None
+        self._starts = 0
+        self._ids = itertools.count(1)
+        self._control = None
+        self._pending = b""
+
+    @property
+    def address(self):
+        return self.ip.split("/")[0]
+
+    def _device_properties(self):
+        # QEMU 7.2 crashes when a vhost device with MSI-X starts under TCG: no vectors, so INTx.
+        properties = {"netdev": "net0", "mac": self.mac, "romfile": "", "packed": "off",
+                      "vectors": 0}
+        if self.queues > 1:
+            properties["mq"] = "on"
+        if not self.offloads:
+            for feature in ("csum", "guest_csum", "host_tso4", "host_tso6", "host_ecn",
+                            "guest_tso4", "guest_tso6", "guest_ecn", "host_ufo", "guest_ufo",
+                            "gso"):
+                properties[feature] = "off"
+        properties.update(self.device)
+        words = [f"{key}={value}" for key, value in properties.items()]
+        return ",".join(["virtio-net-pci"] + words)
+
+    def arguments(self):
+        """The QEMU command line."""
+        chardev = f"socket,id=vhost,path={self.path}"
+        chardev += ",server=on" if self.listen else ",reconnect=1"
+        netdev = "vhost-user,id=net0,chardev=vhost"
+        if self.queues > 1:
+            netdev += f",queues={self.queues}"
+        words = ["console=ttyS0", "quiet", "panic=-1", "no_timer_check", "mitigations=off"]
+        if self.ip:
+            words.append(f"vng.ip={self.ip}")
+        if self.mtu:
+            words.append(f"vng.mtu={self.mtu}")
+        if self.queues > 1:
+            words.append(f"vng.queues={self.queues}")
+        return [
+            QEMU, "-name", f"vng-guest-{self.name}", "-accel", "tcg", "-cpu", "max",
+            "-machine", "q35,memory-backend=mem", "-smp", str(min(self.queues, 2)),
+            "-m", str(self.memory_mib),
+            "-object", f"memory-backend-memfd,id=mem,size={self.memory_mib}M,share=on",
+            "-nodefaults", "-no-user-config", "-display", "none",
+            "-kernel", GUEST_DIR / "vmlinuz", "-initrd", GUEST_DIR / "initramfs.cpio",
+            "-append", " ".join(words),
+            "-serial", f"file:{self.lab.path(self.name + '-console.log')}",
+            "-chardev", f"socket,id=control,path={self._control_path()},server=on,wait=off",
+            "-serial", "chardev:control",
+            "-qmp", f"unix:{self.lab.path(self.name + '.qmp')},server=on,wait=off",
+            "-chardev", chardev, "-netdev", netdev, "-device", self._device_properties(),
+        ]
+
+    def _control_path(self):
+        return str(self.lab.path(f"{self.name}.control"))
+
+    def start(self):
+        """Starts QEMU; with listen, QEMU waits there until the backend connects."""
+        for stale in (self._control_path(), str(self.lab.path(self.name + ".qmp"))):
+            if os.path.exists(stale):
+                os.unlink(stale)
+        self._started_at = time.monotonic()
+        self.process = self.lab.spawn(f"qemu-{self.name}", self.arguments())
+        self._pending = b""
+        # Now, not when it is needed: QEMU throws away what nobody is connected to hear.
+        self._connect(10)
+        return self
+
+    def _connect(self, timeout_s):
+        def connected():
+            check(self.process.running(), f"QEMU of {self.name} ended: {self.process.log()[-400:]}")
+            control = socket.socket(socket.AF_UNIX)
+            try:
+                control.connect(self._control_path())
+            except OSError:
+                control.close()
+                return None
+            return control
+        self._control = wait_for(connected, timeout_s, f"the control port of {self.name}")
+
+    def wait_ready(self, timeout_s=60):
+        """Waits until the guest has booted and serves commands; returns the seconds it took."""
+        self._read_reply("ready", timeout_s)
+        self.boot_s = time.monotonic() - self._started_at
+        return self.boot_s
+
+    def _read_line(self, end):
+        while b"\n" not in self._pending:
+            left_s = end - time.monotonic()
+            if left_s <= 0:
+                raise Failure(f"guest {self.name} did not answer in time")
+            self._control.settimeout(left_s)
+            try:
+                data = self._control.recv(65536)
+            except TimeoutError:
+                continue
+            if not data:
+                raise Failure(f"QEMU of {self.name} closed the control port")
+            self._pending += data
+        line, self._pending = self._pending.split(b"\n", 1)
+        return line.decode(errors="replace").strip()
+
+    def _read_reply(self, wanted, timeout_s):
+        end = time.monotonic() + timeout_s
+        while True:
+            fields = self._read_line(end).split(" ")
+            if len(fields) >= 3 and fields[0] == "@" and fields[1] == wanted:
+                output = base64.b64decode(fields[3]) if len(fields) > 3 else b""
+                return int(fields[2]), output.decode(errors="replace")
+
+    def _send_command(self, command, timeout_s):
+        check(self._control is not None, f"guest {self.name} is not up")
+        number = str(next(self._ids))
+        encoded = base64.b64encode(command.encode()).decode()
+        self._control.settimeout(10)
+        self._control.sendall(f"{number} {int(timeout_s)} {encoded}\n".encode())
+        return number
+
+    def run(self, command, timeout_s=30):
+        """Runs a shell command in the guest; returns (exit status, output)."""
+        number = self._send_command(command, timeout_s)
+        return self._read_reply(number, timeout_s + 10)
+
+    def exec(self, command, timeout_s=30):
+        """Runs a shell command in the guest; returns its output, fails if it does."""
+        status, output = self.run(command, timeout_s)
+        check(status == 0,
+              f"in guest {self.name}: '{command}' ended with {status}: {output.strip()}")
+        return output
+
+    def start_command(self, command, name="job"):
+        """Leaves a command running in the guest; finish_command() collects it."""
+        self.exec(f"(({command}) > /tmp/{name}.out 2>&1; echo $? > /tmp/{name}.status) "
+                  f"< /dev/null > /dev/null 2>&1 &")
+
+    def finish_command(self, name="job", timeout_s=30):
+        """Waits for a command left running; returns (exit status, output)."""
+        wait_for(lambda: self.run(f"test -s /tmp/{name}.status")[0] == 0, timeout_s,
+                 f"{name} in guest {self.name}", 0.2)
+        status = int(self.exec(f"cat /tmp/{name}.status; rm /tmp/{name}.status"))
+        return status, self.exec(f"cat /tmp/{name}.out")
+
+    def features(self):
+        """Set of the virtio feature bits the guest has negotiated."""
+        bits = self.exec("cat /sys/class/net/eth0/device/features").strip()
+        return {index for index, bit in enumerate(bits) if bit == "1"}
+
+    def ping(self, address, count=3, size_bytes=56, timeout_s=30):
+        """Pings from the guest; returns how many answers came."""
+        status, output = self.run(f"ping -q -A -c {count} -s {size_bytes} -w {timeout_s - 5} "
+                                  f"{address}", timeout_s)
+        if status == 137:  # busybox's ping waits for its last answer longer than it was told to
+            return 0
+        for line in output.splitlines():
+            if "packets received" in line:
+                return int(line.split(",")[1].split()[0])
+        raise Failure(f"ping in guest {self.name}: {output.strip()}")
+
+    def reboot(self, timeout_s=60):
+        """Restarts the guest's kernel inside the same QEMU and waits until it is up."""
+        self._send_command("reboot -f", 20)
+        self._started_at = time.monotonic()
+        self._read_reply("ready", timeout_s)
+        self.boot_s = time.monotonic() - self._started_at
+        return self.boot_s
+
+    def qmp(self, command, timeout_s=10):
+        """Sends one command to QEMU's monitor and returns the answer."""
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.settimeout(timeout_s)
+            monitor.connect(str(self.lab.path(self.name + ".qmp")))
+            stream = monitor.makefile("rw")
+            stream.readline()
+            for request in ("qmp_capabilities", command):
+                stream.write(json.dumps({"execute": request}) + "\n")
+                stream.flush()
+                answer = json.loads(stream.readline())
+                while "return" not in answer and "error" not in answer:
+                    answer = json.loads(stream.readline())
+            return answer
+
+    def stop(self, timeout_s=15):
+        """Ends QEMU in an orderly way."""
+        self._close_control()
+        return self.process.stop(timeout_s)
+
+    def kill(self):
+        """Ends QEMU with SIGKILL, as a crash would."""
+        self._close_control()
+        self.process.kill()
+
+    def _close_control(self):
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+
+
+def fetch_file(sender, receiver, mebibytes, timeout_s=120, port=7000):
+    """Moves a file of random bytes from one guest to another over TCP.
+
+    Returns (seconds, checksum at the sender, checksum at the receiver).
+    """
+    sender.exec(f"dd if=/dev/urandom of=/tmp/served bs=1M count={mebibytes} 2>/dev/null", 60)
+    sent = sender.exec("sha256sum < /tmp/served", 60).split()[0]
+    sender.exec(f"nettool serve {port} /tmp/served")
+    output = receiver.exec(f"nettool fetch {sender.address} {port} /tmp/file", timeout_s)
+    size_bytes, milliseconds = (int(field) for field in output.split())
+    got = receiver.exec("sha256sum < /tmp/file; rm /tmp/file", 60).split()[0]
+    sender.exec("killall nettool; rm /tmp/served")
+    check(size_bytes == mebibytes << 20, f"{size_bytes} bytes arrived, not {mebibytes} MiB")
+    return max(milliseconds, 1) / 1000, sent, got

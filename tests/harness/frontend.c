@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Scripted vhost-user frontend, upper half: one helper a message, and bringing queue pairs up and
+ * down. See frontend.h.
+ */
+#include "frontend.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int
+get_u64(struct frontend *fe, uint32_t request, uint64_t *value)
+{
+	struct fe_msg reply;
+	int rc = fe_request(fe, request, NULL, 0, &reply);
+
+	if (rc != 0)
+		return rc;
+	fe_msg_close_fds(&reply);
+	if (reply.header.size_bytes != sizeof(reply.u64))
+		return -EBADMSG;
+	*value = reply.u64;
+	return 0;
+}
+
+static int
+set_u64(struct frontend *fe, uint32_t request, uint64_t value)
+{
+	return fe_command(fe, request, &value, sizeof(value), NULL, 0);
+}
+
+static int
+set_state(struct frontend *fe, uint32_t request, uint32_t index, uint32_t num)
+{
+	struct fe_vring_state state = {.index = index, .num = num};
+
+	return fe_command(fe, request, &state, sizeof(state), NULL, 0);
+}
+
+static int
+set_vring_fd(struct frontend *fe, uint32_t request, uint32_t index, int fd)
+{
+	uint64_t value = fd < 0 ? index | FE_NOFD : index;
+
+	return fe_command(fe, request, &value, sizeof(value), &fd, fd < 0 ? 0 : 1);
+}
+
+int
+fe_sync(struct frontend *fe)
+{
+	uint64_t ignored;
+
+	return get_u64(fe, FE_GET_FEATURES, &ignored);
+}
+
+int
+fe_get_features(struct frontend *fe, uint64_t *features)
+{
+	return get_u64(fe, FE_GET_FEATURES, features);
+}
+
+int
+fe_set_features(struct frontend *fe, uint64_t features)
+{
+	return set_u64(fe, FE_SET_FEATURES, features);
+}
+
+int
+fe_get_protocol_features(struct frontend *fe, uint64_t *features)
+{
+	return get_u64(fe, FE_GET_PROTOCOL_FEATURES, features);
+}
+
+int
+fe_set_protocol_features(struct frontend *fe, uint64_t features)
+{
+	int rc = set_u64(fe, FE_SET_PROTOCOL_FEATURES, features);
+
+	if (rc == 0)
+		fe->protocol_features = features;
+	return rc;
+}
+
+int
+fe_get_queue_num(struct frontend *fe, uint64_t *nr_pairs)
+{
+	return get_u64(fe, FE_GET_QUEUE_NUM, nr_pairs);
+}
+
+int
+fe_set_owner(struct frontend *fe)
+{
+	return fe_command(fe, FE_SET_OWNER, NULL, 0, NULL, 0);
+}
+
+int
+fe_reset_owner(struct frontend *fe)
+{
+	return fe_command(fe, FE_RESET_OWNER, NULL, 0, NULL, 0);
+}
+
+int
+fe_set_mem_table(struct frontend *fe, const struct guest_memory *mem)
+{
+	struct fe_mem_table table = {.nregions = mem->nregions};
+	int fds[GUEST_MAX_REGIONS];
+
+	for (unsigned i = 0; i < mem->nregions; i++) {
+		const struct guest_region *r = &mem->regions[i];
+
+		table.regions[i] = (struct fe_mem_region) {
+			.gpa = r->gpa,
+			.size_bytes = r->size_bytes,
+			.uva = r->uva,
+			.mmap_offset_bytes = r->mmap_offset_bytes,
+		};
+		fds[i] = r->fd;
+	}
+	return fe_command(fe, FE_SET_MEM_TABLE, &table,
+			  offsetof(struct fe_mem_table, regions) +
+				  mem->nregions * sizeof(table.regions[0]),
+			  fds, mem->nregions);
+}
+
+int
+fe_set_vring_num(struct frontend *fe, uint32_t index, uint32_t num)
+{
+	return set_state(fe, FE_SET_VRING_NUM, index, num);
+}
+
+int
+fe_set_vring_base(struct frontend *fe, uint32_t index, uint32_t base)
+{
+	return set_state(fe, FE_SET_VRING_BASE, index, base);
+}
+
+int
+fe_get_vring_base(struct frontend *fe, uint32_t index, uint32_t *base)
+{
+	struct fe_vring_state state = {.index = index};
+	struct fe_msg reply;
+	int rc = fe_request(fe, FE_GET_VRING_BASE, &state, sizeof(state), &reply);
+
+	if (rc != 0)
+		return rc;
+	fe_msg_close_fds(&reply);
+	if (reply.header.size_bytes != sizeof(reply.state) || reply.state.index != index)
+		return -EBADMSG;
+	if (base != NULL)
+		*base = reply.state.num;
+	return 0;
+}
+
+int
+fe_set_vring_addr(struct frontend *fe, const struct fe_vring_addr *addr)
+{
+	return fe_command(fe, FE_SET_VRING_ADDR, addr, sizeof(*addr), NULL, 0);
+}
+
+int
+fe_set_vring_kick(struct frontend *fe, uint32_t index, int fd)
+{
+	return set_vring_fd(fe, FE_SET_VRING_KICK, index, fd);
+}
+
+int
+fe_set_vring_call(struct frontend *fe, uint32_t index, int fd)
+{
+	return set_vring_fd(fe, FE_SET_VRING_CALL, index, fd);
+}
+
+int
+fe_set_vring_err(struct frontend *fe, uint32_t index, int fd)
+{
+	return set_vring_fd(fe, FE_SET_VRING_ERR, index, fd);
+}
+
+int
+fe_set_vring_enable(struct frontend *fe, uint32_t index, bool enable)
+{
+	return set_state(fe, FE_SET_VRING_ENABLE, index, enable);
+}
+
+int
+fe_net_set_mtu(struct frontend *fe, uint64_t mtu_bytes)
+{
+	return set_u64(fe, FE_NET_SET_MTU, mtu_bytes);
+}
+
+int
+fe_send_rarp(struct frontend *fe, const uint8_t mac[6])
+{
+	uint64_t value = 0;
+
+	memcpy(&value, mac, 6);
+	return set_u64(fe, FE_SEND_RARP, value);
+}
+
+int
+fe_set_status(struct frontend *fe, uint64_t status)
+{
+	return set_u64(fe, FE_SET_STATUS, status);
+}
+
+int
+fe_get_status(struct frontend *fe, uint64_t *status)
+{
+	return get_u64(fe, FE_GET_STATUS, status);
+}
+
+int
+fe_set_backend_req_fd(struct frontend *fe)
+{
+	int pair[2];
+	int rc;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	rc = fe_command(fe, FE_SET_BACKEND_REQ_FD, NULL, 0, &pair[1], 1);
+	close(pair[1]);
+	if (rc != 0) {
+		close(pair[0]);
+		return rc;
+	}
+	if (fe->backend_fd >= 0)
+		close(fe->backend_fd);
+	fe->backend_fd = pair[0];
+	return 0;
+}
+
+int
+fe_negotiate(struct frontend *fe, const struct fe_config *config)
+{
+	uint64_t wanted = config->features;
+	uint64_t wanted_protocol = config->protocol_features;
+	uint64_t nr_pairs;
+	int rc = fe_get_features(fe, &fe->offered);
+
+	if (rc != 0)
+		return rc;
+	if (wanted_protocol == 0)
+		wanted_protocol = 1u << FE_PROTOCOL_F_MQ | 1u << FE_PROTOCOL_F_REPLY_ACK;
+	if (!config->no_protocol_features)
+		wanted |= FE_F_PROTOCOL_FEATURES;
+	fe->features = wanted & fe->offered;
+	if (fe->features & FE_F_PROTOCOL_FEATURES) {
+		rc = fe_get_protocol_features(fe, &fe->protocol_offered);
+		if (rc == 0)
+			rc = fe_set_protocol_features(fe, wanted_protocol & fe->protocol_offered);
+		if (rc == 0 && fe->protocol_features & (1u << FE_PROTOCOL_F_MQ))
+			rc = fe_get_queue_num(fe, &nr_pairs);
+	}
+	if (rc == 0)
+		rc = fe_set_owner(fe);
+	return rc != 0 ? rc : fe_set_features(fe, fe->features);
+}
+
+int
+fe_build(struct frontend *fe, const struct fe_config *config)
+{
+	static const struct guest_region_spec default_region = {.size_bytes = 64u << 20};
+	uint16_t ring_size = config->ring_size != 0 ? config->ring_size : 256;
+	int rc;
+
+	if (fe->mem.nregions == 0) {
+		rc = guest_memory_create(&fe->mem,
+					 config->nregions ? config->regions : &default_region,
+					 config->nregions ? config->nregions : 1);
+		if (rc != 0)
+			return rc;
+	}
+	if (fe->vqs != NULL)
+		return 0;
+	fe->nr_vqs = 2 * (config->nr_pairs != 0 ? config->nr_pairs : 1);
+	fe->vqs = calloc(fe->nr_vqs, sizeof(*fe->vqs));
+	if (fe->vqs == NULL)
+		return -ENOMEM;
+	for (unsigned i = 0; i < fe->nr_vqs; i++) {
+		rc = guest_split_init(&fe->vqs[i], &fe->mem, ring_size);
+		if (rc != 0) {
+			fe->nr_vqs = i;
+			return rc;
+		}
+		fe->vqs[i].event_idx = (fe->features & FE_F_EVENT_IDX) != 0;
+		if (config->base != 0)
+			guest_split_reset(&fe->vqs[i], config->base);
+	}
+	return 0;
+}
+
+int
+fe_start_vring(struct frontend *fe, unsigned index)
+{
+	struct guest_split *vq = &fe->vqs[index];
+	struct fe_vring_addr addr = {
+		.index = index,
+		.desc_uva = guest_uva(&fe->mem, vq->desc_gpa),
+		.used_uva = guest_uva(&fe->mem, vq->used_gpa),
+		.avail_uva = guest_uva(&fe->mem, vq->avail_gpa),
+		.log_gpa = vq->used_gpa,
+	};
+	int rc = fe_set_vring_num(fe, index, vq->size);
+
+	if (rc == 0)
+		rc = fe_set_vring_base(fe, index, vq->last_used);
+	if (rc == 0)
+		rc = fe_set_vring_addr(fe, &addr);
+	if (rc == 0)
+		rc = fe_set_vring_err(fe, index, vq->errfd);
+	if (rc == 0)
+		rc = fe_set_vring_kick(fe, index, vq->kickfd);
+	if (rc == 0)
+		rc = fe_set_vring_call(fe, index, vq->callfd);
+	return rc;
+}
+
+int
+fe_start(struct frontend *fe, const struct fe_config *config)
+{
+	int rc = fe_set_mem_table(fe, &fe->mem);
+
+	for (unsigned i = 0; rc == 0 && i < fe->nr_vqs; i++)
+		rc = fe_start_vring(fe, i);
+	for (unsigned i = 0; rc == 0 && !config->no_enable &&
+			     fe->features & FE_F_PROTOCOL_FEATURES && i < fe->nr_vqs; i++)
+		rc = fe_set_vring_enable(fe, i, true);
+	return rc != 0 ? rc : fe_sync(fe);
+}
+
+int
+fe_setup(struct frontend *fe, const struct fe_config *config)
+{
+	int rc = fe_negotiate(fe, config);
+
+	if (rc == 0)
+		rc = fe_build(fe, config);
+	return rc != 0 ? rc : fe_start(fe, config);
+}
+
+int
+fe_stop(struct frontend *fe, uint32_t *bases)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < fe->nr_vqs; i++)
+		rc = fe_get_vring_base(fe, i, bases != NULL ? &bases[i] : NULL);
+	return rc;
+}
+
+void
+fe_close(struct frontend *fe)
+{
+	fe_disconnect(fe);
+	for (unsigned i = 0; i < fe->nr_vqs; i++)
+		guest_split_fini(&fe->vqs[i]);
+	free(fe->vqs);
+	if (fe->mem.nregions > 0)
+		guest_memory_destroy(&fe->mem);
+	fe_init(fe);
+}

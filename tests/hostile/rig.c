@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Shared part of the hostile tests; see rig.h. */
+#include "rig.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "packets.h"
+
+#define STATS_MAX 128
+#define GOOD_BYTES 700
+
+struct rig rig;
+
+/* Where the used ring was read up to, by queue. */
+static uint16_t seen_used[2];
+
+unsigned int rig_count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int n = 0;
+
+	while (dir != NULL && readdir(dir) != NULL)
+		n++;
+	if (dir != NULL)
+		closedir(dir);
+	return n;
+}
+
+/* Mappings of guest memory: the rest comes and goes with malloc and threads. */
+unsigned int rig_count_maps(void)
+{
+	FILE *file = fopen("/proc/self/maps", "r");
+	unsigned int n = 0;
+	char line[512];
+
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+		n += strstr(line, "guest-memory") != NULL;
+	if (file != NULL)
+		fclose(file);
+	return n;
+}
+
+void rig_init(const char *program)
+{
+	flow_init(program);
+	bystander_start();
+	rig.pool = flow_pool(2048, 2048);
+}
+
+void rig_fini(void)
+{
+	bystander_stop();
+	free(rig.picture);
+	flow_cleanup();
+}
+
+void rig_before(void)
+{
+	if (!flow_pool_full(rig.pool)) /* a failed test keeps its mbufs */
+		rig.pool = flow_pool(2048, 2048);
+	(void)bystander_report();
+	rig.fds = rig_count_fds();
+	rig.maps = rig_count_maps();
+}
+
+void rig_up(uint64_t features, uint64_t driver_flags, const struct guest_region_spec *regions,
+	    unsigned int nr_regions, uint16_t ring_size)
+{
+	const struct fe_config config = {
+		.features = features != 0 ? features : FE_F_VERSION_1 | FE_F_INDIRECT_DESC,
+		.regions = regions,
+		.nregions = nr_regions,
+		.ring_size = ring_size,
+	};
+
+	flow_up(&rig.flow, driver_flags | RTE_VHOST_USER_NET_STATS_ENABLE, &config);
+	rig.up = true;
+	rig.rx = &rig.flow.fe.vqs[0];
+	rig.tx = &rig.flow.fe.vqs[1];
+	rig.buffers_gpa = guest_alloc(&rig.flow.fe.mem, BUFFERS_BYTES, 4096);
+	seen_used[0] = seen_used[1] = 0;
+}
+
+void rig_down(void)
+{
+	if (rig.up) {
+		rig.up = false;
+		flow_down(&rig.flow);
+	}
+}
+
+bool rig_nothing_left(void)
+{
+	unsigned int fds = rig_count_fds(), maps = rig_count_maps();
+
+	if (fds != rig.fds)
+		fprintf(stderr, "%u descriptors, before %u\n", fds, rig.fds);
+	if (maps != rig.maps)
+		fprintf(stderr, "%u mappings, before %u\n", maps, rig.maps);
+	if (!flow_pool_full(rig.pool))
+		fprintf(stderr, "%u mbufs are missing\n", rte_mempool_in_use_count(rig.pool));
+	return fds == rig.fds && maps == rig.maps && flow_pool_full(rig.pool);
+}
+
+/* --- guest --------------------------------------------------------------- */
+
+void rig_desc(struct guest_split *vq, uint16_t index, uint64_t gpa, uint32_t len, uint16_t flags,
+	      uint16_t next)
+{
+	guest_split_raw_desc(vq, index, gpa, len, flags, next);
+}
+
+void rig_offer(struct guest_split *vq, uint16_t head)
+{
+	guest_split_raw_avail(vq, vq->avail_idx & (vq->size - 1), head);
+	vq->avail_idx++;
+	guest_split_raw_avail_idx(vq, vq->avail_idx);
+}
+
+unsigned int rig_used(struct guest_split *vq, struct guest_used *last)
+{
+	uint16_t *seen = &seen_used[vq == rig.tx];
+	uint16_t now = guest_split_used_idx(vq);
+	unsigned int n = (uint16_t)(now - *seen);
+
+	if (n != 0 && last != NULL)
+		*last = guest_split_used_elem(vq, (uint16_t)(now - 1) & (vq->size - 1));
+	*seen = now;
+	vq->last_used = now;
+	return n;
+}
+
+/* --- host ---------------------------------------------------------------- */
+
+unsigned int rig_dequeue(struct rte_mbuf **pkts, unsigned int max)
+{
+	return rte_vhost_dequeue_burst(rig.flow.vid, 1, rig.pool, pkts, (uint16_t)max);
+}
+
+unsigned int rig_drop_all(void)
+{
+	struct rte_mbuf *pkts[BURST];
+	unsigned int n = rig_dequeue(pkts, BURST);
+
+	if (n != 0)
+		rte_pktmbuf_free_bulk(pkts, n);
+	return n;
+}
+
+unsigned int rig_enqueue(uint32_t seed, uint32_t len)
+{
+	struct rte_mbuf *m = packet_pattern(rig.pool, seed, len, 0);
+	unsigned int n = rte_vhost_enqueue_burst(rig.flow.vid, 0, &m, 1);
+
+	rte_pktmbuf_free(m);
+	return n;
+}
+
+static uint64_t sum_counters(uint16_t queue, const char *name, bool prefix)
+{
+	struct rte_vhost_stat_name names[STATS_MAX];
+	struct rte_vhost_stat stats[STATS_MAX];
+	int n = rte_vhost_vring_stats_get_names(rig.flow.vid, queue, names, STATS_MAX);
+	uint64_t sum = 0;
+	bool found = false;
+
+	if (n <= 0 || rte_vhost_vring_stats_get(rig.flow.vid, queue, stats, STATS_MAX) != n)
+		abort();
+	for (int i = 0; i < n; i++) {
+		/* "rx_q0_name" */
+		const char *bare = strchr(names[i].name, 'q');
+		bool match;
+
+		bare = bare != NULL ? strchr(bare, '_') : NULL;
+		if (bare == NULL)
+			abort();
+		match = prefix ? strncmp(bare + 1, name, strlen(name)) == 0 :
+				 strcmp(bare + 1, name) == 0;
+		sum += match ? stats[i].value : 0;
+		found |= match;
+	}
+	if (!found)
+		abort();
+	return sum;
+}
+
+uint64_t rig_counter(uint16_t queue, const char *name)
+{
+	return sum_counters(queue, name, false);
+}
+
+uint64_t rig_dropped(uint16_t queue)
+{
+	return sum_counters(queue, "dropped_", true);
+}
+
+/* --- memory -------------------------------------------------------------- */
+
+void rig_picture(void)
+{
+	const struct guest_memory *mem = &rig.flow.fe.mem;
+	uint64_t total = 0;
+	uint8_t *at;
+
+	for (unsigned int i = 0; i < mem->nregions; i++)
+		total += mem->regions[i].size_bytes;
+	if (total > rig.picture_bytes) {
+		free(rig.picture);
+		rig.picture = malloc(total);
+		rig.picture_bytes = total;
+	}
+	at = rig.picture;
+	if (at == NULL)
+		abort();
+	for (unsigned int i = 0; i < mem->nregions; i++) {
+		memcpy(at, mem->regions[i].local, mem->regions[i].size_bytes);
+		at += mem->regions[i].size_bytes;
+	}
+}
+
+static bool allowed(uint64_t gpa, const struct rig_range *ranges, unsigned int nr_ranges)
+{
+	for (unsigned int i = 0; i < nr_ranges; i++)
+		if (gpa - ranges[i].gpa < ranges[i].len_bytes)
+			return true;
+	return false;
+}
+
+bool rig_only_changed(const struct rig_range *ranges, unsigned int nr_ranges)
+{
+	const struct guest_memory *mem = &rig.flow.fe.mem;
+	const uint8_t *at = rig.picture;
+
+	for (unsigned int i = 0; i < mem->nregions; i++) {
+		const struct guest_region *r = &mem->regions[i];
+
+		for (uint64_t page = 0; page < r->size_bytes; page += 4096) {
+			uint64_t len = r->size_bytes - page < 4096 ? r->size_bytes - page : 4096;
+
+			if (memcmp(at + page, r->local + page, len) == 0)
+				continue;
+			for (uint64_t off = page; off < page + len; off++) {
+				if (at[off] == r->local[off] ||
+				    allowed(r->gpa + off, ranges, nr_ranges))
+					continue;
+				fprintf(stderr, "byte at guest address 0x%llx changed\n",
+					(unsigned long long)(r->gpa + off));
+				return false;
+			}
+		}
+		at += r->size_bytes;
+	}
+	return true;
+}
+
+struct rig_range rig_used_range(const struct guest_split *vq)
+{
+	return (struct rig_range){ vq->used_gpa, guest_split_used_bytes(vq->size) };
+}
+
+/* --- is it well? --------------------------------------------------------- */
+
+int rig_restart(unsigned int queue)
+{
+	struct frontend *fe = &rig.flow.fe;
+	int ret = fe_get_vring_base(fe, queue, NULL);
+
+	guest_split_reset(&fe->vqs[queue], 0);
+	seen_used[queue] = 0;
+	if (ret == 0)
+		ret = fe_start_vring(fe, queue);
+	return ret != 0 ? ret : fe_sync(fe);
+}
+
+bool rig_serves_tx(void)
+{
+	uint64_t gpa = rig.buffers_gpa + BUFFERS_BYTES - 4096;
+	unsigned int hdr = guest_net_hdr_bytes(rig.flow.fe.features);
+	struct rte_mbuf *pkts[BURST];
+	struct guest_used used = { 0 };
+	uint8_t data[GOOD_BYTES];
+	bool right = false;
+	uint16_t head = (uint16_t)(rig.tx->size - 1);
+	unsigned int n;
+
+	(void)rig_used(rig.tx, NULL);
+	guest_pattern(77, data, sizeof(data));
+	guest_fill(&rig.flow.fe.mem, gpa, 0, hdr);
+	guest_write(&rig.flow.fe.mem, gpa + hdr, data, sizeof(data));
+	rig_desc(rig.tx, head, gpa, hdr + (uint32_t)sizeof(data), 0, 0);
+	rig_offer(rig.tx, head);
+	n = rig_dequeue(pkts, BURST);
+	for (unsigned int i = 0; i < n; i++) {
+		right = packet_equals(pkts[i], data, sizeof(data));
+		rte_pktmbuf_free(pkts[i]);
+	}
+	if (n != 1 || !right || rig_used(rig.tx, &used) != 1 || used.id != head ||
+	    used.len_bytes != 0) {
+		fprintf(stderr, "the good packet from the guest: %u came\n", n);
+		return false;
+	}
+	return true;
+}
+
+bool rig_serves_rx(void)
+{
+	uint64_t gpa = rig.buffers_gpa + BUFFERS_BYTES - 8192;
+	unsigned int hdr = guest_net_hdr_bytes(rig.flow.fe.features);
+	uint8_t want[GOOD_BYTES], got[GOOD_BYTES];
+	struct guest_used used = { 0 };
+	uint16_t head = (uint16_t)(rig.rx->size - 1);
+
+	(void)rig_used(rig.rx, NULL);
+	rig_desc(rig.rx, head, gpa, 2048, GUEST_DESC_WRITE, 0);
+	rig_offer(rig.rx, head);
+	if (rig_enqueue(78, sizeof(want)) != 1 || rig_used(rig.rx, &used) != 1 ||
+	    used.id != head || used.len_bytes != hdr + sizeof(want)) {
+		fprintf(stderr, "the good packet to the guest was not delivered\n");
+		return false;
+	}
+	guest_pattern(78, want, sizeof(want));
+	guest_read(&rig.flow.fe.mem, gpa + hdr, got, sizeof(got));
+	return memcmp(want, got, sizeof(want)) == 0;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the hostile tests share: an attacked device whose guest and frontend the
+ * test plays itself, a picture of its memory to find stray writes, the
+ * counters by name, and what the process owns (descriptors, mappings, mbufs).
+ */
+#ifndef HOSTILE_RIG_H
+#define HOSTILE_RIG_H
+
+#include "bystander.h"
+#include "flow.h"
+#include "guest_net.h"
+
+#define BURST 32
+
+struct rig {
+	struct flow flow;
+	bool up;
+	struct guest_split *rx, *tx; /* queues 0 and 1, by the guest's name */
+	struct rte_mempool *pool;
+	uint64_t buffers_gpa; /* scratch for buffers: BUFFERS_BYTES in region 0 */
+	uint8_t *picture;     /* of all regions, one after the other */
+	uint64_t picture_bytes;
+	unsigned int fds, maps; /* of the process, before the device came */
+};
+
+#define BUFFERS_BYTES (1u << 20)
+
+extern struct rig rig;
+
+/* EAL, bystander. */
+void rig_init(const char *program);
+void rig_fini(void);
+
+/* Before a test: notes what the process owns. */
+void rig_before(void);
+/* A device with statistics. Features default to VERSION_1 | INDIRECT_DESC. */
+void rig_up(uint64_t features, uint64_t driver_flags, const struct guest_region_spec *regions,
+	    unsigned int nr_regions, uint16_t ring_size);
+/* After a test (also a failed one): takes the device down. */
+void rig_down(void);
+/* True when mbufs, descriptors and mappings are what they were before. Device down. */
+bool rig_nothing_left(void);
+
+/* Raw guest work. `flags` without NEXT. */
+void rig_desc(struct guest_split *vq, uint16_t index, uint64_t gpa, uint32_t len, uint16_t flags,
+	      uint16_t next);
+/* Offers the next chain by its head, whatever that is. */
+void rig_offer(struct guest_split *vq, uint16_t head);
+/* Used elements since the last call of this or rig_offer()'s queue start. */
+unsigned int rig_used(struct guest_split *vq, struct guest_used *last);
+
+/* Host to guest and back. */
+unsigned int rig_dequeue(struct rte_mbuf **pkts, unsigned int max);
+unsigned int rig_drop_all(void); /* dequeues and frees; how many */
+/* One packet with guest_pattern(seed); 1 when it was taken. */
+unsigned int rig_enqueue(uint32_t seed, uint32_t len);
+
+/* A counter of the attacked device's queue by the end of its name. */
+uint64_t rig_counter(uint16_t queue, const char *name);
+/* Sum of all dropped_* counters. */
+uint64_t rig_dropped(uint16_t queue);
+
+/* Takes a picture; later: is all memory as it was, but for these ranges? */
+struct rig_range {
+	uint64_t gpa;
+	uint64_t len_bytes;
+};
+void rig_picture(void);
+bool rig_only_changed(const struct rig_range *ranges, unsigned int nr_ranges);
+/* Ranges of the used rings of both queues, for the array above. */
+struct rig_range rig_used_range(const struct guest_split *vq);
+
+/* Stops a queue and starts it again as a reset guest would. 0 or -errno. */
+int rig_restart(unsigned int queue);
+
+/* Good packets pass both ways? Uses buffers of its own. */
+bool rig_serves_tx(void);
+bool rig_serves_rx(void);
+
+unsigned int rig_count_fds(void);
+unsigned int rig_count_maps(void);
+
+#endif

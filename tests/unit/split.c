@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * ring/split.h, split.c: taking chains off a split ring, a named case for each shape and each
+ * fault. Random tables are in split_random.c.
+ */
+#include "ring_fixture.h"
+
+/* Writes an indirect table entry. */
+static void entry(uint64_t table, unsigned int i, uint64_t at, uint32_t len, uint16_t flags,
+		  uint16_t next)
+{
+	struct guest_desc d = { .gpa = at, .len_bytes = len, .flags = flags, .next = next };
+
+	guest_write(&memory, table + i * sizeof(d), &d, sizeof(d));
+}
+
+/* --- avail ------------------------------------------------------------- */
+
+static void avail_counts_and_caps(void **state)
+{
+	(void)state;
+	assert_int_equal(ring_avail(RING_SPLIT, &ring, 32), 0);
+	for (unsigned int n = 1; n <= RING_ENTRIES; n++) {
+		guest_split_raw_avail_idx(&guest, (uint16_t)n);
+		assert_int_equal(ring_avail(RING_SPLIT, &ring, 32), n);
+		assert_int_equal(ring_avail(RING_SPLIT, &ring, 3), MIN2(n, 3u));
+		assert_int_equal(ring_avail(RING_SPLIT, &ring, 0), 0);
+	}
+	assert_int_equal(ring.fault, RING_FAULT_NONE);
+}
+
+static void avail_wraps_at_65536(void **state)
+{
+	(void)state;
+	vring_set_base(&ring, 65530, 65530);
+	guest_split_raw_avail_idx(&guest, 4);
+	assert_int_equal(ring_avail(RING_SPLIT, &ring, 32), 10);
+	assert_int_equal(ring.fault, RING_FAULT_NONE);
+}
+
+static void avail_jump_breaks_the_ring(void **state)
+{
+	static const uint16_t jumps[] = { RING_ENTRIES + 1, 1000, 32768, 65535 };
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_LEN(jumps); i++) {
+		ring.fault = RING_FAULT_NONE;
+		guest_split_raw_avail_idx(&guest, jumps[i]);
+		assert_int_equal(ring_avail(RING_SPLIT, &ring, 32), 0);
+		assert_int_equal(ring.fault, RING_FAULT_AVAIL);
+	}
+	/* Backwards is a jump, too. */
+	ring.fault = RING_FAULT_NONE;
+	vring_set_base(&ring, 5, 5);
+	guest_split_raw_avail_idx(&guest, 4);
+	assert_int_equal(ring_avail(RING_SPLIT, &ring, 32), 0);
+	assert_int_equal(ring.fault, RING_FAULT_AVAIL);
+}
+
+/* --- good chains ------------------------------------------------------- */
+
+static void plain_descriptor(void **state)
+{
+	(void)state;
+	desc(5, 0x8000, 100, 0, 0);
+	offer(5);
+	assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
+	assert_int_equal(chain.id, 5);
+	assert_int_equal(chain.nr_spans, 1);
+	assert_int_equal(chain.nr_slots, 1);
+	assert_int_equal(chain.bytes, 100);
+	assert_int_equal(chain.fault, RING_FAULT_NONE);
+	assert_ptr_equal(kit_host(chain.spans->ptr),
+			 kit_host(mem->maps[0].host) + 0x8000);
+	assert_int_equal(ring.last_avail, 1);
+	assert_int_equal(pool.used, 1);
+}
+
+static void linked_descriptors(void **state)
+{
+	(void)state;
+	desc(3, 0x8000, 12, GUEST_DESC_NEXT | GUEST_DESC_WRITE, 9);
+	desc(9, 4 * MIB, 500, GUEST_DESC_NEXT | GUEST_DESC_WRITE, 0);
+	desc(0, SEAM + 5, 7, GUEST_DESC_WRITE, 77 /* means nothing without NEXT */);
+	offer(3);
+	assert_int_equal(fetch(CHAIN_WRITABLE), FETCH_OK);
+	assert_int_equal(chain.id, 3);
+	assert_int_equal(chain.nr_spans, 3);
+	assert_int_equal(chain.bytes, 519);
+	assert_int_equal(chain.spans[1].len_bytes, 500);
+}
+
+static void buffer_across_the_seam(void **state)
+{
+	(void)state;
+	desc(0, SEAM - 100, 300, 0, 0);
+	offer(0);
+	assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
+	assert_int_equal(chain.nr_spans, 2);
+	assert_int_equal(chain.bytes, 300);
+	assert_int_equal(chain.spans[0].len_bytes, 100);
+	assert_ptr_equal(kit_host(chain.spans[1].ptr), kit_host(mem->maps[1].host));
+}
+
+static void indirect_table(void **state)
+{
+	(void)state;
+	entry(0x9000, 0, 0xa000, 10, GUEST_DESC_NEXT, 2);
+	entry(0x9000, 1, 0xc000, 30, 0, 0);
+	entry(0x9000, 2, 0xb000, 20, GUEST_DESC_NEXT, 1);
+	desc(7, 0x9000, 48, GUEST_DESC_INDIRECT, 0);
+	offer(7);
+	assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
+	assert_int_equal(chain.id, 7);
+	assert_int_equal(chain.nr_spans, 3);
+	assert_int_equal(chain.spans[0].len_bytes, 10);
+	assert_int_equal(chain.spans[1].len_bytes, 20);
+	assert_int_equal(chain.spans[2].len_bytes, 30);
+}
+
+/* The WRITE flag of the descriptor that points to the table is ignored (virtio 1.2, 2.7.5.3.2). */
+static void indirect_ignores_the_write_flag_of_the_pointer(void **state)
+{
+	(void)state;
+	entry(0x9000, 0, 0xa000, 10, 0, 0);
+	desc(0, 0x9000, 16, GUEST_DESC_INDIRECT | GUEST_DESC_WRITE, 0);
+	offer(0);
+	assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
+	assert_int_equal(chain.bytes, 10);
+}
+
+static void direct_then_indirect(void **state)
+{
+	(void)state;
+	entry(0x9000, 0, 0xa000, 1000, 0, 0);
+	desc(0, 0x8000, 12, GUEST_DESC_NEXT, 1);
+	desc(1, 0x9000, 16, GUEST_DESC_INDIRECT, 0);
+	offer(0);
+	assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
+	assert_int_equal(chain.nr_spans, 2);
+	assert_int_equal(chain.bytes, 1012);
+}
+
+/* Every way an entry of 16 bytes can straddle two regions. */
+static void indirect_table_across_the_seam(void **state)
+{
+	(void)state;
+	for (unsigned int before = 1; before < 64; before++) {
+		uint64_t table = SEAM - before;
+
+		for (unsigned int i = 0; i < 4; i++)
+			entry(table, i, 0xa000 + i * 256, 10 + i, i < 3 ? GUEST_DESC_NEXT : 0,
+			      (uint16_t)(i + 1));
+		desc(0, table, 64, GUEST_DESC_INDIRECT, 0);
+		offer(0);
+		pool.used = 0;
+		assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
+		assert_int_equal(chain.nr_spans, 4);
+		assert_int_equal(chain.bytes, 46);
+		assert_ptr_equal(kit_host(chain.spans[3].ptr),
+				 kit_host(mem->maps[0].host) + 0xa000 + 3 * 256);
+	}
+}
+
+static void zero_length_buffers_add_nothing(void **state)
+{
+	(void)state;
+	desc(0, 0x8000, 0, GUEST_DESC_NEXT, 1);
+	desc(1, GAP /* nowhere, but nothing is asked of it */, 0, GUEST_DESC_NEXT, 2);
+	desc(2, 0x8000, 5, 0, 0);
+	offer(0);
+	assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
+	assert_int_equal(chain.bytes, 5);
+	assert_int_equal(spans_bytes(chain.spans, chain.nr_spans), 5);
+}
+
+static void chain_as_long_as_the_ring(void **state)
+{
+	(void)state;
+	for (uint16_t i = 0; i < RING_ENTRIES; i++)
+		desc(i, 0x8000, 1, i + 1 < RING_ENTRIES ? GUEST_DESC_NEXT : 0, (uint16_t)(i + 1));
+	offer(0);
+	assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
+	assert_int_equal(chain.bytes, RING_ENTRIES);
+}
+
+/* --- bad chains: given back, the ring goes on -------------------------- */
+
+static void expect_bad(uint16_t head, enum chain_dir dir, enum ring_fault fault)
+{
+	unsigned int used = pool.used;
+	uint16_t last = ring.last_avail;
+
+	offer(head);
+	assert_int_equal(fetch(dir), FETCH_BAD);
+	assert_int_equal(chain.fault, fault);
+	assert_int_equal(chain.id, head);
+	assert_int_equal(chain.nr_spans, 0);
+	assert_int_equal(chain.bytes, 0);
+	assert_int_equal(pool.used, used);
+	assert_int_equal(ring.last_avail, (uint16_t)(last + 1));
+	assert_int_equal(ring.fault, RING_FAULT_NONE);
+	/* The next one is served. */
+	desc(15, 0x8000, 64, dir == CHAIN_WRITABLE ? GUEST_DESC_WRITE : 0, 0);
+	offer(15);
+	assert_int_equal(fetch(dir), FETCH_OK);
+	assert_int_equal(chain.id, 15);
+	assert_int_equal(chain.fault, RING_FAULT_NONE);
+	pool.used = used;
+}
+
+static void bad_addresses(void **state)
+{
+	static const struct {
+		uint64_t at;
+		uint32_t len;
+	} rows[] = {
+		{ GAP, 1 },           { END - 1, 2 },      { 4 * MIB - 1, 2 }, { 5 * MIB, 1 },
+		{ UINT64_MAX, 1 },    { UINT64_MAX, 2 },   { 0, UINT32_MAX },
+		{ END - 4, UINT32_MAX }, { UINT64_MAX - 1, 100 }, { 0, (uint32_t)END + 1 },
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_LEN(rows); i++) {
+		desc(0, rows[i].at, rows[i].len, 0, 0);
+		expect_bad(0, CHAIN_READABLE, RING_FAULT_ADDRESS);
+		/* And as a second piece. */
+		desc(1, 0x8000, 12, GUEST_DESC_NEXT, 0);
+		expect_bad(1, CHAIN_READABLE, RING_FAULT_ADDRESS);
+	}
+}
+
+static void wrong_direction(void **state)
+{
+	(void)state;
+	desc(0, 0x8000, 10, GUEST_DESC_WRITE, 0);
+	expect_bad(0, CHAIN_READABLE, RING_FAULT_DIRECTION);
+	desc(0, 0x8000, 10, 0, 0);
+	expect_bad(0, CHAIN_WRITABLE, RING_FAULT_DIRECTION);
+	/* The second of two, both ways, and inside a table. */
+	desc(0, 0x8000, 10, GUEST_DESC_NEXT, 1);
+	desc(1, 0x8000, 10, GUEST_DESC_WRITE, 0);
+	expect_bad(0, CHAIN_READABLE, RING_FAULT_DIRECTION);
+	desc(0, 0x8000, 10, GUEST_DESC_NEXT | GUEST_DESC_WRITE, 1);
+	desc(1, 0x8000, 10, 0, 0);
+	expect_bad(0, CHAIN_WRITABLE, RING_FAULT_DIRECTION);
+	entry(0x9000, 0, 0xa000, 10, GUEST_DESC_WRITE, 0);
+	desc(0, 0x9000, 16, GUEST_DESC_INDIRECT, 0);
+	expect_bad(0, CHAIN_READABLE, RING_FAULT_DIRECTION);
+}
+
+static void bad_indirect_tables(void **state)
+{
+	static const uint32_t lens[] = { 0, 1, 15, 17, 24, 16 * VRING_SIZE_MAX + 16, UINT32_MAX };
+
+	(void)state;
+	entry(0x9000, 0, 0xa000, 10, 0, 0);
+	for (unsigned int i = 0; i < ARRAY_LEN(lens); i++) {
+		desc(0, 0x9000, lens[i], GUEST_DESC_INDIRECT, 0);
+		expect_bad(0, CHAIN_READABLE, RING_FAULT_INDIRECT);
+	}
+	/* INDIRECT and NEXT together. */
+	desc(0, 0x9000, 16, GUEST_DESC_INDIRECT | GUEST_DESC_NEXT, 1);
+	expect_bad(0, CHAIN_READABLE, RING_FAULT_INDIRECT);
+	/* A table in a table. */
+	entry(0x9000, 0, 0xb000, 16, GUEST_DESC_INDIRECT, 0);
+	desc(0, 0x9000, 16, GUEST_DESC_INDIRECT, 0);
+	expect_bad(0, CHAIN_READABLE, RING_FAULT_INDIRECT);
+	/* next beyond the table, though inside the ring. */
+	entry(0x9000, 0, 0xa000, 10, GUEST_DESC_NEXT, 1);
+	expect_bad(0, CHAIN_READABLE, RING_FAULT_INDIRECT);
+	entry(0x9000, 0, 0xa000, 10, GUEST_DESC_NEXT, 65535);
+	expect_bad(0, CHAIN_READABLE, RING_FAULT_INDIRECT);
+	/* Loops: on itself, and over two. */
+	entry(0x9000, 0, 0xa000, 10, GUEST_DESC_NEXT, 0);
+	expect_bad(0, CHAIN_READABLE, RING_FAULT_INDIRECT);
+	entry(0x9000, 0, 0xa000, 10, GUEST_DESC_NEXT, 1);
+	entry(0x9000, 1, 0xa000, 10, GUEST_DESC_NEXT, 0);
+	desc(0, 0x9000, 32, GUEST_DESC_INDIRECT, 0);
+	expect_bad(0, CHAIN_READABLE, RING_FAULT_INDIRECT);
+}
+
+static void indirect_table_not_in_memory(void **state)
+{
+	(void)state;
+	desc(0, GAP, 16, GUEST_DESC_INDIRECT, 0);
+	expect_bad(0, CHAIN_READABLE, RING_FAULT_ADDRESS);
+	desc(0, END - 16, 32, GUEST_DESC_INDIRECT, 0);
+	expect_bad(0, CHAIN_READABLE, RING_FAULT_ADDRESS);
+	desc(0, UINT64_MAX - 15, 32, GUEST_DESC_INDIRECT, 0);
+	expect_bad(0, CHAIN_READABLE, RING_FAULT_ADDRESS);
+}
+
+/* Empty buffers cost a step each though they add no piece: they count towards the same limit. */
+static void endless_nothing(void **state)
+{
+	(void)state;
+	entry(0x9000, 0, 0xa000, 0, GUEST_DESC_NEXT, 0);
+	desc(0, 0x9000, 16 * 1024, GUEST_DESC_INDIRECT, 0);
+	expect_bad(0, CHAIN_READABLE, RING_FAULT_LENGTH);
+	desc(0, 0x9000, 16 * CHAIN_SPANS_MAX, GUEST_DESC_INDIRECT, 0);
+	expect_bad(0, CHAIN_READABLE, RING_FAULT_INDIRECT);
+}
+
+static void indirect_of(unsigned int count, uint32_t len)
+{
+	for (unsigned int i = 0; i < count; i++)
+		entry(0x10000, i, 0x8000, len, i + 1 < count ? GUEST_DESC_NEXT : 0,
+		      (uint16_t)(i + 1));
+	desc(0, 0x10000, count * 16, GUEST_DESC_INDIRECT, 0);
+}
+
+static void pieces_to_the_limit(void **state)
+{
+	(void)state;
+	indirect_of(CHAIN_SPANS_MAX, 3);
+	offer(0);
+	assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
+	assert_int_equal(chain.nr_spans, CHAIN_SPANS_MAX);
+	pool.used = 0;
+	indirect_of(CHAIN_SPANS_MAX + 1, 3);
+	expect_bad(0, CHAIN_READABLE, RING_FAULT_LENGTH);
+	/* The limit is the chain's, wherever it starts in the pool. */
+	for (pool.used = 1; pool.used < CHAIN_SPANS_MAX; pool.used += 51)
+		expect_bad(0, CHAIN_READABLE, RING_FAULT_LENGTH);
+}
+
+/* 128 buffers of 32 MiB are 4 GiB: a 32-bit sum would come out as 0. */
+static void four_gigabytes_are_too_many(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 128; i++)
+		entry(0x20000, i, LARGE, (uint32_t)LARGE_BYTES, i < 127 ? GUEST_DESC_NEXT : 0,
+		      (uint16_t)(i + 1));
+	desc(0, 0x20000, 128 * 16, GUEST_DESC_INDIRECT, 0);
+	expect_bad(0, CHAIN_READABLE, RING_FAULT_LENGTH);
+	/* A byte less is what 32 bits can say. */
+	entry(0x20000, 127, LARGE, (uint32_t)LARGE_BYTES - 1, 0, 0);
+	offer(0);
+	assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
+	assert_int_equal(chain.bytes, UINT32_MAX);
+}
+
+/* --- broken rings ------------------------------------------------------ */
+
+static void expect_broken(uint16_t head, enum ring_fault fault)
+{
+	uint16_t last = ring.last_avail;
+
+	ring.fault = RING_FAULT_NONE;
+	offer(head);
+	assert_int_equal(fetch(CHAIN_READABLE), FETCH_BROKEN);
+	assert_int_equal(ring.fault, fault);
+	assert_true(fault > RING_FAULT_LAST_CHAIN);
+	assert_int_equal(ring.last_avail, last);
+	ring.last_avail++; /* past it, for the next one */
+	pool.used = 0;
+}
+
+static void indices_beyond_the_ring(void **state)
+{
+	(void)state;
+	expect_broken(RING_ENTRIES, RING_FAULT_INDEX);
+	expect_broken(65535, RING_FAULT_INDEX);
+	desc(0, 0x8000, 1, GUEST_DESC_NEXT, RING_ENTRIES);
+	expect_broken(0, RING_FAULT_INDEX);
+	desc(0, 0x8000, 1, GUEST_DESC_NEXT, 65535);
+	expect_broken(0, RING_FAULT_INDEX);
+}
+
+static void loops(void **state)
+{
+	(void)state;
+	desc(0, 0x8000, 1, GUEST_DESC_NEXT, 0);
+	expect_broken(0, RING_FAULT_LOOP);
+	desc(0, 0x8000, 0, GUEST_DESC_NEXT, 0);
+	expect_broken(0, RING_FAULT_LOOP);
+	for (uint16_t i = 0; i < RING_ENTRIES; i++)
+		desc(i, 0x8000, 1, GUEST_DESC_NEXT, (uint16_t)((i + 1) % RING_ENTRIES));
+	expect_broken(3, RING_FAULT_LOOP);
+}
+
+/* --- the pool, giving back, taking back -------------------------------- */
+
+static void full_pool_is_no_fault(void **state)
+{
+	(void)state;
+	desc(1, 0x8000, 10, 0, 0);
+	offer(1);
+	pool.used = SPAN_POOL_SPANS;
+	assert_int_equal(fetch(CHAIN_READABLE), FETCH_FULL);
+	assert_int_equal(ring.last_avail, 0);
+	assert_int_equal(pool.used, SPAN_POOL_SPANS);
+	/* Room for some of a chain, but not for all of it. */
+	desc(1, 0x8000, 10, GUEST_DESC_NEXT, 2);
+	desc(2, 0x8000, 10, GUEST_DESC_NEXT, 3);
+	desc(3, 0x8000, 10, 0, 0);
+	pool.used = SPAN_POOL_SPANS - 2;
+	assert_int_equal(fetch(CHAIN_READABLE), FETCH_FULL);
+	assert_int_equal(ring.last_avail, 0);
+	assert_int_equal(pool.used, SPAN_POOL_SPANS - 2);
+	/* Then everything fits into an empty one. */
+	pool.used = 0;
+	assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
+	assert_int_equal(chain.nr_spans, 3);
+}
+
+/* The largest chain always fits an empty pool: no chain can wait for ever. */
+static void an_empty_pool_is_never_full(void **state)
+{
+	(void)state;
+	indirect_of(CHAIN_SPANS_MAX, 1);
+	offer(0);
+	pool.used = 0;
+	assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
+	indirect_of(4000, 1);
+	offer(0);
+	pool.used = 0;
+	assert_int_equal(fetch(CHAIN_READABLE), FETCH_BAD);
+}
+
+static void rewound_chains_come_again(void **state)
+{
+	(void)state;
+	for (uint16_t i = 0; i < 4; i++) {
+		desc(i, 0x8000, 10u + i, 0, 0);
+		offer(i);
+	}
+	for (unsigned int i = 0; i < 4; i++)
+		assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
+	ring_rewind(RING_SPLIT, &ring, 3);
+	assert_int_equal(ring.last_avail, 1);
+	assert_int_equal(ring_avail(RING_SPLIT, &ring, 32), 3);
+	assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
+	assert_int_equal(chain.id, 1);
+	assert_int_equal(chain.bytes, 11);
+	vring_set_base(&ring, 1, 1);
+	ring_rewind(RING_SPLIT, &ring, 2);
+	assert_int_equal(ring.last_avail, 65535);
+}
+
+static void prefetch_survives_any_head(void **state)
+{
+	(void)state;
+	for (uint16_t i = 0; i < RING_ENTRIES; i++)
+		guest_split_raw_avail(&guest, i, (uint16_t)kit_random());
+	ring_prefetch(RING_SPLIT, &ring, RING_ENTRIES);
+	assert_int_equal(ring.last_avail, 0);
+}
+
+static void used_shows_on_publish(void **state)
+{
+	(void)state;
+	assert_false(ring_publish(RING_SPLIT, &ring));
+	for (unsigned int i = 0; i < 3 * RING_ENTRIES; i++) {
+		struct chain c = { .id = (uint16_t)(i % RING_ENTRIES) };
+		struct guest_used elem;
+
+		ring_used_push(RING_SPLIT, &ring, &c, 1000 + i);
+		assert_int_equal(guest_split_used_idx(&guest), i);
+		assert_true(ring_publish(RING_SPLIT, &ring));
+		assert_false(ring_publish(RING_SPLIT, &ring));
+		assert_int_equal(guest_split_used_idx(&guest), i + 1);
+		elem = guest_split_used_elem(&guest, (uint16_t)(i % RING_ENTRIES));
+		assert_int_equal(elem.id, i % RING_ENTRIES);
+		assert_int_equal(elem.len_bytes, 1000 + i);
+	}
+}
+
+static void used_index_wraps(void **state)
+{
+	struct chain c = { .id = 3 };
+
+	(void)state;
+	vring_set_base(&ring, 65534, 65534);
+	for (unsigned int i = 0; i < 4; i++)
+		ring_used_push(RING_SPLIT, &ring, &c, UINT32_MAX);
+	assert_true(ring_publish(RING_SPLIT, &ring));
+	assert_int_equal(guest_split_used_idx(&guest), 2);
+	assert_int_equal(guest_split_used_elem(&guest, 65534 % RING_ENTRIES).len_bytes, UINT32_MAX);
+	assert_int_equal(guest_split_used_elem(&guest, 1).id, 3);
+	assert_int_equal(guest_split_used_elem(&guest, 2).id, 0); /* untouched */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(avail_counts_and_caps),
+		TEST(avail_wraps_at_65536),
+		TEST(avail_jump_breaks_the_ring),
+		TEST(plain_descriptor),
+		TEST(linked_descriptors),
+		TEST(buffer_across_the_seam),
+		TEST(indirect_table),
+		TEST(indirect_ignores_the_write_flag_of_the_pointer),
+		TEST(direct_then_indirect),
+		TEST(indirect_table_across_the_seam),
+		TEST(zero_length_buffers_add_nothing),
+		TEST(chain_as_long_as_the_ring),
+		TEST(bad_addresses),
+		TEST(wrong_direction),
+		TEST(bad_indirect_tables),
+		TEST(indirect_table_not_in_memory),
+		TEST(endless_nothing),
+		TEST(pieces_to_the_limit),
+		TEST(four_gigabytes_are_too_many),
+		TEST(indices_beyond_the_ring),
+		TEST(loops),
+		TEST(full_pool_is_no_fault),
+		TEST(an_empty_pool_is_never_full),
+		TEST(rewound_chains_come_again),
+		TEST(prefetch_survives_any_head),
+		TEST(used_shows_on_publish),
+		TEST(used_index_wraps),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

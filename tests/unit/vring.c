@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * ring/vring.c: where a ring may lie. And the two notification decisions of a split ring, ours to
+ * interrupt the guest and the guest's to kick us, compared with the specification's words for every
+ * distance around the wrap (virtio 1.2, 2.7.7 and 2.7.10).
+ */
+#include <errno.h>
+
+#include "guest_split.h"
+#include "kit.h"
+#include "ring/ring.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+static struct guest_memory memory;
+static struct guest_split guest;
+static struct gmem *mem;
+static struct ring ring;
+static struct vring_addrs addrs;
+
+static int setup(void **state)
+{
+	static const struct guest_region_spec specs[] = {
+		{ .gpa = 0, .size_bytes = MIB },
+		{ .gpa = MIB, .size_bytes = MIB }, /* adjacent in both spaces, mapped apart */
+	};
+
+	(void)state;
+	kit_capture_log();
+	assert_int_equal(guest_memory_create(&memory, specs, ARRAY_LEN(specs)), 0);
+	mem = kit_gmem(&memory);
+	assert_int_equal(guest_split_init(&guest, &memory, 8), 0);
+	addrs.desc = uva(guest_uva(&memory, guest.desc_gpa));
+	addrs.avail = uva(guest_uva(&memory, guest.avail_gpa));
+	addrs.used = uva(guest_uva(&memory, guest.used_gpa));
+	memset(&ring, 0, sizeof(ring));
+	ring.size = 8;
+	assert_int_equal(vring_attach(&ring, mem, &addrs), 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	guest_split_fini(&guest);
+	gmem_put(mem);
+	guest_memory_destroy(&memory);
+	return 0;
+}
+
+/* --- where a ring may lie ---------------------------------------------- */
+
+static void attached_where_it_was_said(void **state)
+{
+	(void)state;
+	assert_true(vring_attached(&ring));
+	guest.avail[1] = 3;
+	assert_int_equal(shm_load16(GUEST_FIELD(ring.avail, struct vring_avail, idx)), 3);
+	assert_ptr_equal(ring.view.mem, mem);
+	vring_detach(&ring);
+	assert_false(vring_attached(&ring));
+	assert_null(ring.view.mem);
+	assert_int_equal(ring.view.last.size_bytes, 0);
+}
+
+static void positions_survive_attaching(void **state)
+{
+	(void)state;
+	vring_set_base(&ring, 7, 9);
+	assert_int_equal(vring_attach(&ring, mem, &addrs), 0);
+	assert_int_equal(ring.last_avail, 7);
+	assert_int_equal(ring.used_idx, 9);
+	assert_int_equal(ring.published, 9);
+	assert_false(ring.signalled_valid);
+}
+
+static uva_t *part(struct vring_addrs *a, unsigned int i)
+{
+	return i == 0 ? &a->desc : i == 1 ? &a->avail : &a->used;
+}
+
+static void alignment(void **state)
+{
+	static const uint64_t need[] = { 16, 2, 4 };
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++) {
+		for (uint64_t off = 0; off < 16; off++) {
+			struct vring_addrs a = addrs;
+
+			part(&a, i)->v += off;
+			assert_int_equal(vring_attach(&ring, mem, &a), off % need[i] ? -EINVAL : 0);
+			assert_int_equal(vring_attached(&ring), off % need[i] == 0);
+		}
+	}
+}
+
+/* Each part to the last byte of a region, event index word included, and one element further. */
+static void ends_of_a_region(void **state)
+{
+	const uint64_t bytes[] = { guest_split_desc_bytes(8), guest_split_avail_bytes(8),
+				   guest_split_used_bytes(8) };
+	static const uint64_t step[] = { 16, 2, 4 };
+
+	(void)state;
+	for (unsigned int region = 0; region < 2; region++) {
+		uint64_t end = GUEST_UVA_BASE + (region + 1) * MIB;
+
+		for (unsigned int i = 0; i < 3; i++) {
+			struct vring_addrs a = addrs;
+			uint64_t last = align_down(end - bytes[i], step[i]);
+
+			part(&a, i)->v = last;
+			assert_int_equal(vring_attach(&ring, mem, &a), 0);
+			part(&a, i)->v = last + step[i];
+			assert_int_equal(vring_attach(&ring, mem, &a), -EFAULT);
+			assert_false(vring_attached(&ring));
+		}
+	}
+}
+
+static void outside_memory(void **state)
+{
+	static const uint64_t bad[] = { 0, GUEST_UVA_BASE - 16, GUEST_UVA_BASE + 2 * MIB,
+					UINT64_MAX & ~UINT64_C(15) };
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++) {
+		for (unsigned int k = 0; k < ARRAY_LEN(bad); k++) {
+			struct vring_addrs a = addrs;
+
+			part(&a, i)->v = bad[k];
+			assert_int_equal(vring_attach(&ring, mem, &a), -EFAULT);
+			assert_false(vring_attached(&ring));
+		}
+	}
+	assert_int_equal(vring_attach(&ring, NULL, &addrs), -EFAULT);
+}
+
+/*
+ * The frontend chooses its addresses and the offset in the file apart from each other, so an
+ * aligned address can come out misaligned where we map it.
+ */
+static void aligned_for_the_frontend_but_not_for_us(void **state)
+{
+	static const struct guest_region_spec spec = {
+		.gpa = 0, .size_bytes = MIB, .mmap_offset_bytes = 1, .uva = 0x40000000
+	};
+	struct guest_memory odd;
+	struct gmem *odd_mem;
+	struct vring_addrs a = { .desc = uva(0x40000000),
+				 .avail = uva(0x40001000),
+				 .used = uva(0x40002000) };
+
+	(void)state;
+	assert_int_equal(guest_memory_create(&odd, &spec, 1), 0);
+	odd_mem = kit_gmem(&odd);
+	assert_int_equal(vring_attach(&ring, odd_mem, &a), -EINVAL);
+	assert_false(vring_attached(&ring));
+	gmem_put(odd_mem);
+	guest_memory_destroy(&odd);
+}
+
+static void largest_ring(void **state)
+{
+	struct vring_addrs a = { .desc = uva(GUEST_UVA_BASE),
+				 .avail = uva(GUEST_UVA_BASE + 16 * VRING_SIZE_MAX),
+				 .used = uva(GUEST_UVA_BASE + MIB) };
+
+	(void)state;
+	ring.size = VRING_SIZE_MAX;
+	assert_int_equal(vring_attach(&ring, mem, &a), 0);
+	a.desc.v += MIB / 2 + 16;
+	assert_int_equal(vring_attach(&ring, mem, &a), -EFAULT);
+}
+
+/* --- interrupting the guest -------------------------------------------- */
+
+static void flag_without_event_index(void **state)
+{
+	(void)state;
+	guest.avail[0] = 0;
+	assert_true(ring_notify_needed(RING_SPLIT, &ring));
+	guest.avail[0] = GUEST_AVAIL_NO_INTERRUPT;
+	assert_false(ring_notify_needed(RING_SPLIT, &ring));
+	/* Bits that mean nothing yet change nothing. */
+	guest.avail[0] = (uint16_t)~GUEST_AVAIL_NO_INTERRUPT;
+	assert_true(ring_notify_needed(RING_SPLIT, &ring));
+	/* The event word is not looked at. */
+	guest.avail[0] = 0;
+	guest_split_set_used_event(&guest, 12345);
+	assert_true(ring_notify_needed(RING_SPLIT, &ring));
+}
+
+/* In the words of the specification: did we just use the buffer `event` waits for? */
+static bool passed(uint16_t old, uint16_t now, uint16_t event)
+{
+	for (uint16_t idx = old; idx != now; idx++)
+		if (idx == event)
+			return true;
+	return false;
+}
+
+static void event_index_all_distances(void **state)
+{
+	static const uint16_t olds[] = { 0, 1, 100, 32767, 32768, 65530, 65535 };
+
+	(void)state;
+	ring.event_idx = true;
+	guest.avail[0] = GUEST_AVAIL_NO_INTERRUPT; /* to be ignored */
+	for (unsigned int o = 0; o < ARRAY_LEN(olds); o++) {
+		for (uint16_t step = 0; step <= 9; step++) {
+			for (int delta = -12; delta <= 12; delta++) {
+				uint16_t event = (uint16_t)(olds[o] + delta);
+
+				ring.signalled = olds[o];
+				ring.signalled_valid = true;
+				ring.published = (uint16_t)(olds[o] + step);
+				guest_split_set_used_event(&guest, event);
+				assert_int_equal(ring_notify_needed(RING_SPLIT, &ring),
+						 passed(olds[o], ring.published, event));
+				assert_int_equal(ring.signalled, ring.published);
+			}
+		}
+	}
+}
+
+static void every_event_value_once(void **state)
+{
+	unsigned int wanted = 0;
+
+	(void)state;
+	ring.event_idx = true;
+	for (uint32_t event = 0; event < 65536; event++) {
+		ring.signalled = 65534;
+		ring.signalled_valid = true;
+		ring.published = 4;
+		guest_split_set_used_event(&guest, (uint16_t)event);
+		wanted += ring_notify_needed(RING_SPLIT, &ring);
+	}
+	assert_int_equal(wanted, 6); /* 65534, 65535, 0, 1, 2, 3 */
+}
+
+static void first_decision_after_a_start_is_yes(void **state)
+{
+	(void)state;
+	ring.event_idx = true;
+	vring_set_base(&ring, 40, 40);
+	ring.published = 41;
+	guest_split_set_used_event(&guest, 1000);
+	assert_true(ring_notify_needed(RING_SPLIT, &ring));
+	ring.published = 42;
+	assert_false(ring_notify_needed(RING_SPLIT, &ring));
+}
+
+/* --- being kicked ------------------------------------------------------ */
+
+static void kicks_by_flag(void **state)
+{
+	(void)state;
+	ring_kick_enable(RING_SPLIT, &ring, false);
+	assert_int_equal(guest.used[0], GUEST_USED_NO_NOTIFY);
+	ring_kick_enable(RING_SPLIT, &ring, true);
+	assert_int_equal(guest.used[0], 0);
+	assert_int_equal(guest_split_avail_event(&guest), 0);
+}
+
+static void kicks_by_event_index(void **state)
+{
+	(void)state;
+	ring.event_idx = true;
+	vring_set_base(&ring, 77, 70);
+	ring_kick_enable(RING_SPLIT, &ring, true);
+	assert_int_equal(guest_split_avail_event(&guest), 77);
+	assert_int_equal(guest.used[0], 0);
+	/* "Not" leaves the word where it is: it is passed once and then no more. */
+	vring_set_base(&ring, 80, 70);
+	ring_kick_enable(RING_SPLIT, &ring, false);
+	assert_int_equal(guest_split_avail_event(&guest), 77);
+	assert_int_equal(guest.used[0], 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(attached_where_it_was_said),
+		TEST(positions_survive_attaching),
+		TEST(alignment),
+		TEST(ends_of_a_region),
+		TEST(outside_memory),
+		TEST(aligned_for_the_frontend_but_not_for_us),
+		TEST(largest_ring),
+		TEST(flag_without_event_index),
+		TEST(event_index_all_distances),
+		TEST(every_event_value_once),
+		TEST(first_decision_after_a_start_is_yes),
+		TEST(kicks_by_flag),
+		TEST(kicks_by_event_index),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
