@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A frontend that says anything in any order, with descriptors of any kind,
+ * over a real socket pair into codec and dispatcher, while "data threads" burst
+ * on the queues between the messages. Checked after each message: gates agree
+ * with queue states, callbacks come in pairs and in order; at the end: not a
+ * descriptor more than before.
+ */
+#include <fcntl.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "copy/plan.h"
+#include "input.h"
+#include "vhost_user/codec.h"
+#include "vhost_user/dispatch.h"
+
+#define STEPS_MAX 200
+#define MEMORY_BYTES 0x10000
+#define UVA_BASE UINT64_C(0x100000)
+#define FEATURES                                                                   \
+	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_NET_F_MQ) | BIT(VIRTIO_NET_F_MRG_RXBUF) | \
+	 BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VHOST_USER_F_PROTOCOL_FEATURES))
+#define PROTOCOL_FEATURES                                                              \
+	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) |        \
+	 BIT(VHOST_USER_PROTOCOL_F_NET_MTU) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | \
+	 BIT(VHOST_USER_PROTOCOL_F_STATUS))
+
+void (*shm_load_hook)(uintptr_t addr, size_t len_bytes);
+
+/* One of each kind, made once; messages carry them, the backend gets copies. */
+enum kind {
+	KIND_MEMORY,
+	KIND_EVENTFD,
+	KIND_SHORT_FILE,
+	KIND_READ_ONLY,
+	KIND_SOCKET,
+	KIND_PIPE,
+	KIND_DIRECTORY,
+	KIND_NULL,
+	KIND_EPOLL,
+	KIND_TIMER,
+	KIND_PATH,
+	KIND_COUNT,
+};
+
+static struct {
+	int prototypes[KIND_COUNT];
+	uint8_t *memory;
+	bool running;
+	bool enabled[DEVICE_VQS_MAX];
+	struct device *dev;
+	int refuse; /* what new_device() answers */
+} f;
+
+static int on_new_device(int vid)
+{
+	MUST(vid == f.dev->vid && !f.running);
+	MUST(!gate_is_closed(&f.dev->vqs[0]->gate) && !gate_is_closed(&f.dev->vqs[1]->gate));
+	f.running = f.refuse == 0;
+	return f.refuse;
+}
+
+static void on_destroy_device(int vid)
+{
+	MUST(vid == f.dev->vid && f.running);
+	f.running = false;
+}
+
+static int on_vring_state(int vid, uint16_t queue, int enable)
+{
+	MUST(vid == f.dev->vid && queue < DEVICE_VQS_MAX);
+	MUST(f.enabled[queue] != (enable != 0));
+	MUST(gate_is_closed(&f.dev->vqs[queue]->gate));
+	f.enabled[queue] = enable != 0;
+	return 0;
+}
+
+static void ring_setup(const struct device *dev, struct vq *vq)
+{
+	MUST(dev == f.dev && vring_attached(&vq->ring));
+}
+
+static const struct device_backend backend = {
+	.name = "fuzz", .ring_setup = ring_setup, .rings_needed = 2
+};
+
+static struct driver_config config = {
+	.supported_features = FEATURES,
+	.features = FEATURES,
+	.protocol_features = PROTOCOL_FEATURES,
+	.max_queue_pairs = 4,
+	.ops = { .new_device = on_new_device,
+		 .destroy_device = on_destroy_device,
+		 .vring_state_changed = on_vring_state },
+	.backend = &backend,
+};
+
+static __attribute__((format(printf, 2, 0))) void no_log(enum log_level level, const char *fmt,
+							 va_list ap)
+{
+	char line[512];
+
+	(void)level;
+	vsnprintf(line, sizeof(line), fmt, ap);
+}
+
+static void make_prototypes(void)
+{
+	char path[64];
+	int pair[2];
+
+	log_set_sink(no_log);
+	f.prototypes[KIND_MEMORY] = memfd_create("memory", MFD_CLOEXEC);
+	MUST(ftruncate(f.prototypes[KIND_MEMORY], MEMORY_BYTES) == 0);
+	f.memory = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+			f.prototypes[KIND_MEMORY], 0);
+	MUST(f.memory != MAP_FAILED);
+	f.prototypes[KIND_EVENTFD] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	f.prototypes[KIND_SHORT_FILE] = memfd_create("short", MFD_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", f.prototypes[KIND_MEMORY]);
+	f.prototypes[KIND_READ_ONLY] = open(path, O_RDONLY | O_CLOEXEC);
+	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+	f.prototypes[KIND_SOCKET] = pair[0];
+	MUST(pipe2(pair, O_CLOEXEC) == 0);
+	f.prototypes[KIND_PIPE] = pair[1];
+	f.prototypes[KIND_DIRECTORY] = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	f.prototypes[KIND_NULL] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	f.prototypes[KIND_EPOLL] = epoll_create1(EPOLL_CLOEXEC);
+	f.prototypes[KIND_TIMER] = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	f.prototypes[KIND_PATH] = open("/", O_PATH | O_CLOEXEC);
+}
+
+static unsigned int open_fds(void)
+{
+	unsigned int n = 0;
+
+	for (int fd = 0; fd < 160; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void put(int fd, const struct vhu_msg *msg, size_t sent_bytes, const int *fds,
+		unsigned int nr_fds)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(16 * sizeof(int))];
+	} control;
+	struct iovec iov = { (void *)(uintptr_t)msg, VHU_HEADER_BYTES };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (nr_fds != 0) {
+		struct cmsghdr *cm;
+
+		memset(&control, 0, sizeof(control));
+		mh.msg_control = control.bytes;
+		mh.msg_controllen = CMSG_SPACE(nr_fds * sizeof(int));
+		cm = CMSG_FIRSTHDR(&mh);
+		cm->cmsg_level = SOL_SOCKET;
+		cm->cmsg_type = SCM_RIGHTS;
+		cm->cmsg_len = CMSG_LEN(nr_fds * sizeof(int));
+		memcpy(CMSG_DATA(cm), fds, nr_fds * sizeof(int));
+	}
+	(void)!sendmsg(fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent_bytes != 0)
+		(void)!send(fd, &msg->payload, sent_bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Whole and sensible, but for what one byte of the input changes. */
+static unsigned int sensible(struct vhu_msg *msg, uint32_t request, struct input *in)
+{
+	uint32_t index = input_u8(in), size = sizeof(uint64_t);
+	uint8_t twist = input_u8(in);
+
+	index = index < 240 ? index % 5 : index;
+	switch (request) {
+	case VHU_SET_FEATURES:
+		msg->payload.u64 = FEATURES & ~((uint64_t)(twist & 1) << VIRTIO_NET_F_MQ) &
+				   ~((uint64_t)(twist >> 1 & 1) << VHOST_USER_F_PROTOCOL_FEATURES);
+		break;
+	case VHU_SET_PROTOCOL_FEATURES:
+		msg->payload.u64 = PROTOCOL_FEATURES & ~(uint64_t)twist;
+		break;
+	case VHU_SET_MEM_TABLE:
+		msg->payload.mem.nr_regions = 1 + twist % 3;
+		for (unsigned int i = 0; i < VHU_REGIONS_MAX; i++)
+			msg->payload.mem.regions[i] = (struct vhu_region){
+				.gpa = i * 0x4000,
+				.size_bytes = 0x4000,
+				.uva = UVA_BASE + i * 0x4000,
+				.mmap_offset_bytes = i * 0x4000,
+			};
+		if ((twist & 0x80) != 0)
+			((uint8_t *)msg->payload.mem.regions)[index] ^= (uint8_t)(1u << (twist % 8));
+		size = 8 + msg->payload.mem.nr_regions * (uint32_t)sizeof(struct vhu_region);
+		break;
+	case VHU_SET_VRING_ADDR:
+		msg->payload.addr = (struct vhu_vring_addr){
+			.index = index,
+			.desc = UVA_BASE + index * 0x1000 + (twist & 0x10 ? 8 : 0),
+			.avail = UVA_BASE + index * 0x1000 + 0x800,
+			.used = UVA_BASE + index * 0x1000 + 0xa00 + (twist & 0x20 ? 0x3f00 : 0),
+			.flags = twist & 1,
+		};
+		size = sizeof(msg->payload.addr);
+		break;
+	case VHU_SET_VRING_NUM:
+		msg->payload.state = (struct vhu_vring_state){ index, 1u << (twist & 7) };
+		break;
+	case VHU_SET_VRING_ENABLE:
+		msg->payload.state = (struct vhu_vring_state){ index, twist & 1 };
+		break;
+	case VHU_SET_VRING_BASE:
+	case VHU_GET_VRING_BASE:
+		msg->payload.state = (struct vhu_vring_state){ index, twist };
+		break;
+	case VHU_SET_VRING_KICK:
+	case VHU_SET_VRING_CALL:
+	case VHU_SET_VRING_ERR:
+		msg->payload.u64 = index | (twist % 8 == 0 ? VHU_VRING_NOFD : 0);
+		break;
+	case VHU_NET_SET_MTU:
+		msg->payload.u64 = 1500u + twist;
+		break;
+	case VHU_SET_STATUS:
+		msg->payload.u64 = twist;
+		break;
+	default:
+		size = 0;
+		break;
+	}
+	return size;
+}
+
+static unsigned int sensible_fds(const struct vhu_msg *msg, int *fds)
+{
+	unsigned int n = 0;
+
+	switch (msg->hdr.request) {
+	case VHU_SET_MEM_TABLE:
+		for (; n < msg->payload.mem.nr_regions && n < VHU_REGIONS_MAX; n++)
+			fds[n] = f.prototypes[KIND_MEMORY];
+		return n;
+	case VHU_SET_VRING_KICK:
+	case VHU_SET_VRING_CALL:
+	case VHU_SET_VRING_ERR:
+		fds[0] = f.prototypes[KIND_EVENTFD];
+		return (msg->payload.u64 & VHU_VRING_NOFD) == 0;
+	case VHU_SET_BACKEND_REQ_FD:
+		fds[0] = f.prototypes[KIND_SOCKET];
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+static void send_one(int fd, struct input *in)
+{
+	uint8_t how = input_u8(in);
+	struct vhu_msg msg = { .hdr = { .request = input_u8(in) % 44, .flags = VHU_VERSION } };
+	unsigned int nr_fds, sent;
+	int fds[16];
+
+	if ((how & 1) != 0)
+		msg.hdr.flags |= VHU_FLAG_NEED_REPLY;
+	msg.hdr.size_bytes = sensible(&msg, msg.hdr.request, in);
+	nr_fds = sensible_fds(&msg, fds);
+	sent = msg.hdr.size_bytes;
+	if ((how & 0xe0) == 0xe0) {
+		/* Not so sensible: other bytes, sizes, flags, descriptors. */
+		input_bytes(in, &msg.payload, input_u16(in) % (sizeof(msg.payload) + 1));
+		msg.hdr.flags ^= input_u8(in) & 0x13;
+		msg.hdr.size_bytes += (uint32_t)(int32_t)(int8_t)input_u8(in);
+		sent = MIN2(msg.hdr.size_bytes, (uint32_t)sizeof(msg.payload));
+		nr_fds = input_u8(in) % 12;
+		for (unsigned int i = 0; i < nr_fds; i++)
+			fds[i] = f.prototypes[input_u8(in) % KIND_COUNT];
+	} else if ((how & 0xe0) == 0xc0 && nr_fds != 0) {
+		fds[0] = f.prototypes[input_u8(in) % KIND_COUNT];
+	}
+	put(fd, &msg, sent, fds, nr_fds);
+}
+
+/* What a data thread does to a queue; also when the device is not running. */
+static void burst(struct vq *vq)
+{
+	struct span_pool pool = { .used = 0 };
+	struct chain chain;
+	unsigned int n;
+
+	if (vq == NULL || !gate_try_enter(&vq->gate))
+		return;
+	MUST(vq->ready && vring_attached(&vq->ring));
+	if (vq->ring.fault == RING_FAULT_NONE) {
+		n = ring_avail(RING_SPLIT, &vq->ring, 4);
+		while (n-- != 0) {
+			enum fetch_result ret = ring_fetch(RING_SPLIT, &vq->ring, CHAIN_READABLE,
+							   &pool, &chain);
+
+			if (ret == FETCH_BROKEN || ret == FETCH_FULL)
+				break;
+			ring_used_push(RING_SPLIT, &vq->ring, &chain, 0);
+		}
+		if (ring_publish(RING_SPLIT, &vq->ring))
+			vq_notify(RING_SPLIT, vq);
+		if (vq->ring.fault != RING_FAULT_NONE)
+			vq_report_broken(vq);
+	}
+	gate_exit(&vq->gate);
+}
+
+static void check_state(void)
+{
+	MUST(f.dev->running == f.running);
+	for (unsigned int i = 0; i < f.dev->nr_vqs; i++) {
+		const struct vq *vq = f.dev->vqs[i];
+
+		MUST(vq->gate.closed == !vq->ready);
+		MUST(vq->ready == f.enabled[i]);
+		MUST(!vq->ready || (vq->started && vq->enabled && vring_attached(&vq->ring) &&
+				    vq->callfd != EVENTFD_UNSET));
+	}
+}
+
+/* Takes in what was sent; false when the connection has to go. */
+static bool serve(struct codec *c)
+{
+	struct vhu_msg reply;
+	int ret;
+
+	while ((ret = codec_recv(c)) == 1) {
+		ret = vhu_dispatch(f.dev, &c->in, &c->fds, &reply);
+		codec_next(c);
+		check_state();
+		if (ret < 0 || (ret == 1 && codec_send(c, &reply) < 0))
+			return false;
+	}
+	return ret == 0;
+}
+
+static void run(struct input *in, int frontend, struct codec *c)
+{
+	static uint8_t sink[4096];
+
+	for (unsigned int step = 0; step < STEPS_MAX && !input_empty(in); step++) {
+		uint8_t what = input_u8(in);
+
+		if (what < 40) {
+			burst(device_vq(f.dev->vid, what % 5));
+		} else if (what < 60) {
+			uint16_t where = input_u16(in) % (MEMORY_BYTES - 8);
+			uint64_t value = input_u64(in);
+
+			memcpy(f.memory + where, &value, sizeof(value));
+		} else if (what < 62) {
+			f.refuse = -(what & 1);
+		} else {
+			send_one(frontend, in);
+			if (!serve(c))
+				return;
+			while (recv(frontend, sink, sizeof(sink), MSG_DONTWAIT) > 0)
+				;
+		}
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes)
+{
+	struct input in = { bytes, len_bytes };
+	unsigned int before;
+	struct codec c;
+	int pair[2];
+
+	if (f.memory == NULL)
+		make_prototypes();
+	before = open_fds();
+	memset(f.memory, 0, MEMORY_BYTES);
+	f.running = false;
+	f.refuse = 0;
+	memset(f.enabled, 0, sizeof(f.enabled));
+	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+	codec_init(&c, pair[1]);
+	f.dev = device_acquire(&config, "fuzz");
+	MUST(f.dev != NULL && f.dev->nr_vqs == 0);
+
+	run(&in, pair[0], &c);
+
+	device_shutdown(f.dev);
+	MUST(!f.running);
+	for (unsigned int i = 0; i < f.dev->nr_vqs; i++)
+		MUST(f.dev->vqs[i]->gate.closed == 1);
+	device_release(f.dev);
+	codec_fini(&c);
+	close(pair[0]);
+	close(pair[1]);
+	MUST(open_fds() == before);
+	return 0;
+}
