@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Shared state of bench_burst: one process, one device, one thread that is both the host
+ * application (public API only) and the guest driver. The bench owns both sides, so nothing here is
+ * untrusted; whatever does not go as expected ends the process with a message.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+#include <rte_vhost.h>
+
+#include "frontend.h"
+#include "guest_net.h"
+
+#define BENCH_MAX_BURST 256
+#define BENCH_MAX_SIZES 16
+#define BENCH_HDR_BYTES GUEST_NET_HDR_BYTES /* VERSION_1 is always negotiated */
+#define BENCH_MAX_PACKET_BYTES 65000
+
+enum bench_layout {
+	LAYOUT_ONE,	 /* header and data in one descriptor */
+	LAYOUT_TWO,	 /* a descriptor each */
+	LAYOUT_INDIRECT, /* both in an indirect table */
+};
+
+enum bench_offload {
+	OFFLOAD_NONE,
+	OFFLOAD_NEGOTIATED, /* the guest could ask for it and does not */
+	OFFLOAD_CSUM,
+	OFFLOAD_TSO,
+};
+
+/* H2G is rte_vhost_enqueue_burst(), G2H is rte_vhost_dequeue_burst(). */
+enum bench_direction { H2G, G2H };
+
+struct bench_options {
+	unsigned sizes_bytes[BENCH_MAX_SIZES];
+	unsigned nr_sizes;
+	bool run[2]; /* by direction */
+	bool empty;  /* time calls that find nothing to do */
+	bool mergeable;
+	enum bench_layout layout;
+	enum bench_offload offload;
+	bool stats;
+	bool event_idx;
+	bool in_order;
+	unsigned burst;
+	unsigned ring_size;
+	unsigned regions;
+	unsigned buffers_mib; /* 0: 256 buffers, hot */
+	unsigned data_room_bytes;
+	unsigned rounds;     /* clean ones wanted */
+	unsigned max_rounds; /* attempts at most */
+	unsigned core;
+	double quiet_ticks; /* 0: measure it here */
+	bool calibrate;	    /* only print it */
+	const char *label;
+};
+
+/* A guest buffer of buffer_bytes; stride_bytes apart, so that sets of the caches fill evenly. */
+struct bench_buffer {
+	uint64_t gpa;
+	uint8_t *at;
+};
+
+struct bench {
+	struct bench_options opts;
+	struct frontend fe;
+	int vid;
+	struct rte_mempool *pool;
+	uint8_t *own_view[GUEST_MAX_REGIONS]; /* the frontend's mappings, for clean-up */
+	uint64_t mem_mark[GUEST_MAX_REGIONS]; /* regions are free from here on */
+
+	/* The cell being measured. */
+	enum bench_direction dir;
+	uint32_t pkt_bytes;
+	struct guest_split *vq;
+	uint16_t queue;
+	uint32_t buffer_bytes;
+	uint32_t stride_bytes;
+	unsigned nr_buffers;
+	unsigned next_buffer; /* used round and round */
+	struct bench_buffer *buffers;
+	uint64_t packets; /* all that went through, timed or not */
+};
+
+void bench_die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+/* setup.c: EAL, the driver, the connection. */
+void bench_start(struct bench *b, const char *program);
+void bench_stop(struct bench *b);
+/* Which file rte_vhost_enqueue_burst() comes from. */
+const char *bench_library(void);
+
+/* guest.c: the guest driver's share. */
+void cell_begin(struct bench *b, enum bench_direction dir, uint32_t pkt_bytes);
+void cell_end(struct bench *b);
+/* Posts buffers until `max` are posted or the ring is full; returns how many. */
+unsigned guest_post(struct bench *b, unsigned max);
+/* Same for one G2H packet of its own length. */
+void guest_post_packet(struct bench *b, struct bench_buffer *buf, uint32_t pkt_bytes);
+/* Takes back all used buffers and returns how many. */
+unsigned guest_reap(struct bench *b);
+/* G2H: header and payload into every buffer, once. */
+void guest_fill_packets(struct bench *b);
+unsigned buffers_per_packet(const struct bench *b, uint32_t pkt_bytes);
+
+/* packet.c: what the packets look like. */
+void packet_make(const struct bench *b, uint32_t seed, uint8_t *data, uint32_t len_bytes);
+/* What G2H headers say. */
+struct guest_net_hdr packet_guest_header(const struct bench *b);
+/* Sets the mbuf's offload fields as an application would (H2G). */
+void packet_mbuf_offload(const struct bench *b, struct rte_mbuf *m);
+/* A fresh mbuf chain with the packet; segments of at most seg_bytes (0: as large as they go). */
+struct rte_mbuf *packet_mbuf(struct bench *b, uint32_t seed, uint32_t len_bytes,
+			     uint32_t seg_bytes);
+/* Equal but for checksum fields the library may fill in. */
+bool packet_equal(const struct bench *b, const uint8_t *got, const uint8_t *want,
+		  uint32_t len_bytes);
+uint32_t packet_min_bytes(const struct bench *b);
+
+/* verify.c: dies unless packets of random lengths and shapes come through intact. */
+void cell_verify(struct bench *b, unsigned bursts);
+
+/* measure.c */
+struct bench_result {
+	double median, p10, p90; /* TSC cycles per packet, or per call when empty */
+	unsigned clean, dropped; /* rounds */
+	uint64_t timed_packets;
+};
+
+double measure_quiet_ticks(unsigned ms);
+void cell_measure(struct bench *b, struct bench_result *result);
+
+#endif

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * bench_burst: cycles per packet of rte_vhost_enqueue_burst() and rte_vhost_dequeue_burst() of
+ * whichever vhost library the dynamic linker finds (LD_LIBRARY_PATH), over a real vhost-user socket.
+ * Used by compare.py. One line of key=value words per cell on stdout; nothing else goes there.
+ */
+#include "bench.h"
+
+#include <getopt.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+
+#define VERIFY_BURSTS 40
+
+static const char usage[] =
+	"usage: bench_burst [options]\n"
+	"  --size LIST       packet bytes, comma separated [64]\n"
+	"  --dir WHICH       enq (host to guest), deq (guest to host) or both [both]\n"
+	"  --empty           time polls that find nothing instead; cycles per call\n"
+	"  --mrg 0|1         mergeable receive buffers [1]\n"
+	"  --layout WHICH    descriptors of a packet: one, two (header, data), indirect [one]\n"
+	"  --offload WHICH   none, negotiated (but not used), csum, tso [none]\n"
+	"  --stats           register the driver with statistics\n"
+	"  --event-idx       negotiate VIRTIO_F_EVENT_IDX\n"
+	"  --in-order        negotiate VIRTIO_F_IN_ORDER\n"
+	"  --burst N         packets per call [32]\n"
+	"  --ring N          entries of a ring [256]\n"
+	"  --regions N       memory regions that the buffers are spread over [1]\n"
+	"  --buffers-mib N   rotate through so many MiB of buffers, in random order [0: hot]\n"
+	"  --data-room N     bytes in an mbuf [2048]\n"
+	"  --rounds N        undisturbed rounds of 32 bursts to collect [301]\n"
+	"  --max-rounds N    rounds to try [10 times as many]\n"
+	"  --quiet-ticks X   what the interference probe takes on a quiet core [measured]\n"
+	"  --calibrate       print that number and exit\n"
+	"  --core N          core to run on [the last one]\n"
+	"  --label WORD      printed as label=WORD\n";
+
+static void __attribute__((noreturn))
+bad_usage(const char *what)
+{
+	fprintf(stderr, "bench_burst: %s\n%s", what, usage);
+	exit(2);
+}
+
+static unsigned
+number(const char *text, unsigned least, unsigned most, const char *option)
+{
+	char message[128];
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (*text >= '0' && *text <= '9' && *end == '\0' && value >= least && value <= most)
+		return (unsigned)value;
+	snprintf(message, sizeof(message), "--%s takes %u to %u, not \"%s\"", option, least, most,
+		 text);
+	bad_usage(message);
+}
+
+static unsigned
+choice(const char *text, const char *const *words, unsigned nr_words, const char *option)
+{
+	char message[128];
+
+	for (unsigned i = 0; i < nr_words; i++)
+		if (strcmp(text, words[i]) == 0)
+			return i;
+	snprintf(message, sizeof(message), "--%s does not know \"%s\"", option, text);
+	bad_usage(message);
+}
+
+static void
+parse_sizes(struct bench_options *o, char *list)
+{
+	char *save = NULL;
+
+	o->nr_sizes = 0;
+	for (char *word = strtok_r(list, ",", &save); word != NULL;
+	     word = strtok_r(NULL, ",", &save)) {
+		if (o->nr_sizes == BENCH_MAX_SIZES)
+			bad_usage("--size has too many entries");
+		o->sizes_bytes[o->nr_sizes++] = number(word, 60, BENCH_MAX_PACKET_BYTES, "size");
+	}
+	if (o->nr_sizes == 0)
+		bad_usage("--size is empty");
+}
+
+static void
+parse_option(struct bench_options *o, const char *name, char *value)
+{
+	static const char *const dirs[] = {"enq", "deq", "both"};
+	static const char *const layouts[] = {"one", "two", "indirect"};
+	static const char *const offloads[] = {"none", "negotiated", "csum", "tso"};
+
+	if (strcmp(name, "size") == 0) {
+		parse_sizes(o, value);
+	} else if (strcmp(name, "dir") == 0) {
+		unsigned dir = choice(value, dirs, RTE_DIM(dirs), name);
+
+		o->run[H2G] = dir != 1;
+		o->run[G2H] = dir != 0;
+	} else if (strcmp(name, "mrg") == 0) {
+		o->mergeable = number(value, 0, 1, name) != 0;
+	} else if (strcmp(name, "layout") == 0) {
+		o->layout = (enum bench_layout)choice(value, layouts, RTE_DIM(layouts), name);
+	} else if (strcmp(name, "offload") == 0) {
+		o->offload = (enum bench_offload)choice(value, offloads, RTE_DIM(offloads), name);
+	} else if (strcmp(name, "burst") == 0) {
+		o->burst = number(value, 1, BENCH_MAX_BURST, name);
+	} else if (strcmp(name, "ring") == 0) {
+		o->ring_size = number(value, 2, 32768, name);
+	} else if (strcmp(name, "regions") == 0) {
+		o->regions = number(value, 1, GUEST_MAX_REGIONS, name);
+	} else if (strcmp(name, "buffers-mib") == 0) {
+		o->buffers_mib = number(value, 0, 4096, name);
+	} else if (strcmp(name, "data-room") == 0) {
+		o->data_room_bytes = number(value, 256, 60000, name);
+	} else if (strcmp(name, "rounds") == 0) {
+		o->rounds = number(value, 1, 1000000, name);
+	} else if (strcmp(name, "max-rounds") == 0) {
+		o->max_rounds = number(value, 1, 10000000, name);
+	} else if (strcmp(name, "quiet-ticks") == 0) {
+		o->quiet_ticks = strtod(value, NULL);
+	} else if (strcmp(name, "core") == 0) {
+		o->core = number(value, 0, 127, name);
+	} else if (strcmp(name, "label") == 0) {
+		o->label = value;
+	}
+}
+
+static const struct option long_options[] = {
+	{"size", required_argument, NULL, 1},	 {"dir", required_argument, NULL, 1},
+	{"mrg", required_argument, NULL, 1},	 {"layout", required_argument, NULL, 1},
+	{"offload", required_argument, NULL, 1}, {"burst", required_argument, NULL, 1},
+	{"ring", required_argument, NULL, 1},	 {"regions", required_argument, NULL, 1},
+	{"buffers-mib", required_argument, NULL, 1},
+	{"data-room", required_argument, NULL, 1},
+	{"rounds", required_argument, NULL, 1},	 {"max-rounds", required_argument, NULL, 1},
+	{"quiet-ticks", required_argument, NULL, 1},
+	{"core", required_argument, NULL, 1},	 {"label", required_argument, NULL, 1},
+	{"empty", no_argument, NULL, 'e'},	 {"stats", no_argument, NULL, 's'},
+	{"event-idx", no_argument, NULL, 'v'},	 {"in-order", no_argument, NULL, 'o'},
+	{"calibrate", no_argument, NULL, 'c'},	 {"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
+};
+
+static void
+check_options(struct bench_options *o)
+{
+	if ((o->ring_size & (o->ring_size - 1)) != 0)
+		bad_usage("--ring must be a power of two");
+	if (o->max_rounds == 0)
+		o->max_rounds = o->rounds * 10;
+	for (unsigned i = 0; i < o->nr_sizes; i++) {
+		unsigned chains = o->burst * (o->mergeable && o->run[H2G] ?
+					      (o->sizes_bytes[i] + 2059) / 2048 : 1);
+
+		if (chains * (o->layout == LAYOUT_TWO ? 2 : 1) > o->ring_size)
+			bad_usage("a burst does not fit into the ring");
+	}
+}
+
+static void
+parse_options(struct bench_options *o, int argc, char **argv)
+{
+	int c, index;
+
+	while ((c = getopt_long(argc, argv, "", long_options, &index)) != -1) {
+		switch (c) {
+		case 1:
+			parse_option(o, long_options[index].name, optarg);
+			break;
+		case 'e':
+			o->empty = true;
+			break;
+		case 's':
+			o->stats = true;
+			break;
+		case 'v':
+			o->event_idx = true;
+			break;
+		case 'o':
+			o->in_order = true;
+			break;
+		case 'c':
+			o->calibrate = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			exit(0);
+		default:
+			fputs(usage, stderr);
+			exit(2);
+		}
+	}
+	if (optind != argc)
+		bad_usage("there are no arguments, only options");
+	check_options(o);
+}
+
+static void
+run_cell(struct bench *b, FILE *out, enum bench_direction dir, uint32_t pkt_bytes)
+{
+	struct bench_result result;
+
+	cell_begin(b, dir, pkt_bytes);
+	cell_verify(b, VERIFY_BURSTS);
+	cell_measure(b, &result);
+	cell_verify(b, VERIFY_BURSTS);
+	cell_end(b);
+	fprintf(out,
+		"label=%s dir=%s size=%u cycles=%.2f p10=%.2f p90=%.2f rounds=%u dropped=%u "
+		"timed_packets=%llu tsc_mhz=%llu verify=ok library=%s\n",
+		b->opts.label, dir == H2G ? "enq" : "deq", pkt_bytes, result.median, result.p10,
+		result.p90, result.clean, result.dropped, (unsigned long long)result.timed_packets,
+		(unsigned long long)(rte_get_tsc_hz() / 1000000), bench_library());
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct bench bench = {
+		.opts = {
+			.sizes_bytes = {64},
+			.nr_sizes = 1,
+			.run = {true, true},
+			.mergeable = true,
+			.burst = 32,
+			.ring_size = 256,
+			.regions = 1,
+			.data_room_bytes = 2048,
+			.rounds = 301,
+			.label = "-",
+		},
+	};
+	struct bench *b = &bench;
+	/* EAL and libraries may print to stdout; results must not mix with that. */
+	int fd = dup(STDOUT_FILENO);
+	FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+
+	b->opts.core = (unsigned)sysconf(_SC_NPROCESSORS_ONLN) - 1;
+	parse_options(&b->opts, argc, argv);
+	if (out == NULL || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+		bench_die("no stdout");
+	bench_start(b, argv[0]);
+	if (b->opts.quiet_ticks <= 0)
+		b->opts.quiet_ticks = measure_quiet_ticks(b->opts.calibrate ? 1000 : 300);
+	if (b->opts.calibrate) {
+		fprintf(out, "quiet_ticks=%.1f\n", b->opts.quiet_ticks);
+	} else {
+		for (unsigned i = 0; i < b->opts.nr_sizes; i++)
+			for (int dir = H2G; dir <= G2H; dir++)
+				if (b->opts.run[dir])
+					run_cell(b, out, (enum bench_direction)dir,
+						 b->opts.sizes_bytes[i]);
+	}
+	fflush(out);
+	bench_stop(b);
+	return 0;
+}

@@ -1,0 +1,333 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Runs bench_burst on two vhost libraries in turn and prints the ratio per cell.
+
+A is the library that ours is held against (the distribution's), B is ours. Each
+pair of processes runs A then B, the next pair B then A, and so on, so that a
+machine that slowly gets faster or slower favours neither. The ratio of a cell is
+the median of the ratios A/B of its pairs: above 1, B is faster. The numbers in
+brackets are the smallest and largest of them.
+
+Cycles are TSC cycles per packet, around the burst call only; see measure.c.
+"""
+
+import argparse
+import glob
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+SONAME = "librte_vhost.so.23"
+MIN_CLEAN_ROUNDS = 9
+RETRIES = 3
+# More than this between the pairs of a cell: the machine was not quiet.
+NOISY = 1.10
+
+
+class Setup:
+    """One process: options that a connection needs, and the cells timed over it."""
+
+    def __init__(self, name, args="", sizes="64", dirs="both"):
+        self.name = name
+        self.args = args.split()
+        self.sizes = [int(size) for size in sizes.split(",")]
+        self.dirs = ["enq", "deq"] if dirs == "both" else [dirs]
+        self.dirs_word = dirs
+
+    def cells(self):
+        for size in self.sizes:
+            for direction in self.dirs:
+                yield (self.name, direction, size)
+
+    def command(self):
+        return (
+            ["--label", self.name, "--dir", self.dirs_word]
+            + ["--size", ",".join(str(size) for size in self.sizes)]
+            + self.args
+        )
+
+
+DEFAULT = [Setup("plain", sizes="64,1500")]
+
+FULL = [
+    Setup("plain", sizes="64,128,256,512,1024,1500,1518"),
+    Setup("9000", sizes="9000"),
+    Setup("9000-mrg0", "--mrg 0", sizes="9000"),
+    Setup("mrg0", "--mrg 0"),
+    Setup("two", "--layout two", sizes="64,1518", dirs="deq"),
+    Setup("indirect", "--layout indirect", sizes="64,1518", dirs="deq"),
+    Setup("offload-idle", "--offload negotiated"),
+    Setup("csum", "--offload csum"),
+    Setup("tso", "--offload tso", sizes="1518"),
+    Setup("event-idx", "--event-idx"),
+    Setup("in-order", "--in-order"),
+    Setup("regions-8", "--regions 8"),
+    Setup("stats", "--stats"),
+    Setup("ring-1024", "--ring 1024"),
+    Setup("burst-4", "--burst 4"),
+    Setup("burst-1", "--burst 1"),
+    Setup("4MiB", "--buffers-mib 4"),
+    Setup("64MiB", "--buffers-mib 64", sizes="64,1518"),
+    Setup("empty", "--empty"),
+]
+
+
+class Library:
+    def __init__(self, letter, directory):
+        self.letter = letter
+        self.directory = directory
+        self.file = os.path.realpath(os.path.join(directory, SONAME))
+        if not os.path.exists(self.file):
+            sys.exit(f"compare.py: there is no {SONAME} in {directory}")
+
+    def environment(self):
+        return dict(os.environ, LD_LIBRARY_PATH=self.directory)
+
+
+def stock_directory():
+    try:
+        out = subprocess.run(
+            ["pkg-config", "--variable=libdir", "libdpdk"],
+            check=True, capture_output=True, text=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        out = ""
+    candidates = [out] if out else []
+    candidates += sorted(glob.glob("/usr/lib/*-linux-gnu")) + ["/usr/lib64", "/usr/local/lib"]
+    for directory in candidates:
+        if os.path.exists(os.path.join(directory, SONAME)):
+            return directory
+    return None
+
+
+def progress(text):
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{text}")
+    else:
+        sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def run(command, library, timeout):
+    try:
+        done = subprocess.run(
+            command, env=library.environment(), stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, timeout=timeout, check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        raise RuntimeError(f"took longer than {timeout} s") from late
+    if done.returncode != 0:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise RuntimeError(lines[-1] if lines else f"exit status {done.returncode}")
+    return done.stdout
+
+
+def parse(text, library):
+    """Cells of one process, by (label, direction, size)."""
+    cells = {}
+    for line in text.splitlines():
+        words = dict(word.split("=", 1) for word in line.split())
+        if words["library"] != library.file:
+            sys.exit(f"compare.py: meant to run {library.file}, ran {words['library']}")
+        cells[(words["label"], words["dir"], int(words["size"]))] = words
+    return cells
+
+
+class Bench:
+    def __init__(self, args, libraries):
+        self.args = args
+        self.libraries = libraries
+        self.failures = {}
+        self.quiet_ticks = None
+
+    def calibrate(self):
+        out = run([self.args.bench, "--calibrate"], self.libraries[1], 60)
+        self.quiet_ticks = out.strip().split("=")[1]
+
+    def sample(self, setup, library):
+        """One process; again when the machine was too busy for enough clean rounds."""
+        command = [self.args.bench, "--quiet-ticks", self.quiet_ticks]
+        command += ["--rounds", str(self.args.rounds)] + setup.command()
+        for _ in range(RETRIES):
+            cells = parse(run(command, library, 120), library)
+            if all(int(words["rounds"]) >= MIN_CLEAN_ROUNDS for words in cells.values()):
+                break
+        return {
+            cell: float(words["cycles"])
+            for cell, words in cells.items()
+            if int(words["rounds"]) >= MIN_CLEAN_ROUNDS
+        }
+
+    def measure(self, setups):
+        samples = {}
+        started = time.monotonic()
+        steps = len(setups) * self.args.pairs
+        for pair in range(self.args.pairs):
+            for number, setup in enumerate(setups):
+                step = pair * len(setups) + number
+                progress(
+                    f"[{step + 1}/{steps}] {setup.name}, pair {pair + 1} of {self.args.pairs}, "
+                    f"{time.monotonic() - started:.0f} s"
+                )
+                self.measure_pair(setup, pair, samples)
+        if sys.stderr.isatty():
+            progress("")
+        return samples
+
+    def measure_pair(self, setup, pair, samples):
+        got = {}
+        for library in self.libraries if pair % 2 == 0 else self.libraries[::-1]:
+            if (setup.name, library.letter) in self.failures:
+                continue
+            try:
+                got[library.letter] = self.sample(setup, library)
+            except RuntimeError as error:
+                self.failures[(setup.name, library.letter)] = str(error)
+        for cell in setup.cells():
+            values = {letter: cells.get(cell) for letter, cells in got.items()}
+            samples.setdefault(cell, []).append((values.get("A"), values.get("B")))
+
+
+def cell_name(cell):
+    name, direction, size = cell
+    return f"{direction} {size}" + ("" if name == "plain" else f" {name}")
+
+
+def median(values):
+    values = [value for value in values if value is not None]
+    return statistics.median(values) if values else None
+
+
+def shown(value, width, digits=1):
+    return f"{'-':>{width}}" if value is None else f"{value:{width}.{digits}f}"
+
+
+def print_table(samples, instructions):
+    head = f"{'cell':<22}{'A':>9}{'B':>9}{'A/B':>8}   {'spread':<15}"
+    if instructions:
+        head += f"{'A insn':>9}{'B insn':>9}"
+    print(head)
+    noisy = False
+    for cell, pairs in samples.items():
+        ratios = [a / b for a, b in pairs if a is not None and b is not None]
+        line = f"{cell_name(cell):<22}"
+        line += shown(median([a for a, _ in pairs]), 9) + shown(median([b for _, b in pairs]), 9)
+        line += shown(median(ratios), 8, 2)
+        if ratios:
+            mark = ""
+            if max(ratios) > min(ratios) * NOISY:
+                mark, noisy = "~", True
+            line += f"   {f'{min(ratios):.2f}..{max(ratios):.2f} {mark}':<15}"
+        else:
+            line += " " * 18
+        if instructions:
+            line += shown(instructions.get((cell, "A")), 9) + shown(
+                instructions.get((cell, "B")), 9)
+        print(line.rstrip())
+    if noisy:
+        print("~ the pairs differ by more than 10 %: other programs are busy, repeat for certainty")
+
+
+def count_instructions(args, libraries, setups):
+    """Instructions per packet, from callgrind, with the burst calls alone collected."""
+    counts = {}
+    for setup in setups:
+        for cell in setup.cells():
+            for library in libraries:
+                progress(f"callgrind: {cell_name(cell)}, {library.letter}")
+                try:
+                    counts[(cell, library.letter)] = callgrind(args, setup, cell, library)
+                except RuntimeError as error:
+                    progress(f"callgrind: {cell_name(cell)}, {library.letter}: {error}\n")
+    if sys.stderr.isatty():
+        progress("")
+    return counts
+
+
+def callgrind(args, setup, cell, library):
+    _, direction, size = cell
+    with tempfile.TemporaryDirectory(prefix="vhost-bench-") as scratch:
+        out_file = os.path.join(scratch, "callgrind.out")
+        command = ["valgrind", "--tool=callgrind", "--collect-atstart=no"]
+        command += [f"--callgrind-out-file={out_file}", args.bench, "--quiet-ticks", "1"]
+        command += ["--rounds", "8"] + setup.command()
+        command += ["--dir", direction, "--size", str(size)]
+        words = parse(run(command, library, 300), library)[cell]
+        with open(out_file, encoding="ascii", errors="replace") as file:
+            found = re.search(r"^(?:summary|totals): (\d+)", file.read(), re.MULTILINE)
+        if found is None or int(found.group(1)) == 0:
+            raise RuntimeError("nothing was collected (built without valgrind's header?)")
+        return int(found.group(1)) / int(words["timed_packets"])
+
+
+def select(args):
+    setups = FULL if args.full or args.only else DEFAULT
+    if args.sizes:
+        setups = [Setup("plain", sizes=args.sizes)]
+    if args.only:
+        names = args.only.split(",")
+        unknown = set(names) - {setup.name for setup in setups}
+        if unknown:
+            known = ", ".join(setup.name for setup in FULL)
+            sys.exit(f"compare.py: --only knows {known}; not {', '.join(sorted(unknown))}")
+        setups = [setup for setup in setups if setup.name in names]
+    if args.extra:
+        setups = [Setup(setup.name, " ".join(setup.args + args.extra.split()),
+                        ",".join(str(size) for size in setup.sizes), setup.dirs_word)
+                  for setup in setups]
+    return setups
+
+
+def parse_args():
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    build = os.path.join(root, "build")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--a", metavar="DIR", help="where A lies [the distribution's library]")
+    parser.add_argument("--b", metavar="DIR", default=os.path.join(build, "lib"),
+                        help="where B lies [build/lib]")
+    parser.add_argument("--bench", default=os.path.join(build, "bench", "bench_burst"),
+                        help="the program [build/bench/bench_burst]")
+    parser.add_argument("--full", action="store_true", help="all cells, about ten minutes")
+    parser.add_argument("--only", metavar="NAMES", help="of all cells, the setups named")
+    parser.add_argument("--sizes", metavar="LIST", help="other packet sizes, comma separated")
+    parser.add_argument("--extra", metavar="OPTIONS", help="more options for bench_burst")
+    parser.add_argument("--pairs", type=int, default=7, help="processes of each library [7]")
+    parser.add_argument("--rounds", type=int, default=301, help="clean rounds a cell [301]")
+    parser.add_argument("--callgrind", action="store_true",
+                        help="also count instructions per packet (needs valgrind, slow)")
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    directory = args.a or stock_directory()
+    if directory is None:
+        sys.exit(f"compare.py: no {SONAME} of the distribution to compare with; use --a DIR")
+    libraries = [Library("A", directory), Library("B", args.b)]
+    if not os.access(args.bench, os.X_OK):
+        sys.exit(f"compare.py: {args.bench} is not built (meson configure build -Dbench=true)")
+    setups = select(args)
+    for library in libraries:
+        print(f"{library.letter}: {library.file}")
+    bench = Bench(args, libraries)
+    progress("calibrating")
+    bench.calibrate()
+    samples = bench.measure(setups)
+    instructions = count_instructions(args, libraries, setups) if args.callgrind else {}
+    print("TSC cycles per packet (per call when empty), median of processes; A/B > 1: B is faster")
+    print_table(samples, instructions)
+    for (name, letter), error in bench.failures.items():
+        print(f"{name}: {letter} failed: {error}")
+    return 1 if any(letter == "B" for _, letter in bench.failures) else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The timing of bench_burst: TSC cycles around the burst call only, lfence fenced, the timer's own
+ * cost subtracted. A round is ROUND_BURSTS bursts; the guest and the application work between
+ * bursts, untimed, on the same core.
+ *
+ * Interference filter: on a shared machine a neighbour on the sibling thread makes the same code
+ * take up to twice as long, for seconds at a time. A loop that keeps every ALU busy for about a
+ * microsecond brackets each round; a round with a slow loop on either side is dropped.
+ */
+#include "bench.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_cycles.h>
+
+#ifdef HAVE_CALLGRIND
+#include <valgrind/callgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#define CALLGRIND_TOGGLE_COLLECT ((void)0)
+#endif
+
+#define ROUND_BURSTS 32
+#define WARM_UP_BURSTS 512
+#define COLD_WARM_UP_BURSTS 64
+#define ROTATING_MBUFS 64
+#define QUIET_FACTOR 1.06
+#define ALU_ROUNDS 400
+#define MAX_SETS 64
+
+static inline uint64_t
+fenced_tsc(void)
+{
+	uint64_t tsc;
+
+	__builtin_ia32_lfence();
+	tsc = rte_rdtsc();
+	__builtin_ia32_lfence();
+	return tsc;
+}
+
+/* Independent additions, more than a core can start in a cycle; ticks it took. */
+static __attribute__((noinline)) uint64_t
+alu_kernel(void)
+{
+	uint64_t a = 1, b = 2, c = 3, d = 4, e = 5, f = 6, n = ALU_ROUNDS;
+	uint64_t start = fenced_tsc();
+
+	__asm__ volatile("1:\n\t"
+			 "add $1, %0\n\tadd $3, %1\n\tadd $5, %2\n\t"
+			 "add $7, %3\n\tadd $9, %4\n\tadd $11, %5\n\t"
+			 "add $1, %0\n\tadd $3, %1\n\tadd $5, %2\n\t"
+			 "add $7, %3\n\tadd $9, %4\n\tadd $11, %5\n\t"
+			 "add $1, %0\n\tadd $3, %1\n\tadd $5, %2\n\t"
+			 "add $7, %3\n\tadd $9, %4\n\tadd $11, %5\n\t"
+			 "dec %6\n\tjnz 1b"
+			 : "+r"(a), "+r"(b), "+r"(c), "+r"(d), "+r"(e), "+r"(f), "+r"(n)
+			 :
+			 : "cc");
+	return fenced_tsc() - start;
+}
+
+static int
+compare_doubles(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double
+percentile(double *sorted, unsigned n, double fraction)
+{
+	double at = fraction * (n - 1);
+	unsigned low = (unsigned)at;
+	unsigned high = RTE_MIN(low + 1, n - 1);
+
+	return sorted[low] + (at - low) * (sorted[high] - sorted[low]);
+}
+
+double
+measure_quiet_ticks(unsigned ms)
+{
+	uint64_t until = rte_rdtsc() + rte_get_tsc_hz() / 1000 * ms;
+	static double samples[1u << 20];
+	unsigned n = 0;
+
+	while (rte_rdtsc() < until && n < RTE_DIM(samples))
+		samples[n++] = (double)alu_kernel();
+	qsort(samples, n, sizeof(samples[0]), compare_doubles);
+	return percentile(samples, n, 0.02);
+}
+
+static double
+timer_cost(void)
+{
+	double samples[501];
+
+	for (unsigned i = 0; i < RTE_DIM(samples); i++) {
+		uint64_t start = fenced_tsc();
+
+		samples[i] = (double)(fenced_tsc() - start);
+	}
+	qsort(samples, RTE_DIM(samples), sizeof(samples[0]), compare_doubles);
+	return percentile(samples, RTE_DIM(samples), 0.5);
+}
+
+/* The application's mbufs, `burst` a set, used round and round. */
+struct rotation {
+	unsigned nr_sets, next;
+	struct rte_mbuf *sets[MAX_SETS][BENCH_MAX_BURST];
+	unsigned filled[MAX_SETS];
+};
+
+static void
+rotation_begin(struct bench *b, struct rotation *r)
+{
+	memset(r, 0, sizeof(*r));
+	r->nr_sets = RTE_MAX(2u, RTE_MIN((unsigned)MAX_SETS, ROTATING_MBUFS / b->opts.burst));
+	if (b->dir == G2H)
+		return;
+	for (unsigned s = 0; s < r->nr_sets; s++) {
+		for (unsigned i = 0; i < b->opts.burst; i++)
+			r->sets[s][i] = packet_mbuf(b, s * b->opts.burst + i, b->pkt_bytes, 0);
+		r->filled[s] = b->opts.burst;
+	}
+}
+
+static void
+rotation_end(struct rotation *r)
+{
+	for (unsigned s = 0; s < r->nr_sets; s++)
+		rte_pktmbuf_free_bulk(r->sets[s], r->filled[s]);
+}
+
+/* One burst with everything around it; ticks of the burst call alone. */
+static uint64_t
+one_burst(struct bench *b, struct rotation *r, bool on_valgrind)
+{
+	unsigned s = r->next++ % r->nr_sets;
+	uint16_t burst = (uint16_t)b->opts.burst, n;
+	struct rte_mbuf **pkts = r->sets[s];
+	unsigned buffers = burst * (b->dir == H2G ? buffers_per_packet(b, b->pkt_bytes) : 1);
+	uint64_t start, ticks;
+
+	if (b->dir == G2H) {
+		rte_pktmbuf_free_bulk(pkts, r->filled[s]);
+		r->filled[s] = 0;
+	}
+	if (on_valgrind)
+		CALLGRIND_TOGGLE_COLLECT;
+	start = fenced_tsc();
+	if (b->dir == H2G)
+		n = rte_vhost_enqueue_burst(b->vid, b->queue, pkts, burst);
+	else
+		n = rte_vhost_dequeue_burst(b->vid, b->queue, b->pool, pkts, burst);
+	ticks = fenced_tsc() - start;
+	if (on_valgrind)
+		CALLGRIND_TOGGLE_COLLECT;
+	if (n != burst)
+		bench_die("%u of %u packets in a timed burst", n, burst);
+	r->filled[s] = burst;
+	if (guest_reap(b) != buffers)
+		bench_die("a timed burst used a wrong number of buffers");
+	guest_post(b, buffers);
+	b->packets += burst;
+	return ticks;
+}
+
+/* ROUND_BURSTS calls that find nothing to do; ticks of all. */
+static uint64_t
+empty_polls(struct bench *b, struct rotation *r)
+{
+	struct rte_mbuf *none[BENCH_MAX_BURST];
+	uint16_t burst = (uint16_t)b->opts.burst;
+	unsigned n = 0;
+	uint64_t start = fenced_tsc();
+
+	for (unsigned i = 0; i < ROUND_BURSTS; i++)
+		n += b->dir == H2G ?
+		     rte_vhost_enqueue_burst(b->vid, b->queue, r->sets[0], burst) :
+		     rte_vhost_dequeue_burst(b->vid, b->queue, b->pool, none, burst);
+	start = fenced_tsc() - start;
+	if (n != 0)
+		bench_die("packets out of nothing");
+	return start;
+}
+
+static double
+one_round(struct bench *b, struct rotation *r, double cost, bool on_valgrind)
+{
+	double ticks = 0;
+
+	if (b->opts.empty)
+		return ((double)empty_polls(b, r) - cost) / ROUND_BURSTS;
+	for (unsigned i = 0; i < ROUND_BURSTS; i++)
+		ticks += (double)one_burst(b, r, on_valgrind) - cost;
+	return ticks / (ROUND_BURSTS * b->opts.burst);
+}
+
+static void
+prepare(struct bench *b, struct rotation *r)
+{
+	rotation_begin(b, r);
+	if (b->dir == G2H)
+		guest_fill_packets(b);
+	if (b->opts.empty)
+		return;
+	/* As many as the ring takes, as a driver does. */
+	guest_post(b, b->vq->size);
+	for (unsigned i = 0; i < (b->opts.buffers_mib != 0 ? COLD_WARM_UP_BURSTS : WARM_UP_BURSTS);
+	     i++)
+		one_burst(b, r, false);
+}
+
+void
+cell_measure(struct bench *b, struct bench_result *result)
+{
+	bool on_valgrind = RUNNING_ON_VALGRIND != 0;
+	double limit = b->opts.quiet_ticks * QUIET_FACTOR;
+	double *clean = calloc(b->opts.rounds, sizeof(*clean));
+	struct rotation *r = malloc(sizeof(*r));
+	double cost = timer_cost();
+	double before, after;
+
+	if (clean == NULL || r == NULL)
+		bench_die("no memory");
+	memset(result, 0, sizeof(*result));
+	prepare(b, r);
+	after = (double)alu_kernel();
+	for (unsigned i = 0; i < b->opts.max_rounds && result->clean < b->opts.rounds; i++) {
+		double cycles = one_round(b, r, cost, on_valgrind);
+
+		before = after;
+		after = (double)alu_kernel();
+		if (on_valgrind || (before <= limit && after <= limit))
+			clean[result->clean++] = cycles;
+		else
+			result->dropped++;
+		result->timed_packets += (uint64_t)ROUND_BURSTS * b->opts.burst;
+	}
+	qsort(clean, result->clean, sizeof(*clean), compare_doubles);
+	result->median = result->p10 = result->p90 = NAN;
+	if (result->clean != 0) {
+		result->median = percentile(clean, result->clean, 0.5);
+		result->p10 = percentile(clean, result->clean, 0.1);
+		result->p90 = percentile(clean, result->clean, 0.9);
+	}
+	rotation_end(r);
+	free(r);
+	free(clean);
+}
