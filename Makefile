@@ -31,7 +31,9 @@ build:
 	scripts/install-deps build
 	scripts/build $(BUILD)
 
+# PREFIX counts at configuration time, which may have been without it.
 install: build
+	scripts/build $(BUILD) --prefix $(abspath $(PREFIX))
 	meson install -C $(BUILD) --no-rebuild
 
 bench:
