@@ -125,15 +125,17 @@ int rte_vhost_vring_call(int vid, uint16_t vring_idx)
 int rte_vhost_vring_call_nonblock(int vid, uint16_t vring_idx)
 {
 	struct vq *vq = device_vq(vid, vring_idx);
+	bool sound;
 
 	if (vq == NULL)
 		return -1;
 	if (!gate_try_enter(&vq->gate))
 		return gate_is_closed(&vq->gate) ? -1 : -EAGAIN;
-	if (vq->ring.fault == RING_FAULT_NONE)
+	sound = vq->ring.fault == RING_FAULT_NONE;
+	if (sound)
 		call_guest(vq);
 	gate_exit(&vq->gate);
-	return 0;
+	return sound ? 0 : -1;
 }
 
 int rte_vhost_get_monitor_addr(int vid, uint16_t queue_id,

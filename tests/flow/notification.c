@@ -188,6 +188,26 @@ explicit_calls(void)
 	down();
 }
 
+/* Its indices mean nothing any more, so there is nothing to tell the guest. */
+static void
+no_calls_on_a_broken_queue(void)
+{
+	struct rte_mbuf *pkts[BURST];
+
+	if (is_stock)
+		tap_skip("the stock library has no broken queues");
+	up(modern);
+	tx.vq->avail[1] = 20000; /* the guest claims more than the ring has */
+	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 1, pool, pkts, BURST), 0);
+	CHECK_EQ(rte_vhost_vring_call(flow.vid, 1), -1);
+	CHECK_EQ(rte_vhost_vring_call_nonblock(flow.vid, 1), -1);
+	CHECK_EQ(guest_split_calls(tx.vq), 0);
+	/* The other queue is as before. */
+	CHECK_EQ(rte_vhost_vring_call_nonblock(flow.vid, 0), 0);
+	CHECK_EQ(guest_split_calls(rx.vq), 1);
+	down();
+}
+
 /* Flags: NO_NOTIFY while disabled; untouched until the application says something. */
 static void
 toggle_by_flag(void)
@@ -261,6 +281,7 @@ main(int argc, char **argv)
 		TAP_TEST(event_index_wraps),
 		TAP_TEST(no_call_fd),
 		TAP_TEST(explicit_calls),
+		TAP_TEST(no_calls_on_a_broken_queue),
 		TAP_TEST(toggle_by_flag),
 		TAP_TEST(toggle_by_event_index),
 		TAP_TEST(toggle_before_ready),
