@@ -84,6 +84,7 @@ void device_release(struct device *dev)
 	dev->features = 0;
 	dev->protocol_features = 0;
 	dev->features_set = false;
+	dev->features_refused = false;
 	dev->mtu_bytes = 0;
 	dev->status = 0;
 	dev->ready = false;

@@ -110,6 +110,7 @@ struct device {
 	uint64_t features;
 	uint64_t protocol_features;
 	bool features_set;
+	bool features_refused; /* the last SET_FEATURES was; FEATURES_OK must not stick */
 	struct gmem *mem;
 	uint16_t mtu_bytes;
 	uint8_t status;

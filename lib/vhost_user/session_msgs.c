@@ -61,6 +61,7 @@ int vhu_set_features(struct vhu_call *call)
 		LOG_ERR("%s: SET_FEATURES: bits 0x%" PRIx64 " were not offered", dev->ifname,
 			extra);
 		dev->status &= (uint8_t)~VIRTIO_CONFIG_S_FEATURES_OK;
+		dev->features_refused = true;
 		return -EINVAL;
 	}
 	if (check_change(dev, features, busy) < 0) {
@@ -76,6 +77,7 @@ int vhu_set_features(struct vhu_call *call)
 	}
 	dev->features = features;
 	dev->features_set = true;
+	dev->features_refused = false;
 	/* A guest without multiqueue uses the first pair, whatever was announced. */
 	if (dev->config->backend != NULL && !device_has(dev, VIRTIO_NET_F_MQ) && !busy &&
 	    old != features)
@@ -153,10 +155,11 @@ int vhu_valid_status(const union vhu_payload *in, uint32_t in_bytes, unsigned in
 
 int vhu_set_status(struct vhu_call *call)
 {
+	const struct device *dev = call->dev;
 	uint8_t status = (uint8_t)call->in->u64;
 
 	/* Refused features show as FEATURES_OK that does not stick. */
-	if ((status & VIRTIO_CONFIG_S_FEATURES_OK) != 0 && !call->dev->features_set)
+	if (!dev->features_set || dev->features_refused)
 		status &= (uint8_t)~VIRTIO_CONFIG_S_FEATURES_OK;
 	call->dev->status = status;
 	return 0;

@@ -37,6 +37,12 @@ static void refusal_clears_features_ok(void **state)
 	assert_true(session_u64(&s, VHU_SET_FEATURES, UINT64_MAX) < 0);
 	assert_int_equal(session_empty(&s, VHU_GET_STATUS), 0);
 	assert_int_equal(s.reply.payload.u64, VIRTIO_CONFIG_S_ACKNOWLEDGE);
+	/* Nor when the driver asks again, although older features are still agreed on. */
+	assert_int_equal(session_u64(&s, VHU_SET_STATUS, status), 0);
+	assert_int_equal(s.dev->status, VIRTIO_CONFIG_S_ACKNOWLEDGE);
+	assert_int_equal(session_u64(&s, VHU_SET_FEATURES, SESSION_FEATURES), 0);
+	assert_int_equal(session_u64(&s, VHU_SET_STATUS, status), 0);
+	assert_int_equal(s.dev->status, status);
 }
 
 static void frozen_while_running(void **state)
