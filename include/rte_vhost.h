@@ -336,9 +336,9 @@ struct rte_vhost_vring {
 		struct vring_packed_desc_event *device_event;	/**< Packed: host's events. */
 	};
 	uint64_t log_guest_addr;	/**< Guest physical address of the used part. */
-	int callfd;			/**< Interrupt eventfd, -1 if none. Do not write to it:
+	int callfd;			/**< Interrupt eventfd, < 0 if none. Do not write to it:
 					 *   use rte_vhost_vring_call(). */
-	int kickfd;			/**< Kick eventfd, -1 if none. */
+	int kickfd;			/**< Kick eventfd, < 0 if none. */
 	uint16_t size;			/**< Descriptors. */
 };
 
@@ -380,16 +380,18 @@ struct rte_vhost_user_extern_ops {
 /**
  * Events of a device. Every pointer may be NULL. All are called on the library's control
  * thread, one at a time, except guest_notified(). None may call a function of class "setup".
- * The order for one device is new_connection, new_device, any number of the middle ones,
+ * The order for one device is new_connection, new_device, features_changed any number of times,
  * destroy_device, destroy_connection; new_device/destroy_device may repeat in between.
- * Source: guide.
+ * vring_state_changed() comes at any time between the connection callbacks: queues are enabled
+ * before new_device() and disabled after destroy_device(). When the connection breaks it is not
+ * called. Source: guide.
  */
 struct rte_vhost_device_ops {
 	/** The device is ready for packets. Non-zero refuses it: asked again when the
 	 *  frontend's next message finds it ready. */
 	int (*new_device)(int vid);
-	/** The device is paused or going away. Once it returns no packet moves. Queues still
-	 *  work during the call, so that other threads can finish. */
+	/** The device is paused or going away. Queues still work during the call, so that other
+	 *  threads can finish; the application stops using them before it returns. */
 	void (*destroy_device)(int vid);
 	/** A queue was enabled (1) or disabled (0). The library holds that queue. The return
 	 *  value is ignored. */
@@ -494,7 +496,7 @@ int rte_vhost_driver_register(const char *path, uint64_t flags);
  *   As registered.
  * @return
  *   - 0: gone.
- *   - -1: @p path is not registered.
+ *   - -1: @p path is NULL or not registered, or this is a callback.
  *
  * Threads: setup. Returns when no callback of this socket runs any more. Source: 22.11.
  */
@@ -509,7 +511,7 @@ int rte_vhost_driver_unregister(const char *path);
  *   As registered.
  * @return
  *   - 0: serving; in client mode with reconnect also if no frontend is there yet.
- *   - -1: not registered, the socket cannot be created (somebody listens on it, no
+ *   - -1: not registered, started already, the socket cannot be created (somebody listens on it, no
  *     permission), or, with #RTE_VHOST_USER_NO_RECONNECT, nobody to connect to.
  *
  * Threads: setup. Source: guide.
@@ -522,8 +524,8 @@ int rte_vhost_driver_start(const char *path);
  * @param path
  *   As registered.
  * @param ops
- *   Callbacks; copied. (DPDK's own library keeps the pointer: a program for both keeps
- *   the struct until it unregisters.)
+ *   Callbacks; copied. NULL: none. (DPDK's own library keeps the pointer: a program for both
+ *   keeps the struct until it unregisters.)
  * @return
  *   - 0: done.
  *   - -1: @p path is not registered.
@@ -563,10 +565,12 @@ int rte_vhost_driver_set_features(const char *path, uint64_t features);
  * @param path
  *   As registered.
  * @param features
- *   Bits to add to what is offered. Bits the socket does not support stay off.
+ *   Bits to add to what is offered.
  * @return
  *   - 0: done.
- *   - -1: @p path is not registered.
+ *   - -1: @p path is not registered, or the socket does not support one of the bits; then
+ *     nothing changes. Supported is what rte_vhost_driver_set_features() set, else what
+ *     rte_vhost_driver_register() offered.
  *
  * Threads: setup. Source: guide.
  */
@@ -597,7 +601,7 @@ int rte_vhost_driver_disable_features(const char *path, uint64_t features);
  *   Bits.
  * @return
  *   - 0: done.
- *   - -1: @p path is not registered, or the vDPA device does not answer.
+ *   - -1: @p path is not registered, a pointer is NULL, or the vDPA device does not answer.
  *
  * Threads: setup. Source: 22.11.
  */
@@ -628,23 +632,23 @@ int rte_vhost_driver_set_protocol_features(const char *path, uint64_t protocol_f
  *   Bits.
  * @return
  *   - 0: done.
- *   - -1: @p path is not registered, or the vDPA device does not answer.
+ *   - -1: @p path is not registered, a pointer is NULL, or the vDPA device does not answer.
  *
  * Threads: setup. Source: 22.11.
  */
 int rte_vhost_driver_get_protocol_features(const char *path, uint64_t *protocol_features);
 
 /**
- * Ask how many queues a socket offers.
+ * Ask how many queue pairs a socket offers.
  *
  * @param path
  *   As registered.
  * @param[out] queue_num
- *   Network device: queue pairs. Others: virtqueues. With a vDPA device attached, no more than
- *   the device has.
+ *   Queue pairs; twice as many virtqueues may be set up. With a vDPA device attached, no more
+ *   than the device has.
  * @return
  *   - 0: done.
- *   - -1: @p path is not registered, or the vDPA device does not answer.
+ *   - -1: @p path is not registered, a pointer is NULL, or the vDPA device does not answer.
  *
  * Threads: setup. Source: 22.11; spec, GET_QUEUE_NUM.
  */
@@ -745,7 +749,7 @@ struct rte_vdpa_device *rte_vhost_get_vdpa_device(int vid);
  *   Bits.
  * @return
  *   - 0: done.
- *   - -1: @p vid is not connected.
+ *   - -1: @p vid is not connected, or @p features is NULL.
  *
  * Threads: any. Source: 22.11; spec, SET_FEATURES.
  */
@@ -760,7 +764,7 @@ int rte_vhost_get_negotiated_features(int vid, uint64_t *features);
  *   Bits.
  * @return
  *   - 0: done.
- *   - -1: @p vid is not connected.
+ *   - -1: @p vid is not connected, or @p protocol_features is NULL.
  *
  * Threads: any. Source: 22.11; spec, SET_PROTOCOL_FEATURES.
  */
@@ -776,7 +780,7 @@ int rte_vhost_get_negotiated_protocol_features(int vid, uint64_t *protocol_featu
  *   Bytes.
  * @return
  *   - 0: done.
- *   - -ENODEV: @p vid is not connected.
+ *   - -ENODEV: @p vid is not connected, or @p mtu is NULL.
  *   - -EAGAIN: the device is not ready yet.
  *   - -ENOTSUP: VIRTIO_NET_F_MTU was not negotiated.
  *
@@ -820,7 +824,7 @@ uint16_t rte_vhost_get_vring_num(int vid);
  *   Bytes in @p buf.
  * @return
  *   - 0: done.
- *   - -1: @p vid is not connected or @p buf cannot be used.
+ *   - -1: @p vid is not connected, @p buf is NULL or @p len is 0.
  *
  * Threads: any. Source: 22.11.
  */
@@ -836,7 +840,7 @@ int rte_vhost_get_ifname(int vid, char *buf, size_t len);
  *   latest destroy_device() ends their use.
  * @return
  *   - 0: done.
- *   - -1: @p vid is not connected, it has no table, or memory ran out.
+ *   - -1: @p vid is not connected, it has no table, @p mem is NULL, or memory ran out.
  *
  * Threads: any. Source: 22.11; spec, SET_MEM_TABLE.
  */
@@ -853,7 +857,7 @@ int rte_vhost_get_mem_table(int vid, struct rte_vhost_memory **mem);
  *   Bytes of the bitmap; 0 if none.
  * @return
  *   - 0: done.
- *   - -1: @p vid is not connected.
+ *   - -1: @p vid is not connected, or a pointer is NULL.
  *
  * Threads: any. Source: 22.11; spec, SET_LOG_BASE.
  */
@@ -877,9 +881,10 @@ int rte_vhost_get_log_base(int vid, uint64_t *log_base, uint64_t *log_size);
  * @param count
  *   Packets in @p pkts.
  * @return
- *   How many of the first packets the guest got. Less than @p count when the guest has no more
- *   buffers, the burst exceeds what one call handles (ask again), the queue is disabled, odd
- *   or held, or @p vid is not connected.
+ *   How many of the first packets are done with: the guest got them, or they were dropped and
+ *   counted because they ask for what the guest did not agree to. Less than @p count when the
+ *   guest has no more buffers; 0 also when the queue is disabled, broken, odd or held, or
+ *   @p vid is not connected.
  *
  * Threads: queue. Source: guide.
  */
@@ -901,8 +906,9 @@ uint16_t rte_vhost_enqueue_burst(int vid, uint16_t queue_id, struct rte_mbuf **p
  * @param count
  *   Room in @p pkts.
  * @return
- *   Packets stored. 0 when there is none, the pool is empty, the queue is disabled, even or
- *   held, or @p vid is not connected.
+ *   Packets stored. 0 when there is none, the pool is empty, the queue is disabled, broken,
+ *   even or held, another thread is in it, or @p vid is not connected. Less than @p count does
+ *   not mean that the queue is empty.
  *
  * Threads: queue. Source: guide.
  */
@@ -968,7 +974,7 @@ int rte_vhost_enable_guest_notification(int vid, uint16_t queue_id, int enable);
  *   Address and condition, good until the queue is disabled.
  * @return
  *   - 0: done.
- *   - -1: no such device or queue, or its ring is not set up.
+ *   - -1: no such device or queue, @p pmc is NULL, or the queue is disabled, broken or held.
  *
  * Threads: queue. Source: 22.11.
  */
@@ -990,9 +996,10 @@ int rte_vhost_get_monitor_addr(int vid, uint16_t queue_id,
  *   Queue.
  * @param[out] vring
  *   See struct rte_vhost_vring; good until the queue is disabled or the memory table changes.
+ *   Of a queue whose ring is not set up yet, the pointers are NULL.
  * @return
  *   - 0: done.
- *   - -1: no such device or queue.
+ *   - -1: no such device or queue, or @p vring is NULL.
  *
  * Threads: any. Source: 22.11.
  */
@@ -1008,7 +1015,7 @@ int rte_vhost_get_vhost_vring(int vid, uint16_t vring_idx, struct rte_vhost_vrin
  *   Queue.
  * @return
  *   - 0: done, also if the guest did not want an interrupt.
- *   - -1: no such device or queue, or its ring is not set up.
+ *   - -1: no such device or queue, or the queue is disabled, broken or held.
  *
  * Threads: any; waits for another thread that is in the queue. Source: 22.11; virtio,
  * "Used Buffer Notification Suppression".
@@ -1025,7 +1032,7 @@ int rte_vhost_vring_call(int vid, uint16_t vring_idx);
  * @return
  *   - 0: done.
  *   - -EAGAIN: another thread is in the queue.
- *   - -1: no such device or queue, or its ring is not set up.
+ *   - -1: no such device or queue, or the queue is disabled, broken or held.
  *
  * Threads: any. Source: 22.11.
  */
@@ -1118,7 +1125,11 @@ void rte_vhost_log_used_vring(int vid, uint16_t vring_idx, uint64_t offset, uint
  * @return
  *   - 0: told, and with @p need_reply agreed to.
  *   - -ENODEV: no such device.
- *   - other < 0: the frontend gave no channel for it, the channel failed, or it refused.
+ *   - -ENOTSUP: VHOST_USER_PROTOCOL_F_BACKEND_REQ was not negotiated.
+ *   - -ENOTCONN: the frontend gave no socket for it.
+ *   - -ETIMEDOUT: no answer within a second.
+ *   - -EPROTO: the frontend refused, or its answer makes no sense.
+ *   - other < 0: the errno of the socket, e.g. -EAGAIN when the frontend does not read.
  *
  * Threads: any, but with @p need_reply not from a callback: it waits for the frontend.
  * Source: 22.11; spec, BACKEND_CONFIG_CHANGE_MSG.

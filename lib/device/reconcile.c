@@ -9,8 +9,8 @@
  *            running -> stopped       destroy_device(), with the gates open
  *
  * Queues come before the device on the way up. This file is the only caller of
- * application callbacks but for guest_notified() (data path) and the
- * connection callbacks (server/).
+ * application callbacks but for guest_notified() (data path),
+ * features_changed() (its message) and the connection callbacks (server/).
  */
 #include <linux/virtio_config.h>
 
