@@ -1,130 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The split ring against a guest that rewrites its memory at any moment: the
- * input is guest memory, a script of ring verbs and guest writes, and a list of
- * writes that strike right before a load. Checked: every span lies inside one
- * region, counts and lengths add up, walks are bounded, nothing outside a
- * region is touched (each is an ASan allocation of its own), and one fetch
- * reads nothing twice.
+ * A ring against a guest that rewrites its memory at any moment: the input is
+ * guest memory, a script of ring verbs and guest writes, and a list of writes
+ * that strike right before a load.
+ *
+ * Checked after every verb: it read inside guest memory only, and no more often
+ * than its bound; it wrote what the format says, and not a byte more. A fetch
+ * from memory that held still reads nothing twice and finds what a second,
+ * plain walk finds; one from memory that did not still gives spans inside guest
+ * memory whose lengths add up.
  */
 #include "copy/plan.h"
-#include "input.h"
-#include "ring/ring.h"
+#include "ring_split.h"
 
-#define NR_REGIONS 3
-#define UVA_BASE UINT64_C(0x700000000000)
-#define NR_STRIKES 32
-#define NR_LOADS 8192
 #define OPS_MAX 64
+#define BURST_MAX 32
 
-static const struct {
-	uint64_t gpa;
-	uint32_t size_bytes;
-} layout[NR_REGIONS] = {
-	{ 0x0, 0x8000 },     /* rings, then buffers */
-	{ 0x8000, 0x4000 },  /* next to it for the guest, elsewhere for us */
-	{ 0x20000, 0x2000 }, /* behind a hole */
+struct burst {
+	struct span_pool pool;
+	struct chain chains[BURST_MAX];
+	unsigned int nr_chains;
 };
 
-/* A write that happens before the load that makes `loads_left` 0. */
-struct strike {
-	uint16_t loads_left;
-	uint16_t where;
-	uint64_t value;
-	uint8_t len_bytes;
-};
-
-static struct {
-	struct region regions[NR_REGIONS];
-	struct gmem *mem;
-	struct strike strikes[NR_STRIKES];
-	unsigned int nr_strikes, next_strike;
-	/* Of the verb that runs. */
-	bool struck;
-	unsigned int nr_loads;
-	struct load {
-		uintptr_t addr;
-		size_t len_bytes;
-	} loads[NR_LOADS];
-} f;
-
-void (*shm_load_hook)(uintptr_t addr, size_t len_bytes);
-
-static void guest_write(uint32_t where, const void *bytes, uint32_t len)
-{
-	const struct region *r = &f.regions[(where >> 14) % NR_REGIONS];
-	uint32_t off = where & 0x3fff;
-
-	if (where < layout[0].size_bytes) {
-		r = &f.regions[0];
-		off = where;
-	}
-	off %= (uint32_t)r->size_bytes;
-	len = MIN2(len, (uint32_t)r->size_bytes - off);
-	memcpy((uint8_t *)r->mmap_addr + off, bytes, len);
-}
-
-static void on_load(uintptr_t addr, size_t len_bytes)
-{
-	if (f.nr_loads < NR_LOADS)
-		f.loads[f.nr_loads] = (struct load){ addr, len_bytes };
-	f.nr_loads++;
-	while (f.next_strike < f.nr_strikes) {
-		struct strike *s = &f.strikes[f.next_strike];
-
-		if (s->loads_left != 0) {
-			s->loads_left--;
-			return;
-		}
-		guest_write(s->where, &s->value, s->len_bytes);
-		f.struck = true;
-		f.next_strike++;
-	}
-}
-
-static void verb_begin(void)
-{
-	f.nr_loads = 0;
-	f.struck = false;
-}
-
-static int by_addr(const void *a, const void *b)
-{
-	const struct load *x = a, *y = b;
-
-	if (x->addr != y->addr)
-		return x->addr < y->addr ? -1 : 1;
-	return x->len_bytes < y->len_bytes ? -1 : x->len_bytes > y->len_bytes;
-}
-
-/*
- * A chain that was accepted from memory that held still has no loop, so a load
- * that happens twice is a double fetch. (Loads may overlap: an indirect table
- * may lie on the ring's own descriptors.)
- */
-static void check_single_fetch(void)
-{
-	MUST(f.nr_loads <= NR_LOADS);
-	if (f.struck)
-		return;
-	qsort(f.loads, f.nr_loads, sizeof(f.loads[0]), by_addr);
-	for (unsigned int i = 1; i < f.nr_loads; i++)
-		MUST(f.loads[i - 1].addr != f.loads[i].addr ||
-		     f.loads[i - 1].len_bytes != f.loads[i].len_bytes);
-}
-
-static bool in_a_region(const struct span *s)
-{
-	for (unsigned int i = 0; i < NR_REGIONS; i++) {
-		uintptr_t base = (uintptr_t)f.regions[i].mmap_addr, at = (uintptr_t)s->ptr;
-
-		if (at >= base && range_within(at - base, s->len_bytes, f.regions[i].size_bytes))
-			return true;
-	}
-	return false;
-}
-
-static void check_chain(const struct chain *chain, const struct ring *vr,
+ORACLE static void check_chain(const struct chain *chain, const struct ring *vr,
 			const struct span_pool *pool)
 {
 	uint64_t sum = 0;
@@ -133,159 +31,228 @@ static void check_chain(const struct chain *chain, const struct ring *vr,
 	MUST(chain->id < vr->size);
 	MUST(pool->used <= SPAN_POOL_SPANS);
 	for (unsigned int i = 0; i < chain->nr_spans; i++) {
-		MUST(in_a_region(&chain->spans[i]));
-		sum += chain->spans[i].len_bytes;
+		const struct span *s = &chain->spans[i];
+
+		MUST(region_of((const void *)(uintptr_t)s->ptr, s->len_bytes) >= 0);
+		sum += s->len_bytes;
 	}
 	MUST(sum == chain->bytes);
 }
 
-/* Touches all bytes of a chain, as the copy of a packet would. */
-static void use_chain(const struct chain *chain, enum chain_dir dir)
+/* The fast lane gives a buffer of length 0 a span; a walk gives it none. */
+ORACLE static void check_expected(const struct chain *chain, enum fetch_result ret,
+			   const struct expected *e)
 {
-	static uint8_t bytes[1 << 16];
-	struct plan plan = { .nr_segs = 0 };
+	unsigned int n = 0;
 
+	MUST(ret == e->result);
+	if (ret != FETCH_OK)
+		return;
 	for (unsigned int i = 0; i < chain->nr_spans; i++) {
 		const struct span *s = &chain->spans[i];
 
-		if (s->len_bytes > sizeof(bytes))
+		if (s->len_bytes == 0)
 			continue;
-		if (dir == CHAIN_READABLE)
+		MUST(n < e->nr_pieces);
+		MUST((uintptr_t)s->ptr == (uintptr_t)e->pieces[n].at &&
+		     s->len_bytes == e->pieces[n].len_bytes);
+		n++;
+	}
+	MUST(n == e->nr_pieces);
+}
+
+static enum fetch_result fetch(enum ring_kind k, struct ring *vr, enum chain_dir dir,
+			       struct burst *b)
+{
+	static struct expected e;
+	struct chain *chain = &b->chains[b->nr_chains];
+	enum fetch_result ret;
+
+	split_expect(vr, dir, &e);
+	verb_begin();
+	*chain = (struct chain){ .spans = NULL };
+	ret = ring_fetch(k, vr, dir, &b->pool, chain);
+	MUST(f.nr_loads <= LOADS_MAX(vr));
+	MUST((vr->fault != RING_FAULT_NONE) == (ret == FETCH_BROKEN));
+	/* An empty pool has room for any one chain: a burst always gets on. */
+	MUST(ret != FETCH_FULL || b->nr_chains != 0);
+	if (ret == FETCH_OK || ret == FETCH_BAD)
+		check_chain(chain, vr, &b->pool);
+	if (ret == FETCH_BAD)
+		MUST(chain->fault != RING_FAULT_NONE && chain->fault <= RING_FAULT_LAST_CHAIN &&
+		     chain->bytes == 0);
+	if (ret == FETCH_BROKEN)
+		MUST(vr->fault > RING_FAULT_LAST_CHAIN);
+	if (!f.struck && ret != FETCH_FULL) {
+		check_expected(chain, ret, &e);
+		if (ret == FETCH_OK)
+			check_single_fetch();
+	}
+	return ret;
+}
+
+/* Touches all bytes of a chain, as the copy of a packet would. */
+static void use_chain(const struct chain *chain, enum chain_dir dir, uint8_t pattern)
+{
+	static uint8_t bytes[1 << 14];
+	struct plan plan = { .nr_segs = 0 };
+
+	/* One pattern for all: the copies may come as late as plan_execute(). */
+	memset(bytes, pattern, MIN2((size_t)chain->bytes, sizeof(bytes)));
+	for (unsigned int i = 0; i < chain->nr_spans; i++) {
+		const struct span *s = &chain->spans[i];
+
+		MUST(s->len_bytes <= sizeof(bytes));
+		if (dir == CHAIN_READABLE) {
 			plan_add_read(&plan, bytes, s->ptr, s->len_bytes);
-		else
+		} else {
 			plan_add_write(&plan, s->ptr, bytes, s->len_bytes);
+			if (s->len_bytes != 0)
+				model_write((const void *)(uintptr_t)s->ptr, bytes, s->len_bytes);
+		}
 	}
 	plan_execute(&plan);
 }
 
-static void burst(struct ring *vr, enum chain_dir dir, unsigned int max, bool use,
-		  unsigned int give_up)
+/* Gives back all chains of a burst but the last `keep`. */
+static void give_back(enum ring_kind k, struct ring *vr, enum chain_dir dir,
+		      const struct burst *b, unsigned int keep)
 {
-	struct span_pool pool = { .used = 0 };
-	struct chain chains[32];
-	unsigned int waiting, n;
+	unsigned int n = b->nr_chains - keep;
+	uint16_t avail = vr->last_avail, used = vr->used_idx, old = vr->signalled;
+	bool first = !vr->signalled_valid, published, needed;
 
 	verb_begin();
-	waiting = ring_avail(RING_SPLIT, vr, MIN2(max, 32u));
-	MUST(f.nr_loads == 1 && waiting <= 32 && waiting <= vr->size);
-	ring_prefetch(RING_SPLIT, vr, waiting);
-	for (n = 0; n < waiting; n++) {
-		enum fetch_result ret;
+	for (unsigned int i = 0; i < n; i++) {
+		const struct chain *chain = &b->chains[i];
 
-		verb_begin();
-		chains[n] = (struct chain){ .spans = NULL };
-		ret = ring_fetch(RING_SPLIT, vr, dir, &pool, &chains[n]);
-		if (ret == FETCH_OK || ret == FETCH_BAD)
-			check_chain(&chains[n], vr, &pool);
-		if (ret == FETCH_OK)
-			check_single_fetch();
-		else if (ret == FETCH_BAD)
-			MUST(chains[n].fault != RING_FAULT_NONE &&
-			     chains[n].fault <= RING_FAULT_LAST_CHAIN && chains[n].bytes == 0);
-		else if (ret == FETCH_BROKEN)
-			MUST(vr->fault > RING_FAULT_LAST_CHAIN);
-		if (ret == FETCH_FULL)
-			MUST(n != 0);
+		use_chain(chain, dir, (uint8_t)(0xa0 + i));
+		split_model_push(vr, (uint16_t)(used + i), chain->id, chain->bytes);
+		ring_used_push(k, vr, chain, chain->bytes);
+	}
+	/* The guest sees none of it yet. */
+	check_memory();
+	ring_rewind(k, vr, keep);
+	MUST(vr->last_avail == (uint16_t)(avail - keep));
+	MUST(vr->used_idx == (uint16_t)(used + n));
+	published = ring_publish(k, vr);
+	MUST(published == (n != 0) && f.nr_loads == 0);
+	if (!published)
+		return;
+	split_model_publish(vr, (uint16_t)(used + n));
+	needed = ring_notify_needed(k, vr);
+	MUST(f.nr_loads <= 1 && needed == split_expect_notify(vr, first, old));
+}
+
+static void burst(enum ring_kind k, struct ring *vr, enum chain_dir dir, unsigned int max,
+		  unsigned int give_up)
+{
+	static struct burst b;
+	unsigned int waiting;
+
+	b.pool.used = 0;
+	verb_begin();
+	waiting = ring_avail(k, vr, max);
+	MUST(f.nr_loads == 1 && waiting == split_expect_avail(vr, max));
+	ring_prefetch(k, vr, waiting);
+	for (b.nr_chains = 0; b.nr_chains < waiting; b.nr_chains++) {
+		enum fetch_result ret = fetch(k, vr, dir, &b);
+
 		if (ret == FETCH_FULL || ret == FETCH_BROKEN)
 			break;
 	}
-	give_up = MIN2(give_up, n);
-	for (unsigned int i = 0; i < n - give_up; i++) {
-		if (use)
-			use_chain(&chains[i], dir);
-		ring_used_push(RING_SPLIT, vr, &chains[i], chains[i].bytes);
-	}
-	ring_rewind(RING_SPLIT, vr, give_up);
-	if (ring_publish(RING_SPLIT, vr))
-		(void)ring_notify_needed(RING_SPLIT, vr);
-	else
-		MUST(n == give_up);
+	give_back(k, vr, dir, &b, MIN2(give_up, b.nr_chains));
 }
 
-static void make_memory(void)
+/* Does all of a part of a ring lie in one region, and as 2.7 aligns it? */
+ORACLE static bool part_fits(uint64_t addr, uint64_t len, uint64_t alignment)
 {
-	struct region *list[NR_REGIONS];
-
 	for (unsigned int i = 0; i < NR_REGIONS; i++) {
-		struct region *r = &f.regions[i];
+		uint64_t start = UVA_BASE + layout[i].gpa;
 
-		r->gpa.v = layout[i].gpa;
-		r->uva.v = UVA_BASE + layout[i].gpa;
-		r->size_bytes = layout[i].size_bytes;
-		r->mmap_addr = aligned_alloc(64, layout[i].size_bytes);
-		r->host = (uint8_t __guest *)(uintptr_t)r->mmap_addr;
-		r->fd = -1;
-		r->refs = 1;
-		list[i] = r;
+		if (addr >= start && addr + len <= start + layout[i].size_bytes)
+			return addr % alignment == 0;
 	}
-	f.mem = gmem_build(list, NR_REGIONS);
-	MUST(f.mem != NULL);
-	shm_load_hook = on_load;
+	return false;
 }
 
 static bool attach(struct input *in, struct ring *vr)
 {
 	struct vring_addrs addrs = { .desc = uva(UVA_BASE) };
 	uint8_t shape = input_u8(in);
-	uint64_t desc_bytes;
+	uint64_t size;
+	bool fits;
 
 	*vr = (struct ring){ .size = (uint16_t)(1u << (shape & 7)) };
 	vr->event_idx = (shape & 8) != 0;
-	desc_bytes = (uint64_t)vr->size * sizeof(struct vring_desc);
-	addrs.avail = uva(UVA_BASE + desc_bytes);
-	addrs.used = uva(UVA_BASE + 0x1000);
+	size = vr->size;
+	/* Anywhere, also where it does not fit. */
 	if ((shape & 16) != 0)
-		addrs.desc.v += input_u16(in); /* anywhere, also where it does not fit */
+		addrs.desc.v += input_u16(in);
+	addrs.avail = uva(addrs.desc.v + size * 16);
+	if ((shape & 16) != 0)
+		addrs.avail.v += input_u16(in);
+	addrs.used = uva(UVA_BASE + 0x1000);
 	if ((shape & 32) != 0)
 		addrs.used.v += input_u16(in);
-	if ((shape & 64) != 0)
-		vring_set_base(vr, input_u16(in), input_u16(in));
-	return vring_attach(vr, f.mem, &addrs) == 0;
+	if ((shape & 64) != 0) {
+		uint16_t avail = input_u16(in);
+
+		vring_set_base(vr, avail, input_u16(in));
+	}
+	fits = part_fits(addrs.desc.v, size * 16, 16) &&
+	       part_fits(addrs.avail.v, 6 + size * 2, 2) &&
+	       part_fits(addrs.used.v, 6 + size * 8, 4);
+	MUST((vring_attach(vr, f.mem, &addrs) == 0) == fits);
+	MUST(vring_attached(vr) == fits);
+	return fits;
+}
+
+static ALWAYS_INLINE void run(enum ring_kind k, struct ring *vr, struct input *in)
+{
+	enum chain_dir dir = input_u8(in) & 1 ? CHAIN_WRITABLE : CHAIN_READABLE;
+	uint16_t image_bytes;
+	uint8_t image[5120];
+
+	/* A few strikes, then the ring as the guest left it, then the script. */
+	read_strikes(in);
+	image_bytes = input_u16(in) % sizeof(image);
+	image_bytes = (uint16_t)input_bytes(in, image, image_bytes);
+	guest_write(0, image, image_bytes);
+
+	for (unsigned int op = 0; op < OPS_MAX && !input_empty(in) && vr->fault == 0; op++) {
+		uint8_t what = input_u8(in);
+		uint64_t value;
+
+		switch (what & 3) {
+		case 0:
+			value = input_u64(in);
+			guest_write(input_u16(in), &value, 8);
+			break;
+		case 1:
+			split_model_kick(vr, (what & 4) != 0);
+			verb_begin();
+			ring_kick_enable(k, vr, (what & 4) != 0);
+			MUST(f.nr_loads == 0);
+			break;
+		default:
+			burst(k, vr, dir, MIN2((unsigned int)what >> 2, (unsigned int)BURST_MAX),
+			      input_u8(in) % 8 == 7 ? 3 : 0);
+			break;
+		}
+		check_memory();
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes)
 {
 	struct input in = { bytes, len_bytes };
-	enum chain_dir dir;
 	struct ring vr;
-	uint16_t image_bytes;
-	uint8_t image[4096];
 
 	if (f.mem == NULL)
 		make_memory();
-	for (unsigned int i = 0; i < NR_REGIONS; i++)
-		memset(f.regions[i].mmap_addr, 0, layout[i].size_bytes);
-	f.nr_strikes = f.next_strike = 0;
-	if (!attach(&in, &vr))
-		return 0;
-	dir = input_u8(&in) & 1 ? CHAIN_WRITABLE : CHAIN_READABLE;
-	/* A few strikes, then the ring as the guest left it, then the script. */
-	f.nr_strikes = input_u8(&in) % NR_STRIKES;
-	for (unsigned int i = 0; i < f.nr_strikes; i++)
-		f.strikes[i] = (struct strike){ .loads_left = input_u8(&in),
-						.where = input_u16(&in),
-						.len_bytes = input_u8(&in) % 9,
-						.value = input_u64(&in) };
-	image_bytes = input_u16(&in) % sizeof(image);
-	image_bytes = (uint16_t)input_bytes(&in, image, image_bytes);
-	guest_write(0, image, image_bytes);
-
-	for (unsigned int op = 0; op < OPS_MAX && !input_empty(&in) && vr.fault == 0; op++) {
-		uint8_t what = input_u8(&in);
-		uint64_t value;
-
-		switch (what & 3) {
-		case 0:
-			value = input_u64(&in);
-			guest_write(input_u16(&in), &value, 8);
-			break;
-		case 1:
-			ring_kick_enable(RING_SPLIT, &vr, (what & 4) != 0);
-			break;
-		default:
-			burst(&vr, dir, what >> 2, true, input_u8(&in) % 8 == 0 ? 3 : 0);
-			break;
-		}
-	}
+	clear_memory();
+	if (attach(&in, &vr))
+		run(RING_SPLIT, &vr, &in);
 	return 0;
 }
