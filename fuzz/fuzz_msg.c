@@ -2,10 +2,13 @@
 /*
  * A frontend that says anything in any order, with descriptors of any kind,
  * over a real socket pair into codec and dispatcher, while "data threads" burst
- * on the queues between the messages. Checked after each message: gates agree
- * with queue states, callbacks come in pairs and in order; at the end: not a
- * descriptor more than before.
+ * on the queues, and ask the frontend things, between the messages. Checked
+ * after each message: gates agree with queue states, rings lie inside guest
+ * memory, callbacks come in pairs and in order, what is answered is what the
+ * specification says, once; after each fetch: spans inside guest memory, all of
+ * whose bytes are there; at the end: not a descriptor more than before.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
@@ -18,6 +21,7 @@
 
 #include "copy/plan.h"
 #include "input.h"
+#include "vhost_user/backend.h"
 #include "vhost_user/codec.h"
 #include "vhost_user/dispatch.h"
 
@@ -26,7 +30,8 @@
 #define UVA_BASE UINT64_C(0x100000)
 #define FEATURES                                                                   \
 	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_NET_F_MQ) | BIT(VIRTIO_NET_F_MRG_RXBUF) | \
-	 BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VHOST_USER_F_PROTOCOL_FEATURES))
+	 BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VHOST_F_LOG_ALL) |                      \
+	 BIT(VHOST_USER_F_PROTOCOL_FEATURES))
 #define PROTOCOL_FEATURES                                                              \
 	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) |        \
 	 BIT(VHOST_USER_PROTOCOL_F_NET_MTU) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | \
@@ -57,12 +62,20 @@ static struct {
 	bool enabled[DEVICE_VQS_MAX];
 	struct device *dev;
 	int refuse; /* what new_device() answers */
+	int backend[2]; /* the socket for our requests, and the frontend's end of it */
+	unsigned int nr_signals;
 } f;
+
+static struct driver_config config;
+static const struct device_backend backend;
 
 static int on_new_device(int vid)
 {
 	MUST(vid == f.dev->vid && !f.running);
-	MUST(!gate_is_closed(&f.dev->vqs[0]->gate) && !gate_is_closed(&f.dev->vqs[1]->gate));
+	MUST(f.dev->nr_vqs >= (config.backend != NULL ? backend.rings_needed : 1));
+	for (unsigned int i = 0; i < f.dev->nr_vqs; i++)
+		MUST(f.enabled[i] == !gate_is_closed(&f.dev->vqs[i]->gate));
+	MUST(f.enabled[0] && (config.backend == NULL || f.enabled[1]));
 	f.running = f.refuse == 0;
 	return f.refuse;
 }
@@ -82,6 +95,20 @@ static int on_vring_state(int vid, uint16_t queue, int enable)
 	return 0;
 }
 
+static int on_features(int vid, uint64_t features)
+{
+	MUST(vid == f.dev->vid && f.running);
+	/* Of a running device nothing else may change. */
+	MUST((features ^ f.dev->features) == BIT(VHOST_F_LOG_ALL));
+	return 0;
+}
+
+static void on_guest_notified(int vid)
+{
+	MUST(vid == f.dev->vid);
+	f.nr_signals++;
+}
+
 static void ring_setup(const struct device *dev, struct vq *vq)
 {
 	MUST(dev == f.dev && vring_attached(&vq->ring));
@@ -98,8 +125,9 @@ static struct driver_config config = {
 	.max_queue_pairs = 4,
 	.ops = { .new_device = on_new_device,
 		 .destroy_device = on_destroy_device,
-		 .vring_state_changed = on_vring_state },
-	.backend = &backend,
+		 .vring_state_changed = on_vring_state,
+		 .features_changed = on_features,
+		 .guest_notified = on_guest_notified },
 };
 
 static __attribute__((format(printf, 2, 0))) void no_log(enum log_level level, const char *fmt,
@@ -128,6 +156,8 @@ static void make_prototypes(void)
 	f.prototypes[KIND_READ_ONLY] = open(path, O_RDONLY | O_CLOEXEC);
 	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
 	f.prototypes[KIND_SOCKET] = pair[0];
+	/* Nobody there: who asks it is not kept waiting for an answer. */
+	close(pair[1]);
 	MUST(pipe2(pair, O_CLOEXEC) == 0);
 	f.prototypes[KIND_PIPE] = pair[1];
 	f.prototypes[KIND_DIRECTORY] = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -137,7 +167,7 @@ static void make_prototypes(void)
 	f.prototypes[KIND_PATH] = open("/", O_PATH | O_CLOEXEC);
 }
 
-static unsigned int open_fds(void)
+ORACLE static unsigned int open_fds(void)
 {
 	unsigned int n = 0;
 
@@ -176,14 +206,15 @@ static void put(int fd, const struct vhu_msg *msg, size_t sent_bytes, const int 
 /* Whole and sensible, but for what one byte of the input changes. */
 static unsigned int sensible(struct vhu_msg *msg, uint32_t request, struct input *in)
 {
-	uint32_t index = input_u8(in), size = sizeof(uint64_t);
-	uint8_t twist = input_u8(in);
+	uint8_t raw = input_u8(in), twist = input_u8(in);
+	uint32_t index = raw < 240 ? raw % 5 : raw, size = sizeof(uint64_t);
 
-	index = index < 240 ? index % 5 : index;
 	switch (request) {
 	case VHU_SET_FEATURES:
 		msg->payload.u64 = FEATURES & ~((uint64_t)(twist & 1) << VIRTIO_NET_F_MQ) &
-				   ~((uint64_t)(twist >> 1 & 1) << VHOST_USER_F_PROTOCOL_FEATURES);
+				   ~((uint64_t)(twist >> 1 & 1) << VHOST_USER_F_PROTOCOL_FEATURES) &
+				   ~((uint64_t)(twist >> 2 & 1) << VHOST_F_LOG_ALL) &
+				   ~((uint64_t)(twist >> 3 & 1) << VIRTIO_RING_F_EVENT_IDX);
 		break;
 	case VHU_SET_PROTOCOL_FEATURES:
 		msg->payload.u64 = PROTOCOL_FEATURES & ~(uint64_t)twist;
@@ -198,7 +229,7 @@ static unsigned int sensible(struct vhu_msg *msg, uint32_t request, struct input
 				.mmap_offset_bytes = i * 0x4000,
 			};
 		if ((twist & 0x80) != 0)
-			((uint8_t *)msg->payload.mem.regions)[index] ^= (uint8_t)(1u << (twist % 8));
+			((uint8_t *)msg->payload.mem.regions)[raw] ^= (uint8_t)(1u << (twist % 8));
 		size = 8 + msg->payload.mem.nr_regions * (uint32_t)sizeof(struct vhu_region);
 		break;
 	case VHU_SET_VRING_ADDR:
@@ -254,14 +285,14 @@ static unsigned int sensible_fds(const struct vhu_msg *msg, int *fds)
 		fds[0] = f.prototypes[KIND_EVENTFD];
 		return (msg->payload.u64 & VHU_VRING_NOFD) == 0;
 	case VHU_SET_BACKEND_REQ_FD:
-		fds[0] = f.prototypes[KIND_SOCKET];
+		fds[0] = f.backend[0];
 		return 1;
 	default:
 		return 0;
 	}
 }
 
-static void send_one(int fd, struct input *in)
+static struct vhu_msg send_one(int fd, struct input *in)
 {
 	uint8_t how = input_u8(in);
 	struct vhu_msg msg = { .hdr = { .request = input_u8(in) % 44, .flags = VHU_VERSION } };
@@ -286,29 +317,70 @@ static void send_one(int fd, struct input *in)
 		fds[0] = f.prototypes[input_u8(in) % KIND_COUNT];
 	}
 	put(fd, &msg, sent, fds, nr_fds);
+	return msg;
+}
+
+ORACLE static bool in_guest_memory(const void *at, uint64_t len)
+{
+	const struct gmem *mem = f.dev->mem;
+
+	for (unsigned int i = 0; mem != NULL && i < mem->nr_regions; i++) {
+		uintptr_t host = (uintptr_t)mem->regions[i]->host, addr = (uintptr_t)at;
+
+		if (addr >= host && range_within(addr - host, len, mem->regions[i]->size_bytes))
+			return true;
+	}
+	return false;
+}
+
+/* Reads or fills all bytes of a chain: they must be there. */
+static void use_chain(const struct chain *chain, enum chain_dir dir)
+{
+	static uint8_t bytes[MEMORY_BYTES];
+	struct plan plan = { .nr_segs = 0 };
+
+	for (unsigned int i = 0; i < chain->nr_spans; i++) {
+		const struct span *s = &chain->spans[i];
+
+		MUST(in_guest_memory((const void *)(uintptr_t)s->ptr, s->len_bytes));
+		if (dir == CHAIN_READABLE)
+			plan_add_read(&plan, bytes, s->ptr, s->len_bytes);
+		else
+			plan_add_write(&plan, s->ptr, bytes, s->len_bytes);
+	}
+	plan_execute(&plan);
 }
 
 /* What a data thread does to a queue; also when the device is not running. */
-static void burst(struct vq *vq)
+static void burst(struct vq *vq, bool give_up)
 {
+	/* As virtio-net has it: the guest receives on even queues. */
+	enum chain_dir dir = vq == NULL || vq->index % 2 != 0 ? CHAIN_READABLE : CHAIN_WRITABLE;
 	struct span_pool pool = { .used = 0 };
+	unsigned int n = 0, waiting = 0;
 	struct chain chain;
-	unsigned int n;
 
 	if (vq == NULL || !gate_try_enter(&vq->gate))
 		return;
 	MUST(vq->ready && vring_attached(&vq->ring));
 	if (vq->ring.fault == RING_FAULT_NONE) {
-		n = ring_avail(RING_SPLIT, &vq->ring, 4);
-		while (n-- != 0) {
-			enum fetch_result ret = ring_fetch(RING_SPLIT, &vq->ring, CHAIN_READABLE,
-							   &pool, &chain);
+		waiting = ring_avail(RING_SPLIT, &vq->ring, 4);
+		while (n < waiting) {
+			enum fetch_result ret =
+				ring_fetch(RING_SPLIT, &vq->ring, dir, &pool, &chain);
 
 			if (ret == FETCH_BROKEN || ret == FETCH_FULL)
 				break;
-			ring_used_push(RING_SPLIT, &vq->ring, &chain, 0);
+			if (give_up) {
+				ring_rewind(RING_SPLIT, &vq->ring, 1);
+				break;
+			}
+			use_chain(&chain, dir);
+			ring_used_push(RING_SPLIT, &vq->ring, &chain, chain.bytes);
+			n++;
 		}
-		if (ring_publish(RING_SPLIT, &vq->ring))
+		MUST(ring_publish(RING_SPLIT, &vq->ring) == (n != 0));
+		if (n != 0)
 			vq_notify(RING_SPLIT, vq);
 		if (vq->ring.fault != RING_FAULT_NONE)
 			vq_report_broken(vq);
@@ -316,17 +388,77 @@ static void burst(struct vq *vq)
 	gate_exit(&vq->gate);
 }
 
-static void check_state(void)
+/*
+ * We ask the frontend, which has answered already, with anything. It hangs up
+ * after that, or a short answer would be waited for.
+ */
+static void ask_frontend(struct input *in)
+{
+	uint8_t answer[24];
+	size_t len = input_u8(in) % sizeof(answer);
+	bool fits;
+	int ret;
+
+	len = input_bytes(in, answer, len);
+	(void)!send(f.backend[1], answer, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)shutdown(f.backend[1], SHUT_WR);
+	fits = device_has_proto(f.dev, VHOST_USER_PROTOCOL_F_BACKEND_REQ);
+	ret = vhu_backend_config_change(f.dev, (input_u8(in) & 1) != 0);
+	MUST(fits ? ret != -ENOTSUP && ret != -ETIMEDOUT : ret == -ENOTSUP);
+	MUST(f.dev->backend_fd >= 0 || ret != 0);
+}
+
+ORACLE static void check_state(void)
 {
 	MUST(f.dev->running == f.running);
+	MUST(f.dev->nr_vqs <= config.max_queue_pairs * 2);
+	MUST((f.dev->features & ~FEATURES) == 0);
+	MUST((f.dev->protocol_features & ~PROTOCOL_FEATURES) == 0);
 	for (unsigned int i = 0; i < f.dev->nr_vqs; i++) {
 		const struct vq *vq = f.dev->vqs[i];
+		const struct ring *vr = &vq->ring;
 
 		MUST(vq->gate.closed == !vq->ready);
 		MUST(vq->ready == f.enabled[i]);
 		MUST(!vq->ready || (vq->started && vq->enabled && vring_attached(&vq->ring) &&
 				    vq->callfd != EVENTFD_UNSET));
+		MUST(vr->size == 0 || is_pow2(vr->size));
+		if (vring_attached(vr))
+			MUST(vr->view.mem == f.dev->mem &&
+			     in_guest_memory(GUEST_FORCE(void *, vr->desc), vr->size * 16u) &&
+			     in_guest_memory(GUEST_FORCE(void *, vr->avail), 6 + vr->size * 2u) &&
+			     in_guest_memory(GUEST_FORCE(void *, vr->used), 6 + vr->size * 8u));
 	}
+}
+
+/* One answer or none; what it must be follows from the question. */
+ORACLE static void check_reply(int frontend, const struct vhu_msg *msg, bool acks, bool alive)
+{
+	static struct vhu_msg reply;
+	struct iovec pieces[] = { { &reply.hdr, VHU_HEADER_BYTES },
+				  { &reply.payload, sizeof(reply.payload) } };
+	struct msghdr mh = { .msg_iov = pieces, .msg_iovlen = ARRAY_LEN(pieces) };
+	ssize_t n = recvmsg(frontend, &mh, MSG_DONTWAIT);
+	const struct vhu_spec *spec = vhu_spec_of(msg->hdr.request);
+	bool has_body = spec != NULL && spec->reply == VHU_REPLY_BODY;
+	bool wants_ack = acks && (msg->hdr.flags & VHU_FLAG_NEED_REPLY) != 0;
+
+	MUST((n > 0) == (alive && (has_body || wants_ack)));
+	if (n <= 0)
+		return;
+	MUST((size_t)n == VHU_HEADER_BYTES + reply.hdr.size_bytes);
+	MUST(reply.hdr.request == msg->hdr.request);
+	MUST(reply.hdr.flags == (VHU_VERSION | VHU_FLAG_REPLY));
+	MUST(reply.hdr.size_bytes == sizeof(uint64_t));
+	if (!has_body)
+		MUST(reply.payload.u64 <= 1);
+	else if (msg->hdr.request == VHU_GET_FEATURES)
+		MUST(reply.payload.u64 == FEATURES);
+	else if (msg->hdr.request == VHU_GET_VRING_BASE)
+		MUST(reply.payload.state.index == msg->payload.state.index &&
+		     reply.payload.state.num <= UINT16_MAX);
+	/* Nothing after it. */
+	MUST(recv(frontend, &reply, sizeof(reply), MSG_DONTWAIT) < 0);
 }
 
 /* Takes in what was sent; false when the connection has to go. */
@@ -347,13 +479,11 @@ static bool serve(struct codec *c)
 
 static void run(struct input *in, int frontend, struct codec *c)
 {
-	static uint8_t sink[4096];
-
 	for (unsigned int step = 0; step < STEPS_MAX && !input_empty(in); step++) {
 		uint8_t what = input_u8(in);
 
 		if (what < 40) {
-			burst(device_vq(f.dev->vid, what % 5));
+			burst(device_vq(f.dev->vid, what % 5), what >= 35);
 		} else if (what < 60) {
 			uint16_t where = input_u16(in) % (MEMORY_BYTES - 8);
 			uint64_t value = input_u64(in);
@@ -361,12 +491,16 @@ static void run(struct input *in, int frontend, struct codec *c)
 			memcpy(f.memory + where, &value, sizeof(value));
 		} else if (what < 62) {
 			f.refuse = -(what & 1);
+		} else if (what < 64) {
+			ask_frontend(in);
 		} else {
-			send_one(frontend, in);
-			if (!serve(c))
+			bool acks = device_has_proto(f.dev, VHOST_USER_PROTOCOL_F_REPLY_ACK);
+			struct vhu_msg msg = send_one(frontend, in);
+			bool alive = serve(c);
+
+			check_reply(frontend, &msg, acks, alive);
+			if (!alive)
 				return;
-			while (recv(frontend, sink, sizeof(sink), MSG_DONTWAIT) > 0)
-				;
 		}
 	}
 }
@@ -374,6 +508,7 @@ static void run(struct input *in, int frontend, struct codec *c)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes)
 {
 	struct input in = { bytes, len_bytes };
+	uint8_t mode = input_u8(&in);
 	unsigned int before;
 	struct codec c;
 	int pair[2];
@@ -385,6 +520,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes)
 	f.running = false;
 	f.refuse = 0;
 	memset(f.enabled, 0, sizeof(f.enabled));
+	/* With a backend above, as for packets, or rings that nobody knows. */
+	config.backend = (mode & 1) == 0 ? &backend : NULL;
+	config.max_queue_pairs = (mode & 2) == 0 ? 4 : 1;
+	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f.backend) == 0);
 	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
 	codec_init(&c, pair[1]);
 	f.dev = device_acquire(&config, "fuzz");
@@ -400,6 +539,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes)
 	codec_fini(&c);
 	close(pair[0]);
 	close(pair[1]);
+	close(f.backend[0]);
+	close(f.backend[1]);
 	MUST(open_fds() == before);
 	return 0;
 }
