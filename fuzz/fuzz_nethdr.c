@@ -3,8 +3,16 @@
  * A guest's virtio-net header over a guest's packet, both made of anything:
  * to mbuf fields, and from those back to a header for another guest. No EAL:
  * mbufs are made by hand, their data in allocations of exactly their size.
+ *
+ * Checked: towards the host the packet stays as it was but for a checksum that
+ * was asked for, which is then right; towards the guest the mbuf's bytes are
+ * never touched, the patch differs from them in checksum fields only, and a
+ * checksum that is declared complete is; the fields that somebody divides by
+ * or reads so many bytes of make sense; what a guest asked for arrives at
+ * another that agreed to everything.
  */
 #include <linux/virtio_net.h>
+#include <rte_ip.h>
 #include <rte_mbuf.h>
 #include <rte_net.h>
 
@@ -17,7 +25,27 @@
 struct packet {
 	struct rte_mbuf segs[SEGS_MAX];
 	unsigned int nr_segs;
+	/* As it was when last looked at. */
+	uint8_t bytes[SEGS_MAX * SEG_MAX_BYTES];
 };
+
+ORACLE static void flatten(const struct packet *p, uint8_t *to)
+{
+	for (unsigned int i = 0; i < p->nr_segs; i++) {
+		memcpy(to, p->segs[i].buf_addr, p->segs[i].data_len);
+		to += p->segs[i].data_len;
+	}
+}
+
+/* One's complement sum, a byte at a time (RFC 1071). */
+ORACLE static uint16_t sum_of(const uint8_t *bytes, size_t len, uint32_t sum)
+{
+	for (size_t i = 0; i < len; i++)
+		sum += i % 2 == 0 ? (uint32_t)bytes[i] << 8 : bytes[i];
+	while (sum >> 16 != 0)
+		sum = (sum >> 16) + (sum & 0xffff);
+	return (uint16_t)sum;
+}
 
 static void make_packet(struct packet *p, struct input *in)
 {
@@ -39,9 +67,31 @@ static void make_packet(struct packet *p, struct input *in)
 			p->segs[i - 1].next = m;
 	}
 	p->segs[0].nb_segs = (uint16_t)p->nr_segs;
+	flatten(p, p->bytes);
 }
 
-static void check_fields(const struct rte_mbuf *m, bool compliant)
+/* Only the checksum that the header asks for may have changed. */
+ORACLE static void check_software_checksum(struct packet *p, const struct virtio_net_hdr_v1 *hdr)
+{
+	static uint8_t now[sizeof(p->bytes)];
+	uint32_t len = p->segs[0].pkt_len;
+	uint32_t start = hdr->csum_start, field = start + hdr->csum_offset;
+
+	flatten(p, now);
+	if (memcmp(p->bytes, now, len) == 0)
+		return;
+	MUST((hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) != 0 && start < len && field + 2 <= len);
+	MUST(memcmp(p->bytes, now, field) == 0);
+	MUST(memcmp(p->bytes + field + 2, now + field + 2, len - field - 2) == 0);
+	/* The sum of all there was is now in the field, complemented. */
+	if (field % 2 == start % 2)
+		MUST((uint16_t)~sum_of(p->bytes + start, len - start, 0) ==
+			     (now[field] << 8 | now[field + 1]) ||
+		     sum_of(p->bytes + start, len - start, 0) == 0xffff);
+	memcpy(p->bytes, now, len);
+}
+
+ORACLE static void check_fields(const struct rte_mbuf *m, bool compliant)
 {
 	uint64_t flags = m->ol_flags;
 	bool segments = (flags & (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG |
@@ -58,18 +108,93 @@ static void check_fields(const struct rte_mbuf *m, bool compliant)
 		MUST(m->l4_len >= 20 && (flags & (RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6)) != 0);
 }
 
-static void back(const struct rte_mbuf *m, uint64_t features)
+/* What a patched packet must be, given the one that was sent. */
+ORACLE static void check_patch(const struct packet *p, const struct virtio_net_hdr_v1 *hdr,
+			const struct hdr_patch *patch)
 {
+	static uint8_t now[sizeof(p->bytes)];
+	const struct rte_mbuf *m = &p->segs[0];
+	uint64_t flags = m->ol_flags;
+	uint32_t l3 = m->l2_len, l4, sum_field = UINT32_MAX, ip_field = UINT32_MAX;
+	uint64_t wanted = flags & RTE_MBUF_F_TX_L4_MASK;
+
+	if ((flags & RTE_MBUF_F_TX_TUNNEL_MASK) != 0)
+		l3 += m->outer_l2_len + m->outer_l3_len;
+	l4 = l3 + m->l3_len;
+	if ((flags & RTE_MBUF_F_TX_TCP_SEG) != 0)
+		wanted = RTE_MBUF_F_TX_TCP_CKSUM;
+	else if ((flags & RTE_MBUF_F_TX_UDP_SEG) != 0)
+		wanted = RTE_MBUF_F_TX_UDP_CKSUM;
+	if (wanted == RTE_MBUF_F_TX_TCP_CKSUM)
+		sum_field = l4 + 16;
+	else if (wanted == RTE_MBUF_F_TX_UDP_CKSUM)
+		sum_field = l4 + 6;
+	else if (wanted == RTE_MBUF_F_TX_SCTP_CKSUM)
+		sum_field = l4 + 8;
+	if ((flags & RTE_MBUF_F_TX_IP_CKSUM) != 0)
+		ip_field = l3 + 10;
+
+	memcpy(now, p->bytes, m->pkt_len);
+	memcpy(now, patch->bytes, patch->len_bytes);
+	for (uint32_t i = 0; i < patch->len_bytes; i++)
+		MUST(now[i] == p->bytes[i] || i - sum_field < 2 || i - ip_field < 2);
+	if (ip_field != UINT32_MAX && sum_field != ip_field)
+		MUST(sum_of(now + l3, (now[l3] & 15u) * 4u, 0) == 0xffff ||
+		     (now[l3] & 15u) * 4u < 20);
+	if (wanted == 0) {
+		MUST(hdr->flags == 0);
+	} else if (hdr->flags == VIRTIO_NET_HDR_F_NEEDS_CSUM) {
+		MUST(hdr->csum_start == l4 && hdr->csum_start + hdr->csum_offset == sum_field);
+	} else if ((flags & RTE_MBUF_F_TX_IPV6) == 0) {
+		/* Addresses, protocol, and the length that the IP header tells. */
+		uint16_t pseudo = rte_ipv4_phdr_cksum((const void *)(p->bytes + l3), 0);
+
+		uint16_t sum = sum_of(now + l4, m->pkt_len - l4, rte_be_to_cpu_16(pseudo));
+
+		MUST(hdr->flags == 0 && wanted != RTE_MBUF_F_TX_SCTP_CKSUM);
+		/* 0 is for nothing but zeros, the IP header's protocol among them. */
+		MUST(sum == 0xffff || sum == 0);
+	}
+}
+
+static void back(const struct packet *p, uint64_t features)
+{
+	static uint8_t now[sizeof(p->bytes)];
+	const struct rte_mbuf *m = &p->segs[0];
 	struct virtio_net_hdr_v1 hdr = { 0 };
 	struct hdr_patch patch = { 0 };
+	bool fits = hdr_from_mbuf(m, features, &hdr, &patch);
 
-	if (!hdr_from_mbuf(m, features, &hdr, &patch))
+	flatten(p, now);
+	MUST(memcmp(p->bytes, now, m->pkt_len) == 0);
+	if (!fits)
 		return;
 	MUST(patch.len_bytes <= sizeof(patch.bytes) && patch.len_bytes <= m->pkt_len);
 	if (hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE)
-		MUST(hdr.gso_size != 0);
+		MUST(hdr.gso_size != 0 && hdr.gso_size == m->tso_segsz);
 	if ((hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) != 0)
-		MUST((uint32_t)hdr.csum_start + hdr.csum_offset + 2 <= m->pkt_len);
+		MUST((features & BIT(VIRTIO_NET_F_GUEST_CSUM)) != 0 &&
+		     (uint32_t)hdr.csum_start + hdr.csum_offset + 2 <= m->pkt_len);
+	check_patch(p, &hdr, &patch);
+}
+
+/* To a guest that agreed to everything: the same wish comes out. */
+ORACLE static void check_round_trip(const struct packet *p, const struct virtio_net_hdr_v1 *sent)
+{
+	const struct rte_mbuf *m = &p->segs[0];
+	uint64_t flags = m->ol_flags & HDR_MBUF_OFFLOADS;
+	struct virtio_net_hdr_v1 hdr = { 0 };
+	struct hdr_patch patch = { 0 };
+
+	/* Headers may be longer than what we rewrite. */
+	if (flags == 0 || !hdr_from_mbuf(m, UINT64_MAX, &hdr, &patch))
+		return;
+	if ((sent->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) != 0)
+		MUST(hdr.flags == VIRTIO_NET_HDR_F_NEEDS_CSUM &&
+		     hdr.csum_start == sent->csum_start && hdr.csum_offset == sent->csum_offset);
+	if (hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE)
+		MUST(hdr.gso_size == sent->gso_size &&
+		     hdr.gso_type == (sent->gso_type & ~VIRTIO_NET_HDR_GSO_ECN));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes)
@@ -84,13 +209,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes)
 	make_packet(&p, &in);
 	hdr_to_mbuf(&hdr, &p.segs[0], (mode & 1) != 0);
 	check_fields(&p.segs[0], (mode & 1) != 0);
+	check_software_checksum(&p, &hdr);
+	if ((mode & 1) == 0)
+		check_round_trip(&p, &hdr);
 	if ((mode & 2) != 0) {
 		/* As a careless application in between might leave it. */
 		p.segs[0].ol_flags = input_u64(&in) & ~(RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT);
 		p.segs[0].tx_offload = input_u64(&in);
 	}
 	if ((p.segs[0].ol_flags & HDR_MBUF_OFFLOADS) != 0)
-		back(&p.segs[0], features);
+		back(&p, features);
 	for (unsigned int i = 0; i < p.nr_segs; i++)
 		free(p.segs[i].buf_addr);
 	return 0;
