@@ -146,8 +146,10 @@ static NOINLINE enum dequeue_result dequeue_any(struct dequeue_pass *p, const st
 	p->vq->stats.mbuf_alloc_failed++;
 	plan_execute(&p->plan);
 	rte_pktmbuf_free(m->next);
+	/* The next packet of the pass gets this mbuf: empty, as it was. */
 	m->next = NULL;
 	m->nb_segs = 1;
+	m->data_len = 0;
 	return DEQUEUE_DROP;
 }
 

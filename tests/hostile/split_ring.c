@@ -720,6 +720,54 @@ static void r33_hostile_used_event(void)
 	attack_down();
 }
 
+/* --- mbufs --------------------------------------------------------------- */
+
+/*
+ * Every early way out of a dequeue, with a pool that is too small as well. The
+ * mbuf of a packet that was given up serves the next one, as good as new.
+ */
+static void k6_early_exits_keep_no_mbuf(void)
+{
+	struct rte_mempool *all = rig.pool, *few = flow_pool(3, 2048);
+	struct rte_mbuf *pkts[BURST];
+	unsigned int got = 0;
+	bool right = true;
+
+	attack_up(0, 0, RING_SIZE);
+	rig.pool = few;
+	put_packet(rig.buffers_gpa, 3, 200);
+	rig_desc(rig.tx, 0, rig.buffers_gpa, HDR + 200, 0, 0);
+	rig_desc(rig.tx, 1, END, 600, 0, 0);
+	rig_desc(rig.tx, 2, rig.buffers_gpa, 4, 0, 0);
+	rig_desc(rig.tx, 3, rig.buffers_gpa, HDR + 60000, 0, 0); /* more than the pool holds */
+	for (unsigned int i = 0; i < 40; i++)
+		rig_offer(rig.tx, i % 4);
+	for (unsigned int i = 0; i < 60; i++) {
+		unsigned int n = rig_dequeue(pkts, BURST);
+
+		CHECK(n <= 3);
+		for (unsigned int k = 0; k < n; k++) {
+			right &= packet_is_pattern(pkts[k], 3, 200) && pkts[k]->nb_segs == 1;
+			rte_pktmbuf_free(pkts[k]);
+		}
+		CHECK(flow_pool_full(few));
+		got += n;
+	}
+	CHECK_EQ(got, 10);
+	CHECK(right);
+	CHECK_EQ(rig_used(rig.tx, NULL), 40);
+	CHECK(rig_counter(1, "mbuf_alloc_failed") > 0);
+	/* And out in the middle of a burst. */
+	rig_offer(rig.tx, 0);
+	rig_offer(rig.tx, RING_SIZE);
+	CHECK_EQ(rig_drop_all(), 1);
+	CHECK_EQ(rig_drop_all(), 0);
+	CHECK(flow_pool_full(few));
+	rig.pool = all;
+	attack_down();
+	rte_mempool_free(few);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct tap_test tests[] = {
@@ -748,6 +796,7 @@ int main(int argc, char **argv)
 		{ "R32 malformed chain in a merged packet",
 		  r32_malformed_chain_in_a_merged_packet },
 		{ "R33 hostile used_event", r33_hostile_used_event },
+		{ "K6 early exits keep no mbuf", k6_early_exits_keep_no_mbuf },
 	};
 
 	return attack_main(argc, argv, tests, RTE_DIM(tests));
