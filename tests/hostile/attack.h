@@ -8,6 +8,9 @@
 #ifndef HOSTILE_ATTACK_H
 #define HOSTILE_ATTACK_H
 
+#include <pthread.h>
+#include <sched.h>
+
 #include "packets.h"
 #include "rig.h"
 #include "tap.h"
@@ -157,6 +160,20 @@ static inline void expect_packet(uint16_t head, uint32_t seed, uint32_t data_byt
 	CHECK_EQ(used.id, head);
 	CHECK_EQ(used.len_bytes, 0);
 	CHECK(rig_only_changed(&used_ring, 1));
+}
+
+/* A thread that may use the whole machine, not just the core that EAL bound us to. */
+static inline pthread_t attack_thread(void *(*run)(void *arg))
+{
+	pthread_t thread;
+	cpu_set_t all;
+
+	CPU_ZERO(&all);
+	for (int i = 0; i < CPU_SETSIZE; i++)
+		CPU_SET(i, &all);
+	CHECK_EQ(pthread_create(&thread, NULL, run, NULL), 0);
+	(void)pthread_setaffinity_np(thread, sizeof(all), &all);
+	return thread;
 }
 
 static inline int attack_main(int argc, char **argv, const struct tap_test *tests,

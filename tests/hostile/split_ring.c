@@ -5,8 +5,6 @@
  * front of packets, the virtio-net header, has its own program (split_header.c).
  */
 #include <netinet/in.h>
-#include <pthread.h>
-#include <sched.h>
 
 #include "attack.h"
 
@@ -558,17 +556,6 @@ static void *flood_thread(void *arg)
 	return NULL;
 }
 
-/* The rest of the machine, not just the core that EAL bound us to. */
-static void free_affinity(pthread_t thread)
-{
-	cpu_set_t all;
-
-	CPU_ZERO(&all);
-	for (int i = 0; i < CPU_SETSIZE; i++)
-		CPU_SET(i, &all);
-	(void)pthread_setaffinity_np(thread, sizeof(all), &all);
-}
-
 static void r29_flood_that_never_ends(void)
 {
 	pthread_t thread;
@@ -576,8 +563,7 @@ static void r29_flood_that_never_ends(void)
 	attack_up(0, 0, RING_SIZE);
 	rig_desc(rig.tx, 0, rig.buffers_gpa, HDR, 0, 0); /* every avail entry is 0 */
 	flood.stop = false;
-	CHECK_EQ(pthread_create(&thread, NULL, flood_thread, NULL), 0);
-	free_affinity(thread);
+	thread = attack_thread(flood_thread);
 	/* Each call returns. */
 	for (unsigned int i = 0; i < 20000; i++)
 		(void)rig_drop_all();
