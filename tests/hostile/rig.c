@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,10 @@
 #define GOOD_BYTES 700
 
 struct rig rig;
+
+/* Open once EAL was there, before the library did anything. */
+#define FDS_MAX 1024
+static bool older[FDS_MAX];
 
 /* Where the used ring was read up to, by queue. */
 static uint16_t seen_used[2];
@@ -29,6 +34,11 @@ unsigned int rig_count_fds(void)
 	if (dir != NULL)
 		closedir(dir);
 	return n;
+}
+
+bool rig_fd_is_older(int fd)
+{
+	return fd >= 0 && fd < FDS_MAX && older[fd];
 }
 
 /* Mappings of guest memory: the rest comes and goes with malloc and threads. */
@@ -48,6 +58,8 @@ unsigned int rig_count_maps(void)
 void rig_init(const char *program)
 {
 	flow_init(program);
+	for (int fd = 0; fd < FDS_MAX; fd++)
+		older[fd] = fcntl(fd, F_GETFD) >= 0;
 	bystander_start();
 	rig.pool = flow_pool(2048, 2048);
 }

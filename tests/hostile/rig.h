@@ -78,6 +78,9 @@ int rig_restart(unsigned int queue);
 bool rig_serves_tx(void);
 bool rig_serves_rx(void);
 
+/* Was the descriptor there before the library had anything to do? */
+bool rig_fd_is_older(int fd);
+
 unsigned int rig_count_fds(void);
 unsigned int rig_count_maps(void);
 
