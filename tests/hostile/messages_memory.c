@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A hostile frontend: memory tables, and rings that do not lie in them.
+ */
+#include "line.h"
+
+/* A table of up to 8 regions as it goes over the wire. */
+static struct fe_mem_table table;
+static int table_fds[8];
+
+static void table_start(unsigned int nr_regions)
+{
+	table = (struct fe_mem_table){ .nregions = nr_regions };
+	for (unsigned int i = 0; i < nr_regions && i < 8; i++) {
+		table.regions[i] = (struct fe_mem_region){
+			.gpa = i * 0x10000000ull,
+			.size_bytes = REGION_BYTES,
+			.uva = 0x700000000000ull + i * 0x10000000ull,
+		};
+		table_fds[i] = line.mem.regions[0].fd;
+	}
+}
+
+static size_t table_bytes(unsigned int nr_regions)
+{
+	return offsetof(struct fe_mem_table, regions) + nr_regions * sizeof(table.regions[0]);
+}
+
+static void table_refused(unsigned int nr_regions)
+{
+	unsigned int maps = rig_count_maps();
+
+	refused(&line, FE_SET_MEM_TABLE, &table, table_bytes(nr_regions), table_fds, nr_regions);
+	CHECK_EQ(rig_count_maps(), maps);
+}
+
+static void table_taken(unsigned int nr_regions)
+{
+	CHECK_EQ(fe_request_ack(&line, FE_SET_MEM_TABLE, &table, table_bytes(nr_regions), table_fds,
+				nr_regions),
+		 0);
+}
+
+/* The same, others, and tables that fail midway, over and over on a running device. */
+static void f4_repeated_tables(void)
+{
+	struct frontend *fe = &rig.flow.fe;
+	struct guest_memory two;
+	const struct guest_region_spec second = { .gpa = 1ull << 33, .size_bytes = REGION_BYTES };
+	unsigned int open, maps;
+
+	rig_up(0, 0, &line_region, 1, RING_SIZE);
+	fe->use_ack = true;
+	two = fe->mem;
+	CHECK_EQ(guest_memory_add(&two, &second), 0);
+	CHECK_EQ(fe_set_mem_table(fe, &fe->mem), 0);
+	open = rig_count_fds();
+	maps = rig_count_maps();
+	for (unsigned int i = 0; i < 300; i++) {
+		CHECK_EQ(fe_set_mem_table(fe, &fe->mem), 0); /* the same */
+		CHECK_EQ(fe_set_mem_table(fe, &two), 0);     /* another */
+		CHECK_EQ(rig_count_maps(), maps + 1);
+		two.regions[1].size_bytes = 1ull << 40; /* fails at the second */
+		CHECK_EQ(fe_set_mem_table(fe, &two), 1);
+		two.regions[1].size_bytes = REGION_BYTES;
+		CHECK_EQ(rig_count_maps(), maps + 1);
+		two.regions[1].gpa = 4096; /* fails when all are mapped */
+		CHECK_EQ(fe_set_mem_table(fe, &two), 1);
+		two.regions[1].gpa = second.gpa;
+		CHECK_EQ(rig_count_maps(), maps + 1);
+		CHECK_EQ(fe_set_mem_table(fe, &fe->mem), 0);
+		CHECK_EQ(fe_sync(fe), 0);
+		CHECK_EQ(rig_count_fds(), open);
+		CHECK_EQ(rig_count_maps(), maps);
+	}
+	CHECK(rig_serves_tx());
+	CHECK(rig_serves_rx());
+	fe->mem = two; /* so that fe_close() frees the second, too */
+	line_down();
+}
+
+static void f14_impossible_regions(void)
+{
+	static const uint32_t counts[] = { 0, 2, 9, 0x80000001, UINT32_MAX };
+	static const struct {
+		uint64_t size, offset;
+	} bad[] = {
+		{ 0, 0 },
+		{ UINT64_MAX, 0 },
+		{ UINT64_MAX - 4095, 0 },      /* rounds up to 0 */
+		{ UINT64_MAX - 100, 0 },
+		{ REGION_BYTES, UINT64_MAX },  /* offset + size wraps */
+		{ REGION_BYTES, UINT64_MAX - REGION_BYTES + 1 },
+		{ 4096, UINT64_MAX - 4095 },
+		{ 4096, 1ull << 63 },
+		{ 1ull << 63, 1ull << 63 },
+	};
+
+	line_up();
+	for (unsigned int i = 0; i < RTE_DIM(counts); i++) {
+		table_start(1);
+		table.nregions = counts[i];
+		table_refused(1);
+		table_start(8);
+		table.nregions = counts[i];
+		table_refused(8);
+	}
+	/* Nine of everything do not fit the message. */
+	for (unsigned int i = 0; i < RTE_DIM(bad); i++) {
+		table_start(3);
+		table.regions[i % 3].size_bytes = bad[i].size;
+		table.regions[i % 3].mmap_offset_bytes = bad[i].offset;
+		table_refused(3);
+	}
+	table_start(8);
+	table_taken(8);
+	line_down();
+}
+
+/* A byte behind the end of the file would raise SIGBUS. */
+static void f15_region_larger_than_its_file(void)
+{
+	int empty = memfd_create("empty", MFD_CLOEXEC), pipe_fds[2];
+
+	line_up();
+	table_start(1);
+	table.regions[0].size_bytes = REGION_BYTES + 1;
+	table_refused(1);
+	table.regions[0].size_bytes = REGION_BYTES + 4096;
+	table_refused(1);
+	table.regions[0].size_bytes = REGION_BYTES;
+	table.regions[0].mmap_offset_bytes = 1;
+	table_refused(1);
+	table.regions[0].mmap_offset_bytes = REGION_BYTES;
+	table.regions[0].size_bytes = 1;
+	table_refused(1);
+	table_start(1);
+	table_fds[0] = empty;
+	table_refused(1);
+	/* No file at all. */
+	CHECK_EQ(pipe2(pipe_fds, O_CLOEXEC), 0);
+	table_fds[0] = pipe_fds[0];
+	table_refused(1);
+	table_fds[0] = line.vqs[0].kickfd;
+	table_refused(1);
+	/* The last byte of the file is fine. */
+	table_start(1);
+	table.regions[0].mmap_offset_bytes = REGION_BYTES - 4096;
+	table.regions[0].size_bytes = 4096;
+	table_taken(1);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+	close(empty);
+	line_down();
+}
+
+static void f16_overlaps_and_wraps(void)
+{
+	static const int64_t near[] = { 0, 1, 4096, REGION_BYTES - 1, -1, 1 - (int64_t)REGION_BYTES };
+
+	line_up();
+	for (unsigned int i = 0; i < RTE_DIM(near); i++) {
+		table_start(3);
+		table.regions[2].gpa = table.regions[1].gpa + (uint64_t)near[i];
+		table_refused(3);
+		table_start(3);
+		table.regions[2].uva = table.regions[1].uva + (uint64_t)near[i];
+		table_refused(3);
+	}
+	/* Side by side is no overlap, in whatever order. */
+	table_start(3);
+	table.regions[0].gpa = table.regions[1].gpa + REGION_BYTES;
+	table.regions[2].gpa = table.regions[1].gpa - REGION_BYTES;
+	table_taken(3);
+	for (unsigned int shift = 1; shift < 21; shift += 4) {
+		table_start(2);
+		table.regions[1].gpa = UINT64_MAX - (REGION_BYTES >> shift) + 1;
+		table_refused(2);
+		table_start(2);
+		table.regions[1].uva = UINT64_MAX - (REGION_BYTES >> shift) + 1;
+		table_refused(2);
+	}
+	line_down();
+}
+
+/* The same addresses, another file: what is in that one counts. */
+static void f17_same_addresses_another_file(void)
+{
+	struct frontend *fe = &rig.flow.fe;
+	struct guest_memory old;
+	static uint8_t copy[REGION_BYTES];
+
+	rig_up(0, 0, &line_region, 1, RING_SIZE);
+	fe->use_ack = true;
+	for (unsigned int i = 0; i < 5; i++) {
+		old = fe->mem;
+		guest_read(&old, 0, copy, sizeof(copy));
+		CHECK_EQ(guest_memory_create(&fe->mem, &line_region, 1), 0);
+		guest_write(&fe->mem, 0, copy, sizeof(copy));
+		CHECK_EQ(fe_set_mem_table(fe, &fe->mem), 0);
+		guest_split_rebind(&fe->vqs[0], &fe->mem);
+		guest_split_rebind(&fe->vqs[1], &fe->mem);
+		/* Not a byte may come from here, nor go to it. */
+		guest_fill(&old, 0, 0xff, sizeof(copy));
+		CHECK(rig_serves_tx());
+		CHECK(rig_serves_rx());
+		for (uint32_t at = 0; at < REGION_BYTES; at++)
+			if (old.regions[0].local[at] != 0xff)
+				tap_fail(__FILE__, __LINE__, "the old file was written to");
+		guest_memory_destroy(&old);
+	}
+	line_down();
+}
+
+/* Another offset in the same file. */
+static void f17_same_file_another_offset(void)
+{
+	struct frontend *fe = &rig.flow.fe;
+	struct guest_region *r;
+	static uint8_t copy[REGION_BYTES];
+	int fd = memfd_create("guest-memory", MFD_CLOEXEC);
+	uint8_t *map;
+
+	rig_up(0, 0, &line_region, 1, RING_SIZE);
+	fe->use_ack = true;
+	CHECK_EQ(ftruncate(fd, 3 * REGION_BYTES), 0);
+	map = mmap(NULL, 3 * REGION_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(map != MAP_FAILED);
+	guest_read(&fe->mem, 0, copy, sizeof(copy));
+	guest_memory_destroy(&fe->mem);
+	r = &fe->mem.regions[0];
+	fe->mem.nregions = 1;
+	for (unsigned int i = 0; i < 3; i++) {
+		*r = (struct guest_region){ .uva = GUEST_UVA_BASE,
+					    .size_bytes = REGION_BYTES,
+					    .mmap_offset_bytes = i * REGION_BYTES,
+					    .local = map + i * REGION_BYTES,
+					    .fd = fd };
+		memcpy(r->local, copy, sizeof(copy));
+		guest_split_rebind(&fe->vqs[0], &fe->mem);
+		guest_split_rebind(&fe->vqs[1], &fe->mem);
+		CHECK_EQ(fe_set_mem_table(fe, &fe->mem), 0);
+		CHECK(rig_serves_tx());
+		CHECK(rig_serves_rx());
+		memcpy(copy, r->local, sizeof(copy));
+	}
+	fe->mem.nregions = 0;
+	munmap(map, 3 * REGION_BYTES);
+	close(fd);
+	line_down();
+}
+
+static struct fe_vring_addr addr_of(const struct frontend *fe, uint32_t index)
+{
+	const struct guest_split *vq = &fe->vqs[index];
+
+	return (struct fe_vring_addr){ .index = index,
+				       .desc_uva = guest_uva(&fe->mem, vq->desc_gpa),
+				       .avail_uva = guest_uva(&fe->mem, vq->avail_gpa),
+				       .used_uva = guest_uva(&fe->mem, vq->used_gpa) };
+}
+
+static void f20_vring_addr_before_the_table(void)
+{
+	struct fe_vring_addr addr;
+
+	line_up();
+	for (uint32_t i = 0; i < 2; i++) {
+		addr = addr_of(&line, i);
+		refused(&line, FE_SET_VRING_ADDR, &addr, sizeof(addr), NULL, 0);
+	}
+	/* The rest of a start without memory, then memory: it comes up. */
+	CHECK_EQ(fe_set_vring_num(&line, 0, RING_SIZE), 0);
+	CHECK_EQ(fe_set_vring_kick(&line, 0, line.vqs[0].kickfd), 0);
+	CHECK_EQ(fe_set_vring_call(&line, 0, line.vqs[0].callfd), 0);
+	CHECK_EQ(fe_set_vring_enable(&line, 0, true), 0);
+	CHECK_EQ(fe_stop(&line, NULL), 0);
+	CHECK_STR(rec_text(), "+conn");
+	CHECK_EQ(fe_start(&line, &line_config), 0);
+	CHECK_STR(rec_text(), "+conn q0=1 q1=1 +dev");
+	line_down();
+}
+
+/* Moves both rings of the running device elsewhere, as after migration. */
+static void f31_vring_addr_while_running(void)
+{
+	struct frontend *fe = &rig.flow.fe;
+	struct rig_range used_ring;
+
+	rig_up(0, 0, &line_region, 1, RING_SIZE);
+	fe->use_ack = true;
+	for (unsigned int round = 0; round < 6; round++) {
+		uint32_t q = round % 2;
+		struct guest_split *vq = &fe->vqs[q];
+		uint64_t old_used = vq->used_gpa;
+		struct fe_vring_addr addr;
+		uint8_t copy[8 * RING_SIZE + 6];
+
+		vq->desc_gpa = guest_alloc(&fe->mem, guest_split_desc_bytes(vq->size), 4096);
+		vq->avail_gpa = guest_alloc(&fe->mem, guest_split_avail_bytes(vq->size), 64);
+		vq->used_gpa = guest_alloc(&fe->mem, guest_split_used_bytes(vq->size), 64);
+		guest_read(&fe->mem, old_used, copy, sizeof(copy));
+		guest_write(&fe->mem, vq->used_gpa, copy, sizeof(copy));
+		guest_split_rebind(vq, &fe->mem);
+		guest_split_raw_avail_idx(vq, vq->avail_idx);
+		addr = addr_of(fe, q);
+		CHECK_EQ(fe_set_vring_addr(fe, &addr), 0);
+		rig_picture();
+		CHECK(q == 0 ? rig_serves_rx() : rig_serves_tx());
+		/* Not to where it was. */
+		used_ring = (struct rig_range){ old_used, sizeof(copy) };
+		guest_read(&fe->mem, old_used, copy, sizeof(copy));
+		CHECK(memcmp(copy, rig.picture + used_ring.gpa, sizeof(copy)) == 0);
+	}
+	CHECK(rig_serves_rx());
+	CHECK(rig_serves_tx());
+	line_down();
+}
+
+/* Nowhere: the queue stops, the other one and the device's process do not. */
+static void f31_vring_addr_to_nowhere_while_running(void)
+{
+	struct frontend *fe = &rig.flow.fe;
+	struct fe_vring_addr addr;
+
+	rig_up(0, 0, &line_region, 1, RING_SIZE);
+	fe->use_ack = true;
+	rec_reset();
+	addr = addr_of(fe, 1);
+	addr.used_uva = GUEST_UVA_BASE + (1ull << 40);
+	CHECK_EQ(fe_set_vring_addr(fe, &addr), 1);
+	CHECK_STR(rec_text(), "q1=0");
+	CHECK_EQ(rig_drop_all(), 0);
+	CHECK(rig_serves_rx());
+	/* And back. */
+	addr = addr_of(fe, 1);
+	CHECK_EQ(fe_set_vring_addr(fe, &addr), 0);
+	CHECK_STR(rec_text(), "q1=0 q1=1");
+	CHECK(rig_serves_tx());
+	line_down();
+}
+
+/* One part of ring 0 ends `beyond` bytes behind the region. It must not become ready. */
+static void ring_outside(unsigned int part, uint64_t beyond, bool is_outside)
+{
+	const uint64_t bytes[] = { guest_split_desc_bytes(RING_SIZE),
+				   guest_split_avail_bytes(RING_SIZE),
+				   guest_split_used_bytes(RING_SIZE) };
+	struct fe_vring_addr addr = addr_of(&line, 0);
+	uint64_t *uva[] = { &addr.desc_uva, &addr.avail_uva, &addr.used_uva };
+	uint64_t align[] = { 16, 2, 4 };
+
+	*uva[part] = (GUEST_UVA_BASE + REGION_BYTES - bytes[part]) / align[part] * align[part] +
+		     beyond;
+	rec_reset();
+	CHECK_EQ(fe_set_vring_num(&line, 0, RING_SIZE), 0);
+	CHECK_EQ(fe_set_vring_addr(&line, &addr), 0);
+	CHECK_EQ(fe_set_vring_kick(&line, 0, line.vqs[0].kickfd), 0);
+	CHECK_EQ(fe_set_vring_call(&line, 0, line.vqs[0].callfd), 0);
+	CHECK_EQ(fe_set_vring_enable(&line, 0, true), 0);
+	CHECK_EQ(fe_sync(&line), 0);
+	CHECK_STR(rec_text(), is_outside ? "" : "q0=1");
+	CHECK_EQ(rte_vhost_avail_entries(rec_vid(), 0), 0);
+	CHECK_EQ(fe_get_vring_base(&line, 0, NULL), 0);
+}
+
+static void f32_ring_partly_outside(void)
+{
+	line_up();
+	CHECK_EQ(fe_set_mem_table(&line, &line.mem), 0);
+	for (unsigned int part = 0; part < 3; part++) {
+		static const uint64_t least[] = { 16, 2, 4 };
+
+		ring_outside(part, 0, false);
+		/* The least one is the event index word: 2 bytes behind the ring. */
+		ring_outside(part, least[part], true);
+		ring_outside(part, 64, true);
+		ring_outside(part, 4096, true);
+		ring_outside(part, REGION_BYTES, true);
+		ring_outside(part, 1ull << 62, true);
+		/* Not aligned: 1 byte back from a place that fits. */
+		ring_outside(part, (uint64_t)-1, true);
+	}
+	CHECK_EQ(fe_start(&line, &line_config), 0);
+	CHECK(rec_wait_tail("+dev"));
+	line_down();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct tap_test tests[] = {
+		{ "F4 memory table repeated, changed, failing midway", f4_repeated_tables },
+		{ "F14 impossible regions", f14_impossible_regions },
+		{ "F15 region larger than its file", f15_region_larger_than_its_file },
+		{ "F16 overlaps and wraps", f16_overlaps_and_wraps },
+		{ "F17 same addresses, another file", f17_same_addresses_another_file },
+		{ "F17 same file, another offset", f17_same_file_another_offset },
+		{ "F20 SET_VRING_ADDR before SET_MEM_TABLE", f20_vring_addr_before_the_table },
+		{ "F31 SET_VRING_ADDR while running", f31_vring_addr_while_running },
+		{ "F31 SET_VRING_ADDR to nowhere while running",
+		  f31_vring_addr_to_nowhere_while_running },
+		{ "F32 ring partly outside", f32_ring_partly_outside },
+	};
+
+	return line_main(argc, argv, tests, RTE_DIM(tests));
+}
