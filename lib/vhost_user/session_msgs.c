@@ -49,6 +49,14 @@ static bool is_busy(const struct device *dev)
 	return busy;
 }
 
+/* What was agreed before stays, but the driver learns that this was not (virtio 1.2, 3.1.1). */
+static int refuse_features(struct device *dev, int err)
+{
+	dev->status &= (uint8_t)~VIRTIO_CONFIG_S_FEATURES_OK;
+	dev->features_refused = true;
+	return err;
+}
+
 int vhu_set_features(struct vhu_call *call)
 {
 	struct device *dev = call->dev;
@@ -60,15 +68,13 @@ int vhu_set_features(struct vhu_call *call)
 	if (extra != 0) {
 		LOG_ERR("%s: SET_FEATURES: bits 0x%" PRIx64 " were not offered", dev->ifname,
 			extra);
-		dev->status &= (uint8_t)~VIRTIO_CONFIG_S_FEATURES_OK;
-		dev->features_refused = true;
-		return -EINVAL;
+		return refuse_features(dev, -EINVAL);
 	}
 	if (check_change(dev, features, busy) < 0) {
 		LOG_ERR("%s: SET_FEATURES: 0x%" PRIx64 " to 0x%" PRIx64
 			" while queues run; send GET_VRING_BASE first",
 			dev->ifname, old, features);
-		return -EBUSY;
+		return refuse_features(dev, -EBUSY);
 	}
 	if (dev->running && features != old && dev->config->ops.features_changed != NULL) {
 		device_unlock(dev);
@@ -155,11 +161,10 @@ int vhu_valid_status(const union vhu_payload *in, uint32_t in_bytes, unsigned in
 
 int vhu_set_status(struct vhu_call *call)
 {
-	const struct device *dev = call->dev;
 	uint8_t status = (uint8_t)call->in->u64;
 
 	/* Refused features show as FEATURES_OK that does not stick. */
-	if (!dev->features_set || dev->features_refused)
+	if (!call->dev->features_set || call->dev->features_refused)
 		status &= (uint8_t)~VIRTIO_CONFIG_S_FEATURES_OK;
 	call->dev->status = status;
 	return 0;

@@ -30,6 +30,24 @@ static void features_ok_needs_features(void **state)
 	assert_int_equal(s.dev->status, VIRTIO_CONFIG_S_DRIVER);
 }
 
+/* Features were agreed once, then others refused: those that stand are not what the driver asked. */
+static void features_ok_needs_the_last_features(void **state)
+{
+	(void)state;
+	session_negotiate(&s);
+	assert_true(session_u64(&s, VHU_SET_FEATURES, UINT64_MAX) < 0);
+	assert_int_equal(session_u64(&s, VHU_SET_STATUS, VIRTIO_CONFIG_S_FEATURES_OK), 0);
+	assert_int_equal(s.dev->status, 0);
+	assert_int_equal(session_u64(&s, VHU_SET_FEATURES, SESSION_FEATURES), 0);
+	assert_int_equal(session_u64(&s, VHU_SET_STATUS, VIRTIO_CONFIG_S_FEATURES_OK), 0);
+	assert_int_equal(s.dev->status, VIRTIO_CONFIG_S_FEATURES_OK);
+	/* The same for a change under running queues. */
+	session_setup(&s, 2);
+	assert_int_equal(session_u64(&s, VHU_SET_STATUS, VIRTIO_CONFIG_S_FEATURES_OK), 0);
+	assert_true(session_u64(&s, VHU_SET_FEATURES, 0) < 0);
+	assert_int_equal(s.dev->status, 0);
+}
+
 static void driver_ok_starts(void **state)
 {
 	(void)state;
@@ -59,6 +77,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(one_byte),
 		TEST(features_ok_needs_features),
+		TEST(features_ok_needs_the_last_features),
 		TEST(driver_ok_starts),
 		TEST(not_negotiated_not_needed),
 	};
