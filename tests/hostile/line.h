@@ -106,9 +106,13 @@ static inline void line_down(void)
 static inline void refused(struct frontend *fe, uint32_t request, const void *payload,
 			   size_t payload_bytes, const int *fds, unsigned int nr_fds)
 {
-	unsigned int open = rig_count_fds();
-	int answer = fe_request_ack(fe, request, payload, payload_bytes, fds, nr_fds);
+	unsigned int open;
+	int answer;
 
+	/* The socket of a connection before this one may be on its way out yet. */
+	CHECK_EQ(fe_sync(fe), 0);
+	open = rig_count_fds();
+	answer = fe_request_ack(fe, request, payload, payload_bytes, fds, nr_fds);
 	if (answer != 1)
 		tap_fail(__FILE__, __LINE__, "request %u is answered with %d, expected 1", request,
 			 answer);
