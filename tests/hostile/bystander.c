@@ -130,7 +130,7 @@ static void control_round(void)
 {
 	uint64_t start = flow_now_us(), took;
 
-	b.fe.timeout_ms = 20000;
+	b.fe.timeout_ms = 2 * BYSTANDER_PATIENCE_US / 1000;
 	if (fe_sync(&b.fe) != 0)
 		die("the control channel is dead");
 	took = flow_now_us() - start;
@@ -223,7 +223,7 @@ struct bystander_report bystander_report(void)
 {
 	struct bystander_report report;
 
-	(void)flow_wait_until(has_news, NULL, 20000);
+	(void)flow_wait_until(has_news, NULL, 2 * BYSTANDER_PATIENCE_US / 1000);
 	pthread_mutex_lock(&b.lock);
 	report = b.report;
 	b.report = (struct bystander_report){ 0 };

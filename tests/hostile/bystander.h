@@ -26,8 +26,11 @@ struct bystander_report {
 /* What happened since the last call; waits until there was some of everything. */
 struct bystander_report bystander_report(void);
 
-/* A pause of data or control up to this long is the machine's, not ours. */
-#define BYSTANDER_PATIENCE_US 1500000
+/*
+ * A pause of data or control up to this long is the machine's, not ours. What
+ * this is about, a loop or a thread that waits for a peer, never ends.
+ */
+#define BYSTANDER_PATIENCE_US 15000000
 /* Says on standard error what is wrong. */
 bool bystander_unharmed(void);
 
