@@ -33,6 +33,12 @@ static void paint(void)
 	rte_pktmbuf_free_bulk(m, PAINTED_MBUFS);
 }
 
+static void repaint(struct rte_mbuf *m)
+{
+	for (; m != NULL; m = m->next)
+		memset(m->buf_addr, PAINT, m->buf_len);
+}
+
 static bool paint_intact(const struct rte_mbuf *m)
 {
 	for (; m != NULL; m = m->next) {
@@ -392,6 +398,17 @@ static struct {
 	struct guest_net_hdr tso;
 } race;
 
+/* A length that was checked is another one when it is used: as often as can be. */
+static void rewrite_length(volatile struct guest_desc *d)
+{
+	d->flags = 0;
+	d->gpa = rig.buffers_gpa;
+	for (unsigned int i = 0; i < 20000; i++) {
+		d->len_bytes = HDR + 600;
+		d->len_bytes = UINT32_MAX;
+	}
+}
+
 /* Any moment now the header, the descriptor or both are others. */
 static void *rewrite_tx(void *arg)
 {
@@ -412,6 +429,8 @@ static void *rewrite_tx(void *arg)
 		d[0].gpa = i % 7 == 0 ? END - 100 : rig.buffers_gpa;
 		d[0].flags = i % 11 == 0 ? GUEST_DESC_WRITE : i % 13 == 0 ? GUEST_DESC_NEXT : 0;
 		d[1].flags = i % 2 == 0 ? GUEST_DESC_INDIRECT : 0;
+		if (i % 20000 == 0)
+			rewrite_length(d);
 	}
 	return NULL;
 }
@@ -436,7 +455,7 @@ static bool is_sound(const struct rte_mbuf *m)
 
 static void r10_modes(void)
 {
-	unsigned int packets = 0, offered = 0, used = 0;
+	unsigned int packets = 0, used = 0, offered = 0;
 	bool sound = true;
 	pthread_t thread;
 
@@ -446,7 +465,7 @@ static void r10_modes(void)
 	rig_desc(rig.tx, 0, rig.buffers_gpa, HDR + 600, 0, 1);
 	rig_desc(rig.tx, 1, rig.buffers_gpa + 4096, 64, 0, 0);
 	thread = attack_thread(rewrite_tx);
-	for (unsigned int i = 0; i < 20000 && sound; i++) {
+	for (unsigned int i = 0; i < 300000 && sound; i++) {
 		struct rte_mbuf *pkts[BURST];
 		unsigned int n;
 
@@ -458,12 +477,11 @@ static void r10_modes(void)
 		n = rig_dequeue(pkts, BURST);
 		for (unsigned int k = 0; k < n; k++) {
 			sound &= is_sound(pkts[k]);
+			repaint(pkts[k]);
 			rte_pktmbuf_free(pkts[k]);
 		}
 		packets += n;
 		used += rig_used(rig.tx, NULL);
-		if (n != 0)
-			paint();
 	}
 	__atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);

@@ -128,7 +128,7 @@ static void r3_address_outside_memory(void)
 
 /* --- lengths ------------------------------------------------------------- */
 
-/* Twelve descriptors of one byte, then the data. The header's request arrives whole. */
+/* Twelve descriptors of one byte, far apart, then the data: the header's request arrives whole. */
 static void r4_header_in_many_descriptors(void)
 {
 	const struct frame_spec spec = { .l4_proto = IPPROTO_TCP, .payload_bytes = 400 };
@@ -144,11 +144,13 @@ static void r4_header_in_many_descriptors(void)
 	frame_build(&frame, &spec, true);
 	hdr.csum_start = (uint16_t)(frame.l2_bytes + frame.l3_bytes);
 	hdr.csum_offset = frame.csum_offset;
-	guest_write(&rig.flow.fe.mem, gpa, &hdr, HDR);
-	guest_write(&rig.flow.fe.mem, gpa + HDR, frame.bytes, frame.len_bytes);
-	for (uint16_t i = 0; i < HDR; i++)
-		rig_desc(rig.tx, i, gpa + i, 1, GUEST_DESC_NEXT, (uint16_t)(i + 1));
-	rig_desc(rig.tx, HDR, gpa + HDR, frame.len_bytes, 0, 0);
+	guest_fill(&rig.flow.fe.mem, gpa, 0xff, 8192);
+	for (uint16_t i = 0; i < HDR; i++) {
+		guest_write(&rig.flow.fe.mem, gpa + 64u * i, (const uint8_t *)&hdr + i, 1);
+		rig_desc(rig.tx, i, gpa + 64u * i, 1, GUEST_DESC_NEXT, (uint16_t)(i + 1));
+	}
+	guest_write(&rig.flow.fe.mem, gpa + 4096, frame.bytes, frame.len_bytes);
+	rig_desc(rig.tx, HDR, gpa + 4096, frame.len_bytes, 0, 0);
 	rig_offer(rig.tx, 0);
 	n = rig_dequeue(pkts, BURST);
 	CHECK_EQ(n, 1);
