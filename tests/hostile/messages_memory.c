@@ -86,6 +86,7 @@ static void f14_impossible_regions(void)
 		uint64_t size, offset;
 	} bad[] = {
 		{ 0, 0 },
+		{ 0, 100 }, /* a page is needed for what comes before it */
 		{ UINT64_MAX, 0 },
 		{ UINT64_MAX - 4095, 0 },      /* rounds up to 0 */
 		{ UINT64_MAX - 100, 0 },
@@ -156,7 +157,9 @@ static void f15_region_larger_than_its_file(void)
 
 static void f16_overlaps_and_wraps(void)
 {
-	static const int64_t near[] = { 0, 1, 4096, REGION_BYTES - 1, -1, 1 - (int64_t)REGION_BYTES };
+	static const int64_t near[] = { 0,  1,
+					4096, REGION_BYTES - 1,
+					-1, 1 - (int64_t)REGION_BYTES };
 
 	line_up();
 	for (unsigned int i = 0; i < RTE_DIM(near); i++) {

@@ -134,7 +134,8 @@ static void f29_eventfds_repeated(void)
 		uint64_t index = 0;
 
 		refused(fe, FE_SET_VRING_KICK + i, &index, sizeof(index), &fe->fd, 1);
-		refused(fe, FE_SET_VRING_KICK + i, &index, sizeof(index), &fe->mem.regions[0].fd, 1);
+		refused(fe, FE_SET_VRING_KICK + i, &index, sizeof(index), &fe->mem.regions[0].fd,
+			1);
 	}
 	(void)guest_split_calls(rig.rx);
 	CHECK(rig_serves_rx());

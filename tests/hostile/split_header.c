@@ -259,7 +259,8 @@ static void r22_wrong_protocol(void)
 			bool match = false;
 
 			for (unsigned int k = 0; k < RTE_DIM(gso_kinds); k++)
-				match |= proto == gso_kinds[k].proto && types[t] == gso_kinds[k].gso_type &&
+				match |= proto == gso_kinds[k].proto &&
+					 types[t] == gso_kinds[k].gso_type &&
 					 gso_kinds[k].ipv6 == (p % 2 != 0);
 			if (match)
 				continue;
@@ -510,7 +511,9 @@ static void *rewrite_rx(void *arg)
 		i++;
 		d[0].len_bytes = lens[i % RTE_DIM(lens)];
 		d[0].gpa = i % 5 == 0 ? END - 100 : rig.buffers_gpa + GUARD * (1 + i % 2);
-		d[0].flags = i % 11 == 0 ? 0 : GUEST_DESC_WRITE | (i % 3 == 0 ? GUEST_DESC_NEXT : 0);
+		d[0].flags = i % 11 == 0 ? 0 :
+			     i % 3 == 0	 ? GUEST_DESC_WRITE | GUEST_DESC_NEXT :
+					   GUEST_DESC_WRITE;
 		d[1].len_bytes = lens[i / 2 % RTE_DIM(lens)];
 	}
 	return NULL;

@@ -38,7 +38,6 @@ static uint32_t next_serial;
 static struct device {
 	/* Its guest and frontend: one thread. */
 	pthread_t thread;
-	unsigned int index;
 	uint64_t rng;
 	const char *path;
 	struct frontend fe;
@@ -433,7 +432,7 @@ static void run(unsigned int seconds)
 	for (unsigned int i = 0; i < DEVICES; i++) {
 		struct device *d = &devices[i];
 
-		*d = (struct device){ .index = i, .vid = -1, .rng = seed + 0x9e3779b97f4a7c15 * (i + 1) };
+		*d = (struct device){ .vid = -1, .rng = seed + 0x9e3779b97f4a7c15 * (i + 1) };
 		d->config = (struct fe_config){ .features = features[i],
 						.ring_size = RING_SIZE,
 						.regions = &region,
@@ -496,8 +495,9 @@ int main(int argc, char **argv)
 		CPU_SET(i, &all);
 	(void)sched_setaffinity(0, sizeof(all), &all);
 	fate = calloc(SERIALS, 1);
-	rc = fate == NULL ? 1 : tap_run(tests, RTE_DIM(tests), argc > 1 ? argv[1] : NULL, rig_before,
-					NULL);
+	if (fate == NULL)
+		return 1;
+	rc = tap_run(tests, RTE_DIM(tests), argc > 1 ? argv[1] : NULL, rig_before, NULL);
 	rig_fini();
 	free(fate);
 	return rc;
