@@ -178,8 +178,8 @@ static void f12_more_fds_than_fit(void)
 	many_open();
 	for (unsigned int i = 0; i < RTE_DIM(messages); i++) {
 		for (unsigned int k = 0; k < RTE_DIM(numbers); k++) {
-			line_dial();
-			CHECK_EQ(fe_sync(&line), 0);
+			/* Not even answered: what the message would mean is unknown. */
+			line_negotiated(&line_config);
 			open = rig_count_fds();
 			CHECK_EQ(send_with(i, FE_FLAG_NEED_REPLY, numbers[k]), 0);
 			CHECK(fe_closed_by_backend(&line, TIMEOUT_MS));
