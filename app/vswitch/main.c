@@ -205,11 +205,12 @@ static int run_switch(const sigset_t *signals)
 		return EXIT_FAILURE;
 	vsw.start_tsc = rte_get_timer_cycles();
 	start_workers();
-	if (live) {
-		events_keep(true);
-		events_capture_log();
-	}
 	if (start_ports() == 0) {
+		/* Not earlier: what goes wrong until here has to stay on the screen. */
+		if (live) {
+			events_keep(true);
+			events_capture_log();
+		}
 		event("ready: %u worker%s", vsw.n_workers, vsw.n_workers == 1 ? "" : "s");
 		run(signals, live);
 		rc = EXIT_SUCCESS;

@@ -13,7 +13,8 @@
 #include "port.h"
 #include "stats.h"
 
-enum { SCALED_BYTES = 16 };
+/* What a line of the live table takes besides the port's name and the features. */
+enum { SCALED_BYTES = 16, LIVE_COLUMNS = 2 + 10 + 2 + 2 + 4 * (2 + 9) + 2 + 8 + 2 };
 
 /* 999, 1.50 k, 15.0 k, 150 k, 1.50 M */
 static const char *scaled(double value, char text[SCALED_BYTES])
@@ -55,10 +56,32 @@ static void print_drop_reasons(FILE *out, const struct switch_view *view)
 	}
 }
 
-static void print_live(FILE *out, const struct switch_view *view)
+static unsigned int widest_features(const struct switch_view *view)
+{
+	size_t width = 0;
+
+	for (unsigned int i = 0; i < view->n_ports; i++)
+		width = RTE_MAX(width, strlen(view->ports[i].features));
+	return (unsigned int)width;
+}
+
+/* What was negotiated, below the table: for a terminal that has no room beside it. */
+static void print_features(FILE *out, const struct switch_view *view, int width)
+{
+	for (unsigned int i = 0; i < view->n_ports; i++) {
+		const struct port_view *p = &view->ports[i];
+
+		if (p->shown && p->features[0] != '\0')
+			fprintf(out, "%-*s  %s\n", width, p->name, p->features);
+	}
+	fputc('\n', out);
+}
+
+static void print_live(FILE *out, const struct switch_view *view, unsigned int columns)
 {
 	unsigned int up = (unsigned int)view->up_seconds;
 	int width = name_width(view);
+	bool beside = columns >= (unsigned int)width + LIVE_COLUMNS + widest_features(view);
 	char text[5][SCALED_BYTES];
 
 	fprintf(out, "%s   up %u:%02u:%02u   %u worker%s   %u address%s   %u of %u buffers free\n\n",
@@ -66,7 +89,8 @@ static void print_live(FILE *out, const struct switch_view *view)
 		vsw.n_workers == 1 ? "" : "s", view->addresses, view->addresses == 1 ? "" : "es",
 		view->mbufs_free, vsw.config.mbufs);
 	fprintf(out, "%-*s  %-10s  %2s  %9s  %9s  %9s  %9s  %8s  %s\n", width, "PORT", "STATE",
-		"QP", "IN pkt/s", "IN bit/s", "OUT pkt/s", "OUT bit/s", "DROPS", "FEATURES");
+		"QP", "IN pkt/s", "IN bit/s", "OUT pkt/s", "OUT bit/s", "DROPS",
+		beside ? "FEATURES" : "");
 	for (unsigned int i = 0; i < view->n_ports; i++) {
 		const struct port_view *p = &view->ports[i];
 
@@ -75,9 +99,11 @@ static void print_live(FILE *out, const struct switch_view *view)
 		fprintf(out, "%-*s  %-10s  %2u  %9s  %9s  %9s  %9s  %8s  %s\n", width, p->name,
 			p->state, p->pairs, scaled(p->in_pps, text[0]), scaled(p->in_bps, text[1]),
 			scaled(p->out_pps, text[2]), scaled(p->out_bps, text[3]),
-			scaled((double)p->drops, text[4]), p->features);
+			scaled((double)p->drops, text[4]), beside ? p->features : "");
 	}
 	fputc('\n', out);
+	if (!beside)
+		print_features(out, view, width);
 	print_drop_reasons(out, view);
 }
 
@@ -111,7 +137,7 @@ void table_draw_live(const struct switch_view *view)
 	out = open_memstream(&text, &size);
 	if (out == NULL)
 		return;
-	print_live(out, view);
+	print_live(out, view, window.ws_col);
 	n_events = events_recent(events);
 	fputc('\n', out);
 	for (unsigned int i = 0; i < n_events; i++)

@@ -3,14 +3,17 @@
 
 Every process started here is ended here, and every wait has a limit.
 """
+import fcntl
 import os
 import pty
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import traceback
@@ -19,11 +22,15 @@ import traceback
 PATIENCE_SECONDS = 30
 
 
-def until(condition, seconds=PATIENCE_SECONDS):
+class Skip(Exception):
+    """What a test needs is not there; the text says what."""
+
+
+def until(condition, seconds=PATIENCE_SECONDS, what="what was waited for"):
     """Wait until the condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it never happened"
+        assert time.monotonic() < deadline, "never happened: " + what
         time.sleep(0.1)
 
 
@@ -65,7 +72,10 @@ class Lines:
 
 
 class Switch:
-    """A running switch. Its sockets are in `folder`."""
+    """A running switch. Its sockets are in `folder`.
+
+    terminal: False, or the (rows, columns) of the terminal its output goes to.
+    """
 
     def __init__(self, binary, folder, *args, terminal=False):
         self.folder = folder
@@ -73,6 +83,7 @@ class Switch:
         command = [binary, *args]
         if terminal:
             master, slave = pty.openpty()
+            fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", *terminal, 0, 0))
             self.process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL,
                                             stdout=slave, stderr=sys.stderr)
             os.close(slave)
@@ -82,6 +93,19 @@ class Switch:
                                             stdout=subprocess.PIPE, stderr=sys.stderr)
             self.out = Lines(self.process.stdout, "switch")
         self.wait("ready")
+
+    def screen(self, predicate, what):
+        """Wait until a whole picture of the live table, as a list of lines, is as wanted."""
+        def picture():
+            starts = [index for index, line in enumerate(self.out.lines) if "\033[H" in line]
+            for first, last in zip(starts, starts[1:]):
+                lines = [re.sub(r"\033\[[0-9]*[A-Z]", "", line).rstrip()
+                         for line in self.out.lines[first:last]]
+                if predicate(lines):
+                    return lines
+            return None
+        until(picture, what=what)
+        return picture()
 
     def wait(self, text, seconds=PATIENCE_SECONDS):
         """The next line that contains `text`, after the one found last."""
@@ -222,6 +246,8 @@ def run_tests(tests, lab_arguments):
             with Lab(*lab_arguments) as lab:
                 test(lab)
             print("ok %d - %s" % (number, name), flush=True)
+        except Skip as reason:
+            print("ok %d - %s # SKIP %s" % (number, name, reason), flush=True)
         except Exception:  # pylint: disable=broad-except
             failed += 1
             traceback.print_exc()

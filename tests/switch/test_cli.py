@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import stat
+import subprocess
 import sys
 
 import lab as laboratory
@@ -152,15 +153,40 @@ def test_plain_output_has_lines_for_programs(lab):
 
 
 def test_a_terminal_gets_a_live_table(lab):
-    switch = lab.switch("-p", "a.sock", terminal=True)
-    switch.wait("PORT")
-    header = next(line for line in switch.out.lines if "PORT" in line)
-    assert re.search(r"PORT +STATE +QP +IN pkt/s +IN bit/s +OUT pkt/s +OUT bit/s +DROPS", header)
-    switch.wait("listening")
+    switch = lab.switch("-p", "a.sock", terminal=(24, 80))
+    header = r"PORT +STATE +QP +IN pkt/s +IN bit/s +OUT pkt/s +OUT bit/s +DROPS"
+    lines = switch.screen(lambda picture: any("a " == line[:2] for line in picture), "port a")
+    assert any(re.match(header, line) for line in lines), lines
+    assert any(re.match(r"a +listening +0 +0 +0 +0 +0 +0$", line) for line in lines), lines
+    assert any(line.startswith("vhost-ng-switch   up 0:00:") for line in lines), lines
     at = len(switch.out.lines)
-    switch.out.wait(lambda l: "PORT" in l, "a redraw", at, seconds=5)
+    switch.out.wait(lambda l: "PORT" in l, "a redraw", at)
     assert switch.stop() == 0
     assert "stopping: Terminated" in switch.out.lines
+
+
+def test_a_terminal_too_can_have_plain_lines(lab):
+    switch = lab.switch("-p", "a.sock", "--plain", "-i", "1", terminal=(24, 80))
+    switch.wait("stats: port=a state=listening")
+    assert switch.stop(signal.SIGINT) == 0
+    assert "stopping: Interrupt" in switch.out.lines
+    assert not any("\033" in line for line in switch.out.lines), "escape codes despite --plain"
+
+
+def test_what_the_library_refuses_is_explained_on_a_terminal_too(lab):
+    """Guest IOMMUs are for later; until then the library says so, not only that it failed."""
+    for command in ([lab.switch_binary], ["script", "-qec", lab.switch_binary]):
+        arguments = ["-p", "a.sock,iommu"]
+        if len(command) > 1:
+            command[-1] += " " + " ".join(arguments)
+            arguments = ["/dev/null"]
+        done = subprocess.run([*command, *arguments], cwd=lab.folder, text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=laboratory.PATIENCE_SECONDS)
+        assert done.returncode == 1, (command, done)
+        assert "IOMMU" in done.stdout and "not supported" in done.stdout, done.stdout
+        assert "a.sock: cannot register this socket" in done.stdout, done.stdout
+        assert os.listdir(lab.folder) == [], os.listdir(lab.folder)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,13 @@
 Usage: test_switching.py SWITCH GUEST
 """
 import os
+import re
 import signal
+import socket
 import sys
 
 import lab as laboratory
-from frames import (BROADCAST, Segment, ether, read_pcap, tcp_frame, udp_frame, write_pcap)
+from frames import (BROADCAST, LOCAL, Segment, ether, read_pcap, tcp_frame, udp_frame, write_pcap)
 
 SILENT = "02:00:00:00:00:99"  # an address nobody has
 
@@ -43,6 +45,11 @@ def mark(sender, receivers, text):
 def switch_line(switch):
     """The line of the statistics that is about the switch as a whole."""
     switch.stats()
+    return [line for line in switch.out.lines if line.startswith("stats: switch ")][-1]
+
+
+def switch_end(switch):
+    """The same, as it was when the switch ended."""
     return [line for line in switch.out.lines if line.startswith("stats: switch ")][-1]
 
 
@@ -242,8 +249,7 @@ def test_guests_come_and_go_under_traffic(lab):
     stats = switch.stats()
     assert stats["c"]["out_packets"] + stats["c"]["drops"] >= 301, stats
     assert switch.stop() == 0
-    free = [line for line in switch.out.lines if line.startswith("stats: switch")][-1]
-    assert free.endswith("mbufs_free=16384"), "buffers leaked: " + free
+    assert switch_end(switch).endswith("mbufs_free=16384"), "buffers leaked: " + switch_end(switch)
 
 
 def test_client_mode_reconnects(lab):
@@ -466,6 +472,75 @@ def test_frames_between_two_uplinks(lab):
     assert switch.stop(signal.SIGINT) == 0
     assert read_pcap(lab.path("out.pcap")) == frames[lost:]
     assert read_pcap(lab.path("back.pcap")) == []
+
+
+def test_uplink_to_the_kernel(lab):
+    """A TAP device: the host's own network stack is on the other side."""
+    if os.geteuid() != 0:
+        raise laboratory.Skip("needs root")
+    if not os.path.exists("/dev/net/tun"):
+        raise laboratory.Skip("no /dev/net/tun")
+    name = "vng%d" % os.getpid()
+    switch = lab.switch("-p", "a.sock", "-i", "0", "-u", "net_tap0,iface=" + name)
+    guest = lab.guest("a.sock", 1).ready()
+    switch.wait("port a: up, ")
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(LOCAL)) as host:
+        host.bind((name, LOCAL))
+        host.settimeout(laboratory.PATIENCE_SECONDS)
+        for number in range(10):
+            out = ether(SILENT, guest.mac, b"to the host %d" % number)
+            guest.send(out)
+            assert host.recv(2000) == out
+            back = ether(guest.mac, SILENT, b"to the guest %d" % number)
+            host.send(back)
+            while True:  # the kernel has things of its own to say
+                got = guest.recv_frame()
+                if got[12:14] == back[12:14]:
+                    break
+            assert got == back, got.hex()
+    assert switch.stop() == 0
+    assert name not in (interface for _, interface in socket.if_nameindex())
+
+
+def test_the_live_table_shows_traffic_features_and_drops(lab):
+    """With room beside the numbers the features are there, otherwise below."""
+    for columns, features_at in ((200, r"a +up +1 .* v1 mrg "), (80, r"a  +v1 mrg ")):
+        switch = lab.switch("-p", "a.sock", "-p", "b.sock", terminal=(24, columns))
+        a, b = [lab.guest(name, number).ready() for number, name in
+                enumerate(("a.sock", "b.sock"), 1)]
+        switch.screen(lambda picture: len([line for line in picture if re.match(r"[ab] +up ", line)])
+                      == 2, "both ports up")
+        mark(a, (b,), b"learn me")
+        for _ in range(300):
+            a.send(ether(b.mac, a.mac, bytes(1000)))
+            a.send(ether(a.mac, a.mac, b"to myself"))
+        mark(a, (), b"end")
+
+        def busy(picture):
+            rates = [re.match(r"a +up +1 +(\S+( k)?) +(\S+( k| M)?) ", line) for line in picture]
+            return any(found and found.group(1) != "0" and found.group(3) != "0"
+                       for found in rates)
+        lines = switch.screen(busy, "traffic from a")
+        assert all(len(line) <= columns for line in lines), lines
+        assert any(re.match(features_at, line) for line in lines), lines
+        lines = switch.screen(lambda picture: "drops at a: same-port 300" in picture, "the drops")
+        assert any(line.startswith("port a: up, 1 queue pair") for line in lines), lines
+        for guest in (a, b):
+            guest.close()
+        assert switch.stop() == 0
+
+
+def test_signals_stop_it_under_traffic(lab):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        switch, (a, b, c) = three_guests(lab)
+        for i in range(2000):
+            a.send(ether(BROADCAST if i % 2 else b.mac, a.mac, bytes(500)))
+        laboratory.until(lambda: switch.stats()["a"]["in_packets"] > 100)
+        assert switch.stop(number) == 0
+        assert not [name for name in os.listdir(lab.folder) if name.endswith(".sock")]
+        assert switch_end(switch).endswith("mbufs_free=16384"), switch_end(switch)
+        for guest in (a, b, c):
+            guest.close()
 
 
 if __name__ == "__main__":
