@@ -212,7 +212,8 @@ class VM:
 
     def ping(self, address, count=3, size_bytes=56, timeout_s=30):
         """Pings from the guest; returns how many answers came."""
-        status, output = self.run(f"ping -q -A -c {count} -s {size_bytes} -w {timeout_s - 5} "
+        # exec, so that the time limit ends ping itself and not only the shell around it.
+        status, output = self.run(f"exec ping -q -A -c {count} -s {size_bytes} -w {timeout_s - 5} "
                                   f"{address}", timeout_s)
         if status == 137:  # busybox's ping waits for its last answer longer than it was told to
             return 0
