@@ -28,10 +28,11 @@ bool args_number(const char *text, unsigned long least, unsigned long most, unsi
 
 /*
  * EAL's command line: our defaults for whatever the user did not decide, then
- * his own. The array and its strings live as long as the process.
+ * his own. Called once; EAL may refer to it until args_eal_free().
  * @return argc, or -1 when out of memory
  */
 int args_eal(const struct config *config, char ***argv);
+void args_eal_free(void);
 
 /* Whether nobody asked for messages: EAL then starts with errors only. */
 bool args_eal_quiet(const struct config *config);

@@ -245,5 +245,6 @@ int main(int argc, char **argv)
 		free_shared();
 		rte_eal_cleanup();
 	}
+	args_eal_free();
 	return rc;
 }
