@@ -15,6 +15,7 @@
 #include <linux/sockios.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,14 +152,26 @@ static void tally_frame(struct tally *tally, const unsigned char *buf, size_t le
 		tally->csum_valid++;
 }
 
-/* Counts the frames that come in on iface for some seconds. */
+static volatile sig_atomic_t told_to_stop;
+
+static void on_sigterm(int signo)
+{
+	(void)signo;
+	told_to_stop = 1;
+}
+
+/*
+ * Counts the frames that come in on iface, until SIGTERM and then until none is
+ * left to read, or until time is up. The buffer has room for all of a transfer:
+ * a busy machine may run this much later than what it looks at.
+ */
 static int cmd_sniff(const char *iface, const char *seconds)
 {
 	static unsigned char buf[70000];
 	struct sockaddr_ll addr = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
 	struct timeval step = { .tv_usec = 200000 };
 	struct tally tally = { 0 };
-	int one = 1, rcvbuf_bytes = 8 << 20;
+	int one = 1, rcvbuf_bytes = 32 << 20;
 	time_t end = time(NULL) + atoi(seconds);
 	int sock = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
 
@@ -170,12 +183,15 @@ static int cmd_sniff(const char *iface, const char *seconds)
 	    setsockopt(sock, SOL_SOCKET, SO_RCVBUFFORCE, &rcvbuf_bytes, sizeof(int)) < 0 ||
 	    bind(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return fail("packet socket");
+	signal(SIGTERM, on_sigterm);
 	while (time(NULL) < end) {
 		struct sockaddr_ll from;
 		socklen_t from_len = sizeof(from);
 		ssize_t got = recvfrom(sock, buf, sizeof(buf), MSG_TRUNC,
 				       (struct sockaddr *)&from, &from_len);
 
+		if (got < 0 && told_to_stop)
+			break;
 		if (got <= (ssize_t)sizeof(struct virtio_net_hdr) ||
 		    from.sll_pkttype == PACKET_OUTGOING)
 			continue;

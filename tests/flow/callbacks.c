@@ -273,7 +273,7 @@ new_connection_refused(void)
 	rec_new_connection_result = -1;
 	fe_init(&other);
 	CHECK_EQ(fe_connect(&other, path), 0);
-	CHECK(fe_closed_by_backend(&other, 2000));
+	CHECK(fe_closed_by_backend(&other, 20000));
 	fe_close(&other);
 	rec_new_connection_result = 0;
 	STEP(0, "+conn");

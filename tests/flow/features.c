@@ -206,7 +206,7 @@ unoffered_bit_without_reply_closes(void)
 	start_and_connect();
 	CHECK_EQ(fe_sync(&fe), 0);
 	CHECK_EQ(fe_set_features(&fe, 1ULL << 63), 0);
-	CHECK(fe_closed_by_backend(&fe, 2000));
+	CHECK(fe_closed_by_backend(&fe, 20000));
 	CHECK(rec_wait("+conn -conn"));
 }
 

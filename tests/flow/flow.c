@@ -265,7 +265,7 @@ text_ends(void *expected)
 static bool
 wait_text(bool (*done)(void *), const char *expected)
 {
-	bool seen = flow_wait_until(done, (void *)(uintptr_t)expected, 5000);
+	bool seen = flow_wait_until(done, (void *)(uintptr_t)expected, 20000);
 
 	const char *text = rec_text();
 	size_t n = strlen(text);
@@ -354,7 +354,7 @@ flow_up(struct flow *flow, uint64_t driver_flags, const struct fe_config *config
 		fprintf(stderr, "flow_up: %s\n", strerror(rc < 0 ? -rc : 0));
 		die("frontend does not come up");
 	}
-	if (!flow_wait_until(has_new_device, NULL, 5000))
+	if (!flow_wait_until(has_new_device, NULL, 20000))
 		die("no new_device");
 	flow->vid = rec_vid();
 }

@@ -239,7 +239,7 @@ unregister_with_live_connection(void)
 	rec_reset();
 	CHECK_EQ(rte_vhost_driver_unregister(path), 0);
 	CHECK_STR(rec_text(), is_stock ? "-dev" : "-dev -conn");
-	CHECK(fe_closed_by_backend(&fe, 10000));
+	CHECK(fe_closed_by_backend(&fe, 20000));
 	CHECK(!exists(path));
 	fe_close(&fe);
 }
@@ -360,7 +360,7 @@ client_unregister_closes_connection(void)
 	rec_reset();
 	CHECK_EQ(rte_vhost_driver_unregister(path), 0);
 	CHECK_STR(rec_text(), is_stock ? "-dev" : "-dev -conn");
-	CHECK(fe_closed_by_backend(&fe, 10000));
+	CHECK(fe_closed_by_backend(&fe, 20000));
 	fe_close(&fe);
 	close(listener);
 	unlink(path);

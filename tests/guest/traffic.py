@@ -57,8 +57,9 @@ def sniffed(output):
 
 def transfer_and_sniff(sender, receiver):
     """A transfer while the receiver looks at each frame as its card delivers it."""
-    receiver.start_command("nettool gro eth0 off && nettool sniff eth0 5", "sniff")
+    receiver.start_command("nettool gro eth0 off && exec nettool sniff eth0 300", "sniff")
     check_transfer(sender, receiver, 8)
+    receiver.exec("killall nettool")
     status, output = receiver.finish_command("sniff")
     check(status == 0, f"sniffing failed: {output}")
     seen = sniffed(output)

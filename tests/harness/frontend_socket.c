@@ -28,7 +28,7 @@ fe_init(struct frontend *fe)
 	memset(fe, 0, sizeof(*fe));
 	fe->fd = -1;
 	fe->backend_fd = -1;
-	fe->timeout_ms = 5000;
+	fe->timeout_ms = 20000;
 }
 
 static int

@@ -12,7 +12,7 @@
 #include "frontend.h"
 #include "server/connection.h"
 
-#define TIMEOUT_MS 5000
+#define TIMEOUT_MS 20000
 
 static struct form forms[VHU_REQUEST_COUNT];
 static struct form_fds fds;
