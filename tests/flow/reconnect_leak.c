@@ -156,7 +156,11 @@ server_cycles(void)
 static void
 cut_off_cycles(void)
 {
-	const struct fe_config config = {.features = FE_F_VERSION_1, .ring_size = 64};
+	const struct fe_config config = {
+		.features = FE_F_VERSION_1,
+		.protocol_features = 1u << FE_PROTOCOL_F_BACKEND_REQ,
+		.ring_size = 64,
+	};
 	unsigned cycles = cycles_wanted() / 20;
 	struct footprint before, after;
 	struct frontend fe;
