@@ -19,7 +19,7 @@ static bool enter(struct vq *vq) TRY_ACQUIRE(true, vq->gate)
 
 static bool is_net(const struct vq *vq)
 {
-	return vq->dev->config->backend == &net_backend;
+	return vq->net.bursts != NULL;
 }
 
 uint16_t rte_vhost_enqueue_burst(int vid, uint16_t queue_id, struct rte_mbuf **pkts,
@@ -32,7 +32,7 @@ uint16_t rte_vhost_enqueue_burst(int vid, uint16_t queue_id, struct rte_mbuf **p
 	if (unlikely(vq == NULL || (queue_id & 1) != 0 || count == 0 || !gate_enter(&vq->gate)))
 		return 0;
 	if (likely(vq->ring.fault == RING_FAULT_NONE && is_net(vq)))
-		n = net_enqueue(vq, pkts, count);
+		n = vq->net.bursts->enqueue(vq, pkts, count);
 	gate_exit(&vq->gate);
 	return n;
 }
@@ -47,19 +47,9 @@ uint16_t rte_vhost_dequeue_burst(int vid, uint16_t queue_id, struct rte_mempool 
 	if (unlikely(vq == NULL || (queue_id & 1) == 0 || count == 0 || !gate_try_enter(&vq->gate)))
 		return 0;
 	if (likely(vq->ring.fault == RING_FAULT_NONE && is_net(vq)))
-		n = net_dequeue(vq, mbuf_pool, pkts, count);
+		n = vq->net.bursts->dequeue(vq, mbuf_pool, pkts, count);
 	gate_exit(&vq->gate);
 	return n;
-}
-
-/* Chains that the guest offers beyond `position`. */
-static uint16_t waiting(const struct vq *vq, uint16_t position) REQUIRES(vq->gate)
-{
-	const struct ring *vr = &vq->ring;
-	uint16_t idx = shm_load16(GUEST_FIELD(vr->avail, struct vring_avail, idx));
-	uint16_t n = (uint16_t)(idx - position);
-
-	return n <= vr->size ? n : 0;
 }
 
 uint16_t rte_vhost_avail_entries(int vid, uint16_t queue_id)
@@ -69,7 +59,7 @@ uint16_t rte_vhost_avail_entries(int vid, uint16_t queue_id)
 
 	if (!enter(vq))
 		return 0;
-	n = waiting(vq, vq->ring.published);
+	n = (uint16_t)ring_waiting(vq->ring.kind, &vq->ring, vq->ring.published);
 	gate_exit(&vq->gate);
 	return n;
 }
@@ -81,7 +71,7 @@ uint32_t rte_vhost_rx_queue_count(int vid, uint16_t qid)
 
 	if (!enter(vq))
 		return 0;
-	n = waiting(vq, vq->ring.last_avail);
+	n = ring_waiting(vq->ring.kind, &vq->ring, vq->ring.last_avail);
 	gate_exit(&vq->gate);
 	return n;
 }
@@ -105,10 +95,16 @@ static void call_guest(struct vq *vq) REQUIRES(vq->gate)
 {
 	struct ring *vr = &vq->ring;
 
-	/* The application fills the used ring itself: look how far it came. */
-	if (!is_net(vq))
-		vr->published = shm_load16(GUEST_FIELD(vr->used, struct vring_used, idx));
-	vq_notify(RING_SPLIT, vq);
+	/* The application fills the ring itself: look how far it came. */
+	if (!is_net(vq) && vr->kind == RING_SPLIT) {
+		uint16_t used = shm_load16(GUEST_FIELD(vr->used, struct vring_used, idx));
+
+		vr->unsignalled += (uint16_t)(used - vr->published);
+		vr->published = used;
+	} else if (!is_net(vq)) {
+		vr->signalled_valid = false; /* a packed ring does not tell */
+	}
+	vq_notify(vr->kind, vq);
 }
 
 int rte_vhost_vring_call(int vid, uint16_t vring_idx)
@@ -138,23 +134,41 @@ int rte_vhost_vring_call_nonblock(int vid, uint16_t vring_idx)
 	return sound ? 0 : -1;
 }
 
-int rte_vhost_get_monitor_addr(int vid, uint16_t queue_id,
-			       struct rte_vhost_power_monitor_cond *pmc)
+/* Where to look, and what is there as long as there is nothing to do. */
+static struct rte_vhost_power_monitor_cond monitor_cond(const struct ring *vr)
 {
-	struct vq *vq = pmc != NULL ? device_vq(vid, queue_id) : NULL;
-	uint16_t mask;
+	uint16_t mask = (uint16_t)(vr->size - 1);
 
-	if (!enter(vq))
-		return -1;
-	mask = (uint16_t)(vq->ring.size - 1);
-	/* Sleep while the available index stands where we left it. */
-	*pmc = (struct rte_vhost_power_monitor_cond){
-		.addr = GUEST_FORCE(void *, GUEST_FIELD(vq->ring.avail, struct vring_avail, idx)),
-		.val = vq->ring.last_avail & mask,
+	if (vr->kind == RING_PACKED)
+		/* Wakes when the flags are those of an available descriptor. */
+		return (struct rte_vhost_power_monitor_cond){
+			.addr = GUEST_FORCE(
+				void *, GUEST_FIELD(GUEST_AT(vr->packed, struct vring_packed_desc,
+							     vr->last_avail & ~PACKED_WRAP),
+						    struct vring_packed_desc, flags)),
+			.val = (vr->last_avail & PACKED_WRAP) != 0 ? PACKED_AVAIL : PACKED_USED,
+			.mask = PACKED_AVAIL | PACKED_USED,
+			.size = sizeof(uint16_t),
+			.match = 1,
+		};
+	/* Sleeps while the available index stands where we left it. */
+	return (struct rte_vhost_power_monitor_cond){
+		.addr = GUEST_FORCE(void *, GUEST_FIELD(vr->avail, struct vring_avail, idx)),
+		.val = vr->last_avail & mask,
 		.mask = mask,
 		.size = sizeof(uint16_t),
 		.match = 0,
 	};
+}
+
+int rte_vhost_get_monitor_addr(int vid, uint16_t queue_id,
+			       struct rte_vhost_power_monitor_cond *pmc)
+{
+	struct vq *vq = pmc != NULL ? device_vq(vid, queue_id) : NULL;
+
+	if (!enter(vq))
+		return -1;
+	*pmc = monitor_cond(&vq->ring);
 	gate_exit(&vq->gate);
 	return 0;
 }

@@ -58,16 +58,22 @@ SHM_DEFINE(16)
 SHM_DEFINE(32)
 SHM_DEFINE(64)
 
-static ALWAYS_INLINE uint16_t shm_load16_acquire(const uint16_t __guest *p)
-{
-	SHM_HOOK(p, sizeof(uint16_t));
-	return __atomic_load_n(GUEST_FORCE(const uint16_t *, p), __ATOMIC_ACQUIRE);
-}
+#define SHM_DEFINE_ORDERED(bits)                                                                 \
+	static ALWAYS_INLINE uint##bits##_t shm_load##bits##_acquire(                            \
+		const uint##bits##_t __guest *p)                                                 \
+	{                                                                                        \
+		SHM_HOOK(p, sizeof(uint##bits##_t));                                             \
+		return __atomic_load_n(GUEST_FORCE(const uint##bits##_t *, p),                   \
+				       __ATOMIC_ACQUIRE);                                        \
+	}                                                                                        \
+	static ALWAYS_INLINE void shm_store##bits##_release(uint##bits##_t __guest *p,           \
+							    uint##bits##_t v)                    \
+	{                                                                                        \
+		__atomic_store_n(GUEST_FORCE(uint##bits##_t *, p), v, __ATOMIC_RELEASE);         \
+	}
 
-static ALWAYS_INLINE void shm_store16_release(uint16_t __guest *p, uint16_t v)
-{
-	__atomic_store_n(GUEST_FORCE(uint16_t *, p), v, __ATOMIC_RELEASE);
-}
+SHM_DEFINE_ORDERED(16)
+SHM_DEFINE_ORDERED(64)
 
 /* Orders our earlier stores before our later loads, as the peer sees them. */
 static ALWAYS_INLINE void shm_fence(void)

@@ -10,14 +10,24 @@
 
 #define SMALL_BYTES 256
 
+/* Bytes that move as one: a register, or as many as it takes. */
+#define PIECE(unit) \
+	typedef uint8_t piece##unit __attribute__((vector_size(unit), aligned(1), may_alias))
+PIECE(2);
+PIECE(4);
+PIECE(8);
+PIECE(16);
+PIECE(32);
+PIECE(64);
+PIECE(128);
+
 /* `len` is at least `unit` and at most twice that: two moves cover it. */
-#define COPY_OVERLAPPING(unit)                              \
-	do {                                                \
-		uint8_t head[unit], tail[unit];             \
-		memcpy(head, src, unit);                    \
-		memcpy(tail, src + len - unit, unit);       \
-		memcpy(dst, head, unit);                    \
-		memcpy(dst + len - unit, tail, unit);       \
+#define COPY_OVERLAPPING(unit)                                                           \
+	do {                                                                             \
+		piece##unit head = *(const piece##unit *)src;                            \
+		piece##unit tail = *(const piece##unit *)(src + len - unit);             \
+		*(piece##unit *)dst = head;                                              \
+		*(piece##unit *)(dst + len - unit) = tail;                               \
 	} while (0)
 
 static ALWAYS_INLINE void copy_tiny(uint8_t *dst, const uint8_t *src, uint32_t len)
@@ -32,18 +42,21 @@ static ALWAYS_INLINE void copy_tiny(uint8_t *dst, const uint8_t *src, uint32_t l
 		*dst = *src;
 }
 
+/* The smallest packets come first, they are the most. */
 static ALWAYS_INLINE void copy_small(uint8_t *dst, const uint8_t *src, uint32_t len)
 {
-	if (len >= 128)
-		COPY_OVERLAPPING(128);
-	else if (len >= 64)
-		COPY_OVERLAPPING(64);
-	else if (len >= 32)
+	if (unlikely(len < 32)) {
+		if (len >= 16)
+			COPY_OVERLAPPING(16);
+		else
+			copy_tiny(dst, src, len);
+	} else if (len <= 64) {
 		COPY_OVERLAPPING(32);
-	else if (len >= 16)
-		COPY_OVERLAPPING(16);
-	else
-		copy_tiny(dst, src, len);
+	} else if (len <= 128) {
+		COPY_OVERLAPPING(64);
+	} else {
+		COPY_OVERLAPPING(128);
+	}
 }
 
 void plan_execute(struct plan *plan)

@@ -8,6 +8,7 @@
 #ifndef VHOST_NG_PLAN_H
 #define VHOST_NG_PLAN_H
 
+#include "base/isa.h"
 #include "base/shm.h"
 
 struct copy_seg {
@@ -23,6 +24,7 @@ struct plan {
 };
 
 /* Does all copies of the plan, in order, and empties it. */
+#define plan_execute ISA_NAME(plan_execute)
 void plan_execute(struct plan *plan);
 
 static ALWAYS_INLINE void plan_add(struct plan *plan, void *dst, const void *src, uint32_t len)
@@ -30,6 +32,19 @@ static ALWAYS_INLINE void plan_add(struct plan *plan, void *dst, const void *src
 	if (unlikely(plan->nr_segs == PLAN_SEGS))
 		plan_execute(plan);
 	plan->segs[plan->nr_segs++] = (struct copy_seg){ dst, src, len };
+}
+
+/* The same for a plan of at most PLAN_SEGS that the caller numbers (and sets nr_segs) itself. */
+static ALWAYS_INLINE void plan_set_write(struct plan *plan, unsigned int i, uint8_t __guest *dst,
+					 const void *src, uint32_t len)
+{
+	plan->segs[i] = (struct copy_seg){ GUEST_FORCE(void *, dst), src, len };
+}
+
+static ALWAYS_INLINE void plan_set_read(struct plan *plan, unsigned int i, void *dst,
+					const uint8_t __guest *src, uint32_t len)
+{
+	plan->segs[i] = (struct copy_seg){ dst, GUEST_FORCE(const void *, src), len };
 }
 
 /* Into guest memory, out of guest memory. */

@@ -35,6 +35,7 @@
 
 struct device;
 struct vq;
+struct net_bursts;
 
 /* What stands above a device: calls upwards go through here only. */
 struct device_backend {
@@ -58,6 +59,7 @@ struct driver_config {
 
 /* What the net backend derives when a ring is set up, so that bursts test bits. */
 struct vq_net {
+	const struct net_bursts *bursts; /* NULL: not a queue of the net backend */
 	uint64_t features;  /* negotiated */
 	uint8_t hdr_bytes;  /* of the virtio-net header before each packet */
 	bool mergeable;     /* a packet may span several chains (host to guest) */
@@ -178,7 +180,8 @@ void vq_signal(struct vq *vq);
 /* Same, but only if the guest wants to be notified of what was published. */
 static ALWAYS_INLINE void vq_notify(enum ring_kind k, struct vq *vq)
 {
-	if (ring_notify_needed(k, &vq->ring))
+	/* A guest that polls gave us nothing to call it with. */
+	if (vq->callfd >= 0 && ring_notify_needed(k, &vq->ring))
 		vq_signal(vq);
 }
 /* The ring is broken (ring.fault says how): tell the log and the frontend. */

@@ -3,6 +3,7 @@
  * Queue heads: made on demand, kept for ever, emptied when a device goes.
  */
 #include <errno.h>
+#include <linux/virtio_config.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -101,30 +102,48 @@ void vq_stop(struct vq *vq)
 static void vq_resync(struct vq *vq)
 {
 	struct ring *vr = &vq->ring;
-	uint16_t used = shm_load16(GUEST_FIELD(vr->used, struct vring_used, idx));
+	uint16_t used;
 
+	vq->resync = false;
+	/* A packed ring keeps no such record: the frontend's word has to do. */
+	if (vr->kind == RING_PACKED)
+		return;
+	used = shm_load16(GUEST_FIELD(vr->used, struct vring_used, idx));
 	if (used != vr->last_avail)
 		LOG_WARN("%s: queue %u: starts at %u but the ring says %u was used; resuming "
 			 "from there (packets may be repeated)",
 			 vq->dev->ifname, vq->index, vr->last_avail, used);
 	vring_set_base(vr, used, used);
-	vq->resync = false;
+}
+
+static const char *attach_error(int ret)
+{
+	switch (ret) {
+	case -EINVAL:
+		return "is not aligned";
+	case -ERANGE:
+		return "has a size or a base that its format does not allow";
+	default:
+		return "is not whole inside one memory region";
+	}
 }
 
 int vq_attach(struct device *dev, struct vq *vq)
 {
-	int ret = vring_attach(&vq->ring, dev->mem, &vq->addrs);
+	int ret;
 
+	vq->ring.kind = device_has(dev, VIRTIO_F_RING_PACKED) ? RING_PACKED : RING_SPLIT;
+	vq->ring.event_idx = device_has(dev, VIRTIO_RING_F_EVENT_IDX);
+	vq->ring.in_order = device_has(dev, VIRTIO_F_IN_ORDER);
+	ret = vring_attach(&vq->ring, dev->mem, &vq->addrs);
 	if (ret < 0) {
 		if (!vq->attach_failed)
 			LOG_ERR("%s: queue %u: its ring %s", dev->ifname, vq->index,
-				ret == -EINVAL ? "is not aligned" :
-						 "is not whole inside one memory region");
+				attach_error(ret));
 		vq->attach_failed = true;
 		return ret;
 	}
 	vq->attach_failed = false;
-	vq->ring.event_idx = device_has(dev, VIRTIO_RING_F_EVENT_IDX);
 	if (vq->resync)
 		vq_resync(vq);
 	if (dev->config->backend != NULL)
@@ -138,7 +157,7 @@ void vq_apply_kicks_wanted(struct vq *vq)
 	int8_t wanted = __atomic_load_n(&vq->kicks_wanted, __ATOMIC_RELAXED);
 
 	if (wanted >= 0 && vring_attached(&vq->ring))
-		ring_kick_enable(RING_SPLIT, &vq->ring, wanted != 0);
+		ring_kick_enable(vq->ring.kind, &vq->ring, wanted != 0);
 }
 
 void vq_signal(struct vq *vq)

@@ -54,11 +54,16 @@ struct gmem *gmem_build(struct region **regions, unsigned int count)
 	qsort(regions, count, sizeof(regions[0]), by_gpa);
 	m->refs = 1;
 	m->nr_regions = count;
+	for (unsigned int i = 0; i < GMEM_REGIONS_MAX; i++)
+		m->starts[i] = UINT64_MAX;
+	for (unsigned int step = 1; step < count; step *= 2)
+		m->top_step = step;
 	for (unsigned int i = 0; i < count; i++) {
 		m->regions[i] = regions[i];
 		m->maps[i] = (struct gmem_map){ .gpa = regions[i]->gpa.v,
 						.size_bytes = regions[i]->size_bytes,
 						.host = regions[i]->host };
+		m->starts[i] = regions[i]->gpa.v;
 	}
 	return m;
 }
@@ -78,42 +83,24 @@ void gmem_put(struct gmem *m)
 	free(m);
 }
 
-/* The map that holds `addr`; the regions are sorted and do not overlap. */
-static const struct gmem_map *find_map(const struct gmem *m, uint64_t addr)
-{
-	unsigned int lo = 0, hi = m->nr_regions;
-
-	while (lo < hi) {
-		unsigned int mid = lo + (hi - lo) / 2;
-		const struct gmem_map *map = &m->maps[mid];
-
-		if (addr < map->gpa)
-			hi = mid;
-		else if (addr - map->gpa >= map->size_bytes)
-			lo = mid + 1;
-		else
-			return map;
-	}
-	return NULL;
-}
-
 int gmem_resolve(struct memview *view, gpa_t addr, uint32_t len, struct span *out,
 		 unsigned int max)
 {
 	unsigned int n = 0;
 
 	while (len != 0) {
-		const struct gmem_map *map = view->mem ? find_map(view->mem, addr.v) : NULL;
-		uint64_t off;
+		const struct gmem_map *map;
 		uint32_t part;
 
-		if (map == NULL)
+		if (view->mem == NULL)
+			return -EFAULT;
+		map = gmem_find(view->mem, addr);
+		if (addr.v - map->gpa >= map->size_bytes)
 			return -EFAULT;
 		if (n == max)
 			return -E2BIG;
-		off = addr.v - map->gpa;
-		part = (uint32_t)MIN2((uint64_t)len, map->size_bytes - off);
-		out[n++] = (struct span){ .ptr = map->host + off, .len_bytes = part };
+		part = (uint32_t)MIN2((uint64_t)len, map->size_bytes - (addr.v - map->gpa));
+		(void)gmem_map_resolve(map, addr, part, &out[n++]);
 		view->last = *map;
 		addr.v += part;
 		len -= part;

@@ -12,7 +12,7 @@
 
 #include "region.h"
 
-#define GMEM_REGIONS_MAX 8
+#define GMEM_REGIONS_MAX 8 /* a power of two */
 
 /* What a lookup needs of a region, and nothing else: two to a cache line. */
 struct gmem_map {
@@ -24,7 +24,9 @@ struct gmem_map {
 struct gmem {
 	uint32_t refs;
 	uint32_t nr_regions;
-	struct gmem_map maps[GMEM_REGIONS_MAX];   /* sorted by guest address */
+	uint32_t top_step; /* of the search: the largest power of two below nr_regions */
+	uint64_t starts[GMEM_REGIONS_MAX];        /* gpa of maps[], then UINT64_MAX */
+	struct gmem_map maps[GMEM_REGIONS_MAX];   /* sorted by guest address, then size 0 */
 	struct region *regions[GMEM_REGIONS_MAX]; /* same order */
 };
 
@@ -62,17 +64,31 @@ static inline void memview_set(struct memview *view, const struct gmem *mem)
 int gmem_resolve(struct memview *view, gpa_t addr, uint32_t len, struct span *out,
 		 unsigned int max);
 
-/* The fast lane: the range lies in the region of the last hit. */
-static ALWAYS_INLINE bool gmem_resolve_last(const struct memview *view, gpa_t addr, uint32_t len,
-					    struct span *out)
+/* The range lies in `map`. */
+static ALWAYS_INLINE bool gmem_map_resolve(const struct gmem_map *map, gpa_t addr, uint32_t len,
+					   struct span *out)
 {
-	uint64_t off = addr.v - view->last.gpa;
+	uint64_t off = addr.v - map->gpa;
 
-	if (unlikely(!range_within(off, len, view->last.size_bytes)))
+	if (unlikely(!range_within(off, len, map->size_bytes)))
 		return false;
-	out->ptr = view->last.host + off;
+	out->ptr = map->host + off;
 	out->len_bytes = len;
 	return true;
+}
+
+/*
+ * The only map that can hold `addr`; whether it does is for gmem_map_resolve()
+ * to say. No branch depends on the address: descriptors that hop between
+ * regions cost no mispredictions.
+ */
+static ALWAYS_INLINE const struct gmem_map *gmem_find(const struct gmem *mem, gpa_t addr)
+{
+	unsigned int i = 0;
+
+	for (unsigned int step = mem->top_step; step != 0; step /= 2)
+		i += mem->starts[i + step] <= addr.v ? step : 0;
+	return &mem->maps[i];
 }
 
 /* A frontend address range inside one region; false when it is in none. */

@@ -2,9 +2,10 @@
 /*
  * Guest to host: chains to mbufs, for any ring kind.
  *
- * A pass resolves up to BURST_PACKETS chains first (their memory is on its way
- * meanwhile), then plans all copies, then copies, then looks at the headers
- * that ask for something, then publishes.
+ * Usual packets, in one piece that fits one mbuf, go in runs: a run takes up to
+ * BURST_PACKETS chains and plans where their bytes go (their memory is on its
+ * way meanwhile), then copies, then looks at the headers, then gives the chains
+ * back. Any other chain goes alone.
  */
 #ifndef VHOST_NG_DEQUEUE_H
 #define VHOST_NG_DEQUEUE_H
@@ -13,30 +14,10 @@
 #include <rte_mbuf.h>
 
 #include "copy/plan.h"
+#include "fresh.h"
 #include "hdr.h"
 #include "net.h"
 #include "packet_stats.h"
-
-/* One pass: everything it knows, on the stack. */
-struct dequeue_pass {
-	struct vq *vq;
-	struct rte_mempool *pool;
-	unsigned int nr_chains;
-	unsigned int nr_hdrs;
-	struct {
-		struct virtio_net_hdr_v1 hdr;
-		struct rte_mbuf *m;
-	} hdrs[BURST_PACKETS]; /* headers that ask for something */
-	struct chain chains[BURST_PACKETS];
-	struct plan plan;
-	struct span_pool spans;
-};
-
-enum dequeue_result {
-	DEQUEUE_OK,
-	DEQUEUE_DROP,    /* the chain is consumed, the packet lost and counted */
-	DEQUEUE_NO_MBUF, /* the pool is empty: the chain stays for the next burst */
-};
 
 /* Where the bytes after the header are. */
 struct span_cursor {
@@ -107,11 +88,26 @@ static NOINLINE bool attach_extbuf(struct rte_mbuf *m, uint32_t pkt_bytes)
 	return true;
 }
 
-/* Any shape of packet: several pieces, several mbufs, an external buffer. */
-static NOINLINE enum dequeue_result dequeue_any(struct dequeue_pass *p, const struct chain *chain,
-						struct rte_mbuf *m)
+/* Why a chain holds no packet; RING_FAULT_NONE when it does. */
+static enum ring_fault packet_fault(const struct vq *vq, const struct chain *chain)
 {
-	const struct vq_net *net = &p->vq->net;
+	if (chain->fault != RING_FAULT_NONE)
+		return (enum ring_fault)chain->fault;
+	if (chain->bytes <= vq->net.hdr_bytes)
+		return RING_FAULT_SHORT;
+	if (chain->bytes - vq->net.hdr_bytes > PACKET_MAX_BYTES)
+		return RING_FAULT_LENGTH;
+	return RING_FAULT_NONE;
+}
+
+/*
+ * Plans a packet into any number of mbufs, or one with a buffer of its own.
+ * False when it is lost, and counted.
+ */
+static bool plan_packet(struct vq *vq, struct rte_mempool *pool, struct plan *plan,
+			const struct chain *chain, struct rte_mbuf *m)
+{
+	const struct vq_net *net = &vq->net;
 	uint32_t left = chain->bytes - net->hdr_bytes;
 	struct span_cursor from = span_cursor_at(chain, net->hdr_bytes);
 	struct rte_mbuf *seg = m;
@@ -119,18 +115,18 @@ static NOINLINE enum dequeue_result dequeue_any(struct dequeue_pass *p, const st
 	m->pkt_len = left;
 	if (left > rte_pktmbuf_tailroom(m) && !(net->extbuf && attach_extbuf(m, left)) &&
 	    net->linear) {
-		p->vq->stats.dropped_too_large++;
-		return DEQUEUE_DROP;
+		vq->stats.dropped_too_large++;
+		return false;
 	}
 	for (;;) {
 		uint32_t part = RTE_MIN(left, (uint32_t)rte_pktmbuf_tailroom(seg));
 
-		plan_from_chain(&p->plan, &from, rte_pktmbuf_mtod(seg, void *), part);
+		plan_from_chain(plan, &from, rte_pktmbuf_mtod(seg, void *), part);
 		seg->data_len = (uint16_t)part;
 		left -= part;
 		if (left == 0)
-			return DEQUEUE_OK;
-		seg->next = rte_pktmbuf_alloc(p->pool);
+			return true;
+		seg->next = rte_pktmbuf_alloc(pool);
 		if (seg->next == NULL)
 			break;
 		seg = seg->next;
@@ -140,148 +136,126 @@ static NOINLINE enum dequeue_result dequeue_any(struct dequeue_pass *p, const st
 	}
 	/*
 	 * Not enough mbufs for this packet. It is dropped, not kept: one that is
-	 * larger than the whole pool would block the queue for ever. Copies into
-	 * its segments are planned already; do them before the memory goes back.
+	 * larger than the whole pool would block the queue for ever.
 	 */
-	p->vq->stats.mbuf_alloc_failed++;
-	plan_execute(&p->plan);
-	rte_pktmbuf_free(m->next);
-	/* The next packet of the pass gets this mbuf: empty, as it was. */
-	m->next = NULL;
-	m->nb_segs = 1;
-	m->data_len = 0;
-	return DEQUEUE_DROP;
+	vq->stats.mbuf_alloc_failed++;
+	return false;
 }
 
-static ALWAYS_INLINE void keep_header(struct dequeue_pass *p, const struct chain *chain,
-				      struct rte_mbuf *m)
-{
-	struct virtio_net_hdr_v1 *hdr = &p->hdrs[p->nr_hdrs].hdr;
+enum dequeue_result {
+	DEQUEUE_OK,
+	DEQUEUE_LOST, /* the chain is consumed, the packet lost and counted */
+	DEQUEUE_STOP, /* there is no chain, or no mbuf to be had */
+};
 
-	/* A private copy of the part that is there in every header format. */
-	if (likely(chain->spans->len_bytes >= sizeof(struct virtio_net_hdr)))
-		shm_read(hdr, chain->spans->ptr, sizeof(struct virtio_net_hdr));
-	else
-		spans_read(chain->spans, chain->nr_spans, hdr, sizeof(struct virtio_net_hdr));
-	if (hdr->flags == 0 && hdr->gso_type == VIRTIO_NET_HDR_GSO_NONE)
-		return;
-	p->hdrs[p->nr_hdrs++].m = m;
+/* Looks into a header that asks for something. */
+static ALWAYS_INLINE void use_header(const struct virtio_net_hdr_v1 *hdr, struct rte_mbuf *m,
+				     const struct vq *vq)
+{
+	if (hdr->flags != 0 || hdr->gso_type != VIRTIO_NET_HDR_GSO_NONE)
+		hdr_to_mbuf(hdr, m, vq->net.compliant);
 }
 
-static ALWAYS_INLINE enum dequeue_result dequeue_one(struct dequeue_pass *p,
-						     const struct chain *chain, struct rte_mbuf *m)
-{
-	const struct vq_net *net = &p->vq->net;
-	uint32_t len = chain->bytes - net->hdr_bytes;
-	enum dequeue_result ret;
+/* What there is in every header format; the rest is for drivers to set and us to ignore. */
+#define HDR_READ_BYTES sizeof(struct virtio_net_hdr)
 
-	if (likely(chain->nr_spans == 1 && len <= rte_pktmbuf_tailroom(m))) {
-		plan_add_read(&p->plan, rte_pktmbuf_mtod(m, void *),
-			      chain->spans->ptr + net->hdr_bytes, len);
-		m->data_len = (uint16_t)len;
-		m->pkt_len = len;
-	} else {
-		ret = dequeue_any(p, chain, m);
-		if (ret != DEQUEUE_OK)
-			return ret;
+/* The next chain, of any form. */
+static NOINLINE enum dequeue_result dequeue_any(enum ring_kind k, struct vq *vq,
+						struct rte_mempool *pool, struct rte_mbuf **pkt)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+	struct virtio_net_hdr_v1 hdr;
+	struct span_pool spans;
+	enum ring_fault fault;
+	struct chain chain;
+	struct plan plan;
+	bool whole = false;
+
+	if (m == NULL) {
+		vq->stats.mbuf_alloc_failed++;
+		return DEQUEUE_STOP;
 	}
-	if (net->parse_hdr)
-		keep_header(p, chain, m);
+	spans.used = 0;
+	switch (ring_fetch(k, &vq->ring, CHAIN_READABLE, &spans, &chain)) {
+	case FETCH_OK:
+	case FETCH_BAD:
+		break;
+	default:
+		rte_pktmbuf_free(m);
+		return DEQUEUE_STOP;
+	}
+	fault = packet_fault(vq, &chain);
+	if (fault != RING_FAULT_NONE) {
+		vq->stats.faults[fault]++;
+	} else {
+		plan.nr_segs = 0;
+		whole = plan_packet(vq, pool, &plan, &chain, m);
+		/* Also of a part: its segments are about to go back to the pool. */
+		plan_execute(&plan);
+	}
+	if (whole && vq->net.parse_hdr) {
+		spans_read(chain.spans, chain.nr_spans, &hdr, HDR_READ_BYTES);
+		use_header(&hdr, m, vq);
+	}
+	ring_used_push(k, &vq->ring, CHAIN_READABLE, &chain.used, 1);
+	if (!whole) {
+		rte_pktmbuf_free(m);
+		return DEQUEUE_LOST;
+	}
+	if (vq->stats_on)
+		packet_stats(&vq->stats, &m, 1);
+	*pkt = m;
 	return DEQUEUE_OK;
 }
 
-/* Why a chain holds no packet; RING_FAULT_NONE when it does. */
-static ALWAYS_INLINE enum ring_fault packet_fault(const struct vq *vq, const struct chain *chain)
+/* Up to BURST_PACKETS usual packets; ends before the first chain that holds something else. */
+static ALWAYS_INLINE unsigned int dequeue_run(enum ring_kind k, struct vq *vq,
+					      struct rte_mempool *pool, struct rte_mbuf **pkts,
+					      unsigned int count)
 {
-	if (unlikely(chain->bytes <= vq->net.hdr_bytes))
-		return chain->fault != RING_FAULT_NONE ? chain->fault : RING_FAULT_SHORT;
-	if (unlikely(chain->bytes - vq->net.hdr_bytes > PACKET_MAX_BYTES))
-		return RING_FAULT_LENGTH;
-	return RING_FAULT_NONE;
-}
+	const uint32_t hdr_bytes = vq->net.hdr_bytes;
+	const struct fresh_start start = fresh_start_of(pool);
+	struct ring_cursor c = ring_open(k, &vq->ring);
+	unsigned int waiting = ring_peek(k, &c, count), got, n;
+	const uint8_t __guest *leads[BURST_PACKETS];
+	struct used used[BURST_PACKETS];
+	struct plan plan;
 
-/* Resolves the chains of a pass. */
-static ALWAYS_INLINE void dequeue_fetch(enum ring_kind k, struct dequeue_pass *p,
-					unsigned int waiting)
-{
-	struct ring *vr = &p->vq->ring;
+	got = fresh_take(pool, pkts, waiting);
+	for (n = 0; n < got; n++) {
+		struct rte_mbuf *m = pkts[n];
+		struct piece piece;
+		uint32_t len;
 
-	ring_prefetch(k, vr, waiting);
-	p->spans.used = 0;
-	for (p->nr_chains = 0; p->nr_chains < waiting; p->nr_chains++) {
-		struct chain *chain = &p->chains[p->nr_chains];
-		enum fetch_result ret = ring_fetch(k, vr, CHAIN_READABLE, &p->spans, chain);
-
-		if (unlikely(ret == FETCH_FULL || ret == FETCH_BROKEN))
+		if (unlikely(ring_next(k, &vq->ring, &c, CHAIN_READABLE, hdr_bytes, &piece) !=
+			     NEXT_PIECE))
 			break;
-		if (likely(ret == FETCH_OK && chain->nr_spans != 0))
-			shm_prefetch(chain->spans->ptr);
-	}
-}
-
-/* As many mbufs as there are chains, or as the pool has left. */
-static ALWAYS_INLINE unsigned int dequeue_alloc(struct dequeue_pass *p, struct rte_mbuf **out)
-{
-	unsigned int n = p->nr_chains;
-
-	if (likely(rte_pktmbuf_alloc_bulk(p->pool, out, n) == 0))
-		return n;
-	for (n = 0; n < p->nr_chains; n++) {
-		out[n] = rte_pktmbuf_alloc(p->pool);
-		if (out[n] == NULL)
+		len = piece.bytes - hdr_bytes;
+		if (unlikely(!fresh_fits(m, &start, len)))
 			break;
+		ring_take(k, &c, piece.used);
+		shm_prefetch(piece.body);
+		used[n] = piece.used;
+		leads[n] = piece.lead;
+		fresh_set(m, &start, len);
+		plan_set_read(&plan, n, fresh_data(m, &start), piece.body, len);
 	}
-	p->vq->stats.mbuf_alloc_failed += p->nr_chains - n;
-	return n;
-}
-
-/*
- * One pass of at most BURST_PACKETS. Returns packets; *more says whether it is
- * worth coming again.
- */
-static ALWAYS_INLINE unsigned int dequeue_pass(enum ring_kind k, struct dequeue_pass *p,
-					       struct rte_mbuf **pkts, unsigned int count,
-					       bool *more)
-{
-	struct rte_mbuf *fresh[BURST_PACKETS];
-	struct vq *vq = p->vq;
-	unsigned int waiting, nr_fresh, used = 0, n = 0, i;
-
-	waiting = ring_avail(k, &vq->ring, count);
-	*more = false;
-	if (waiting == 0)
+	if (unlikely(n < got))
+		rte_mempool_put_bulk(pool, (void **)&pkts[n], got - n);
+	if (n == 0)
 		return 0;
-	dequeue_fetch(k, p, waiting);
-	nr_fresh = dequeue_alloc(p, fresh);
-	p->nr_hdrs = 0;
-	p->plan.nr_segs = 0;
-	for (i = 0; i < p->nr_chains; i++) {
-		const struct chain *chain = &p->chains[i];
-		enum ring_fault fault = packet_fault(vq, chain);
+	ring_close(k, &vq->ring, &c);
+	plan.nr_segs = n;
+	plan_execute(&plan);
+	for (unsigned int i = 0; vq->net.parse_hdr && i < n; i++) {
+		struct virtio_net_hdr_v1 hdr;
 
-		if (unlikely(fault != RING_FAULT_NONE)) {
-			vq->stats.faults[fault]++;
-		} else {
-			enum dequeue_result ret = DEQUEUE_NO_MBUF;
-
-			if (likely(used < nr_fresh))
-				ret = dequeue_one(p, chain, fresh[used]);
-			if (likely(ret == DEQUEUE_OK))
-				pkts[n++] = fresh[used++];
-			else if (ret == DEQUEUE_NO_MBUF)
-				break;
-		}
-		ring_used_push(k, &vq->ring, chain, 0);
+		shm_read(&hdr, leads[i], HDR_READ_BYTES);
+		use_header(&hdr, pkts[i], vq);
 	}
-	/* The pass ended early, or the guest had as much as we asked for. */
-	*more = i != 0 && i == p->nr_chains && (i < waiting || waiting == count);
-	ring_rewind(k, &vq->ring, p->nr_chains - i);
-	plan_execute(&p->plan);
-	for (unsigned int h = 0; h < p->nr_hdrs; h++)
-		hdr_to_mbuf(&p->hdrs[h].hdr, p->hdrs[h].m, vq->net.compliant);
-	if (unlikely(used < nr_fresh))
-		rte_pktmbuf_free_bulk(fresh + used, nr_fresh - used);
-	ring_publish(k, &vq->ring);
+	ring_used_push(k, &vq->ring, CHAIN_READABLE, used, n);
+	if (vq->stats_on)
+		packet_stats(&vq->stats, pkts, n);
 	return n;
 }
 
@@ -289,24 +263,31 @@ static ALWAYS_INLINE uint16_t dequeue_burst(enum ring_kind k, struct vq *vq,
 					    struct rte_mempool *pool, struct rte_mbuf **pkts,
 					    uint16_t count)
 {
-	struct dequeue_pass p;
-	uint16_t published = vq->ring.published;
 	/* A guest that feeds us bad chains as fast as we drop them gets no more. */
-	unsigned int passes = count / BURST_PACKETS + 2;
-	unsigned int n = 0;
-	bool more = true;
+	unsigned int n = 0, lost = 0;
 
-	p.vq = vq;
-	p.pool = pool;
-	while (n < count && more && passes-- != 0)
-		n += dequeue_pass(k, &p, pkts + n, RTE_MIN(count - n, (unsigned int)BURST_PACKETS),
-				  &more);
-	if (vq->ring.published != published)
+	while (n < count && lost <= count && ring_waits(k, &vq->ring)) {
+		unsigned int want = RTE_MIN(count - n, (unsigned int)BURST_PACKETS);
+		unsigned int got = dequeue_run(k, vq, pool, pkts + n, want);
+		enum dequeue_result result;
+
+		n += got;
+		if (got == want)
+			continue;
+		if (!ring_waits(k, &vq->ring))
+			break;
+		result = dequeue_any(k, vq, pool, &pkts[n]);
+		if (result == DEQUEUE_STOP)
+			break;
+		n += result == DEQUEUE_OK;
+		lost += result == DEQUEUE_LOST;
+	}
+	if (vq->ring.used_idx != vq->ring.published)
+		ring_publish(k, &vq->ring);
+	if (vq->ring.unsignalled != 0)
 		vq_notify(k, vq);
 	if (unlikely(vq->ring.fault != RING_FAULT_NONE))
 		vq_report_broken(vq);
-	if (vq->stats_on)
-		packet_stats(&vq->stats, pkts, n);
 	return (uint16_t)n;
 }
 

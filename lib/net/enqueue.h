@@ -2,9 +2,10 @@
 /*
  * Host to guest: mbufs to chains, for any ring kind.
  *
- * A pass resolves as many chains as there are packets first, then plans, then
- * copies, then publishes. With mergeable buffers a packet takes chains until
- * it fits; without, the loop is the same with a limit of one.
+ * Usual packets, one segment into one piece of memory, go in runs: a run takes
+ * a chain for each and plans the copies (the guest's memory is on its way
+ * meanwhile), then writes headers, then copies, then gives the chains back. Any
+ * other packet goes alone, from fetching to giving back.
  */
 #ifndef VHOST_NG_ENQUEUE_H
 #define VHOST_NG_ENQUEUE_H
@@ -16,45 +17,16 @@
 #include "net.h"
 #include "packet_stats.h"
 
-struct enqueue_pass {
-	struct vq *vq;
-	unsigned int waiting;   /* chains the guest has offered for this pass */
-	unsigned int nr_chains; /* of them, fetched */
-	unsigned int next;      /* of them, the first not yet used */
-	bool full;              /* the span pool is */
-	struct chain chains[BURST_CHAINS];
+/* A run: all by packet. */
+struct enqueue_run {
 	struct plan plan;
-	struct span_pool spans;
-	struct hdr_patch patches[BURST_PACKETS];
+	uint8_t __guest *leads[BURST_PACKETS];
+	struct used used[BURST_PACKETS];
+	/* Of those that ask for something: one bit each. */
+	uint32_t asking;
+	struct virtio_net_hdr_v1 hdrs[BURST_PACKETS];
+	struct hdr_fixups fixups[BURST_PACKETS];
 };
-
-/* A packet as it goes out: header, patched bytes, then the mbuf's own. */
-struct outgoing {
-	struct virtio_net_hdr_v1 hdr;
-	const struct hdr_patch *patch;
-	const struct rte_mbuf *m;
-};
-
-/* Fetches one more chain; false when there is none to be had in this pass. */
-static ALWAYS_INLINE bool enqueue_fetch(enum ring_kind k, struct enqueue_pass *p)
-{
-	struct chain *chain = &p->chains[p->nr_chains];
-	enum fetch_result ret;
-
-	if (p->nr_chains == p->waiting || p->full)
-		return false;
-	ret = ring_fetch(k, &p->vq->ring, CHAIN_WRITABLE, &p->spans, chain);
-	if (unlikely(ret == FETCH_FULL || ret == FETCH_BROKEN)) {
-		p->full = true;
-		return false;
-	}
-	if (unlikely(chain->bytes < p->vq->net.hdr_bytes && chain->fault == RING_FAULT_NONE))
-		chain->fault = RING_FAULT_SHORT;
-	if (likely(chain->nr_spans != 0))
-		shm_prefetch_write(chain->spans->ptr);
-	p->nr_chains++;
-	return true;
-}
 
 /* Walks the spans of a packet's chains while bytes are planned into them. */
 struct write_cursor {
@@ -88,6 +60,16 @@ static inline uint8_t __guest *cursor_take(struct write_cursor *c, uint32_t *len
 	return at;
 }
 
+static inline void cursor_skip(struct write_cursor *c, uint32_t len)
+{
+	while (len != 0) {
+		uint32_t part = len;
+
+		(void)cursor_take(c, &part);
+		len -= part;
+	}
+}
+
 static inline void plan_into_chains(struct plan *plan, struct write_cursor *c, const void *src,
 				    uint32_t len)
 {
@@ -101,171 +83,211 @@ static inline void plan_into_chains(struct plan *plan, struct write_cursor *c, c
 	}
 }
 
-/* Plans a packet of any shape into the chains from `first` on. */
-static NOINLINE void enqueue_plan_any(struct enqueue_pass *p, const struct chain *first,
-				      const struct outgoing *out)
+static ALWAYS_INLINE void write_header(uint8_t __guest *at, const struct virtio_net_hdr_v1 *hdr,
+				       uint32_t hdr_bytes)
 {
-	const uint8_t *hdr = (const uint8_t *)&out->hdr;
-	uint32_t hdr_left = p->vq->net.hdr_bytes;
-	uint32_t skip = out->patch != NULL ? out->patch->len_bytes : 0;
-	struct write_cursor c;
+	if (likely(hdr_bytes == sizeof(*hdr)))
+		shm_write(at, hdr, sizeof(*hdr));
+	else
+		shm_write(at, hdr, sizeof(struct virtio_net_hdr));
+}
 
-	cursor_start(&c, first);
-	/* The header leaves our stack with this call: written, not planned. */
-	while (hdr_left != 0) {
-		uint32_t part = hdr_left;
-		uint8_t __guest *dst = cursor_take(&c, &part);
+/* --- runs of usual packets ---------------------------------------------- */
 
-		shm_write(dst, hdr, part);
-		hdr += part;
-		hdr_left -= part;
-	}
-	if (skip != 0)
-		plan_into_chains(&p->plan, &c, out->patch->bytes, skip);
-	for (const struct rte_mbuf *seg = out->m; seg != NULL; seg = seg->next) {
-		uint32_t drop = RTE_MIN(skip, (uint32_t)seg->data_len);
+static ALWAYS_INLINE void write_headers(const struct enqueue_run *r, unsigned int n,
+					uint32_t hdr_bytes)
+{
+	static const struct virtio_net_hdr_v1 plain = { .num_buffers = 1 };
 
-		skip -= drop;
-		plan_into_chains(&p->plan, &c, rte_pktmbuf_mtod_offset(seg, const uint8_t *, drop),
-				 seg->data_len - drop);
+	for (unsigned int i = 0; i < n; i++)
+		write_header(r->leads[i], &plain, hdr_bytes);
+	for (uint32_t left = r->asking; left != 0; left &= left - 1) {
+		unsigned int i = (unsigned int)__builtin_ctz(left);
+
+		write_header(r->leads[i], &r->hdrs[i], hdr_bytes);
 	}
 }
 
-/* Gives the next `n` chains back empty and counts why. */
-static NOINLINE void enqueue_give_back(enum ring_kind k, struct enqueue_pass *p, unsigned int n)
+static ALWAYS_INLINE void write_fixups(const struct enqueue_run *r)
 {
-	for (unsigned int i = 0; i < n; i++) {
-		const struct chain *chain = &p->chains[p->next++];
+	for (uint32_t left = r->asking; left != 0; left &= left - 1) {
+		unsigned int i = (unsigned int)__builtin_ctz(left);
+		const struct hdr_fixups *f = &r->fixups[i];
+		uint8_t *body = r->plan.segs[i].dst;
 
-		p->vq->stats.faults[chain->fault]++;
-		ring_used_push(k, &p->vq->ring, chain, 0);
+		for (unsigned int j = 0; j < f->count; j++)
+			memcpy(body + f->at[j].offset_bytes, &f->at[j].value,
+			       sizeof(f->at[j].value));
+	}
+}
+
+/* Packet `i` asks for something: false when it cannot have it. */
+static NOINLINE bool ask(struct enqueue_run *r, unsigned int i, const struct rte_mbuf *m,
+			 uint64_t features)
+{
+	r->hdrs[i] = (struct virtio_net_hdr_v1){ .num_buffers = 1 };
+	r->asking |= 1u << i;
+	return hdr_from_mbuf(m, features, &r->hdrs[i], &r->fixups[i]);
+}
+
+/* Up to BURST_PACKETS usual packets; ends before the first that is not. */
+static ALWAYS_INLINE unsigned int enqueue_run(enum ring_kind k, struct vq *vq,
+					      struct rte_mbuf **pkts, unsigned int count)
+{
+	const uint32_t hdr_bytes = vq->net.hdr_bytes;
+	struct ring_cursor c = ring_open(k, &vq->ring);
+	struct enqueue_run r;
+	unsigned int n;
+
+	r.asking = 0;
+	for (n = 0; n < count; n++) {
+		const struct rte_mbuf *m = pkts[n];
+		struct piece piece;
+
+		if (unlikely(ring_next(k, &vq->ring, &c, CHAIN_WRITABLE, hdr_bytes, &piece) !=
+			     NEXT_PIECE))
+			break;
+		if (unlikely(m->nb_segs != 1 || hdr_bytes + m->pkt_len > piece.bytes))
+			break;
+		if (unlikely((m->ol_flags & HDR_MBUF_OFFLOADS) != 0 &&
+			     !ask(&r, n, m, vq->net.features)))
+			break;
+		ring_take(k, &c, piece.used);
+		shm_prefetch_write(piece.lead);
+		r.leads[n] = piece.lead;
+		r.used[n] = used_written(piece.used, hdr_bytes + m->pkt_len);
+		plan_set_write(&r.plan, n, piece.body, rte_pktmbuf_mtod(m, const void *),
+			       m->pkt_len);
+	}
+	if (n == 0)
+		return 0;
+	ring_close(k, &vq->ring, &c);
+	r.asking &= (uint32_t)((UINT64_C(1) << n) - 1); /* not one that could not have it */
+	write_headers(&r, n, hdr_bytes);
+	r.plan.nr_segs = n;
+	plan_execute(&r.plan);
+	write_fixups(&r);
+	ring_used_push(k, &vq->ring, CHAIN_WRITABLE, r.used, n);
+	if (vq->stats_on)
+		packet_stats(&vq->stats, pkts, n);
+	return n;
+}
+
+/* --- any packet --------------------------------------------------------- */
+
+/* Plans a packet into `n` chains. */
+static void plan_into(struct plan *plan, uint32_t hdr_bytes, const struct chain *chains,
+		      unsigned int n, const struct rte_mbuf *m, struct virtio_net_hdr_v1 *hdr,
+		      const struct hdr_fixups *fixups)
+{
+	struct write_cursor c, data;
+
+	hdr->num_buffers = (uint16_t)n;
+	cursor_start(&c, chains);
+	plan_into_chains(plan, &c, hdr, hdr_bytes);
+	data = c;
+	for (const struct rte_mbuf *seg = m; seg != NULL; seg = seg->next)
+		plan_into_chains(plan, &c, rte_pktmbuf_mtod(seg, const void *), seg->data_len);
+	for (unsigned int i = 0; i < fixups->count; i++) {
+		c = data;
+		cursor_skip(&c, fixups->at[i].offset_bytes);
+		plan_into_chains(plan, &c, &fixups->at[i].value, sizeof(fixups->at[i].value));
 	}
 }
 
 /*
- * Finds chains for `need` bytes. Returns how many from p->next on, or 0 when
- * the guest has not enough. A bad chain goes back empty, with those collected
- * before it: a packet's chains must be consecutive.
+ * Finds chains for `need` bytes; how many, or 0 when the guest has not enough.
+ * A bad chain goes back empty, with those found before it: a packet's chains
+ * must be consecutive.
  */
-static ALWAYS_INLINE unsigned int enqueue_collect(enum ring_kind k, struct enqueue_pass *p,
-						  uint32_t need)
+static unsigned int find_chains(enum ring_kind k, struct vq *vq, uint32_t need,
+				struct span_pool *spans, struct chain *chains, struct used *used)
 {
-	unsigned int n = 0;
+	const unsigned int most = vq->net.mergeable ? BURST_CHAINS : 1;
+	unsigned int n = 0, tries = vq->ring.size;
 	uint64_t room = 0;
 
-	for (;;) {
-		const struct chain *chain = &p->chains[p->next + n];
+	spans->used = 0;
+	while (room < need) {
+		enum fetch_result ret = FETCH_NONE;
 
-		if (p->next + n == p->nr_chains && !enqueue_fetch(k, p))
+		if (n < most && tries-- != 0)
+			ret = ring_fetch(k, &vq->ring, CHAIN_WRITABLE, spans, &chains[n]);
+		if (ret != FETCH_OK && ret != FETCH_BAD) {
+			ring_rewind(k, &vq->ring, used, n);
 			return 0;
-		n++;
-		if (unlikely(chain->fault != RING_FAULT_NONE)) {
-			enqueue_give_back(k, p, n);
-			n = 0;
-			room = 0;
-			continue;
 		}
-		room += chain->bytes;
-		if (likely(room >= need))
-			return n;
-		if (!p->vq->net.mergeable)
-			return 0;
+		used[n] = chains[n].used;
+		room += chains[n].bytes;
+		if (likely(chains[n++].bytes >= vq->net.hdr_bytes))
+			continue;
+		vq->stats.faults[ret == FETCH_BAD ? chains[n - 1].fault : RING_FAULT_SHORT]++;
+		ring_used_push(k, &vq->ring, CHAIN_WRITABLE, used, n);
+		spans->used = 0;
+		room = 0;
+		n = 0;
 	}
+	return n;
 }
 
-/* False when the packet has to wait for more room. */
-static ALWAYS_INLINE bool enqueue_one(enum ring_kind k, struct enqueue_pass *p,
-				      const struct rte_mbuf *m, struct hdr_patch *patch)
+/* One packet of any shape into chains of any form. False when it has to wait for more room. */
+static NOINLINE bool enqueue_any(enum ring_kind k, struct vq *vq, struct rte_mbuf *m)
 {
-	uint32_t hdr_bytes = p->vq->net.hdr_bytes;
-	uint32_t need = hdr_bytes + m->pkt_len;
-	struct outgoing out = { .m = m };
-	const struct chain *chain;
+	uint32_t hdr_bytes = vq->net.hdr_bytes, need = hdr_bytes + m->pkt_len;
+	struct virtio_net_hdr_v1 hdr = { 0 };
+	struct chain chains[BURST_CHAINS];
+	struct used used[BURST_CHAINS];
+	struct hdr_fixups fixups;
+	struct span_pool spans;
+	struct plan plan;
 	unsigned int n;
 
-	if (unlikely((m->ol_flags & HDR_MBUF_OFFLOADS) != 0)) {
-		patch->len_bytes = 0;
-		if (!hdr_from_mbuf(m, p->vq->net.features, &out.hdr, patch)) {
-			p->vq->stats.dropped_unsupported++;
-			return true;
-		}
-		out.patch = patch;
+	fixups.count = 0;
+	if ((m->ol_flags & HDR_MBUF_OFFLOADS) != 0 &&
+	    !hdr_from_mbuf(m, vq->net.features, &hdr, &fixups)) {
+		vq->stats.dropped_unsupported++;
+		return true;
 	}
-	n = enqueue_collect(k, p, need);
+	n = find_chains(k, vq, need, &spans, chains, used);
 	if (n == 0)
 		return false;
-	chain = &p->chains[p->next];
-	out.hdr.num_buffers = (uint16_t)n;
-	if (likely(n == 1 && chain->nr_spans == 1 && m->nb_segs == 1 && out.patch == NULL)) {
-		shm_write(chain->spans->ptr, &out.hdr, hdr_bytes);
-		plan_add_write(&p->plan, chain->spans->ptr + hdr_bytes,
-			       rte_pktmbuf_mtod(m, const void *), m->pkt_len);
-	} else {
-		enqueue_plan_any(p, chain, &out);
-	}
+	plan.nr_segs = 0;
+	plan_into(&plan, hdr_bytes, chains, n, m, &hdr, &fixups);
+	plan_execute(&plan);
 	for (unsigned int i = 0; i < n; i++) {
-		uint32_t len = RTE_MIN(need, chain[i].bytes);
+		uint32_t written = RTE_MIN(need, chains[i].bytes);
 
-		ring_used_push(k, &p->vq->ring, &chain[i], len);
-		need -= len;
+		used[i] = used_written(used[i], written);
+		need -= written;
 	}
-	p->next += n;
+	ring_used_push(k, &vq->ring, CHAIN_WRITABLE, used, n);
+	if (vq->stats_on)
+		packet_stats(&vq->stats, &m, 1);
 	return true;
-}
-
-/* One pass of at most BURST_PACKETS; returns packets taken. */
-static ALWAYS_INLINE unsigned int enqueue_pass(enum ring_kind k, struct enqueue_pass *p,
-					       struct rte_mbuf **pkts, unsigned int count)
-{
-	struct ring *vr = &p->vq->ring;
-	unsigned int n;
-
-	p->waiting = ring_avail(k, vr, BURST_CHAINS);
-	if (p->waiting == 0)
-		return 0;
-	p->nr_chains = 0;
-	p->next = 0;
-	p->full = false;
-	p->plan.nr_segs = 0;
-	p->spans.used = 0;
-	ring_prefetch(k, vr, RTE_MIN(p->waiting, count));
-	for (n = 0; n < count; n++) {
-		rte_prefetch0(rte_pktmbuf_mtod(pkts[n], const void *));
-		if (!enqueue_fetch(k, p))
-			break;
-	}
-	for (n = 0; n < count; n++)
-		if (unlikely(!enqueue_one(k, p, pkts[n], &p->patches[n])))
-			break;
-	ring_rewind(k, vr, p->nr_chains - p->next);
-	plan_execute(&p->plan);
-	ring_publish(k, vr);
-	return n;
 }
 
 static ALWAYS_INLINE uint16_t enqueue_burst(enum ring_kind k, struct vq *vq,
 					    struct rte_mbuf **pkts, uint16_t count)
 {
-	struct enqueue_pass p;
-	uint16_t published = vq->ring.published;
 	unsigned int n = 0;
 
-	p.vq = vq;
 	while (n < count) {
 		unsigned int want = RTE_MIN(count - n, (unsigned int)BURST_PACKETS);
-		unsigned int got = enqueue_pass(k, &p, pkts + n, want);
+		unsigned int got = enqueue_run(k, vq, pkts + n, want);
 
 		n += got;
-		/* A full span pool ends a pass early: an emptied one may go on. */
-		if (got == 0 || (got < want && !p.full))
+		if (got == want)
+			continue;
+		if (!ring_waits(k, &vq->ring) || !enqueue_any(k, vq, pkts[n]))
 			break;
+		n++;
 	}
-	if (vq->ring.published != published)
+	if (vq->ring.used_idx != vq->ring.published)
+		ring_publish(k, &vq->ring);
+	if (vq->ring.unsignalled != 0)
 		vq_notify(k, vq);
 	if (unlikely(vq->ring.fault != RING_FAULT_NONE))
 		vq_report_broken(vq);
-	if (vq->stats_on)
-		packet_stats(&vq->stats, pkts, n);
 	return (uint16_t)n;
 }
 

@@ -247,35 +247,37 @@ static void read_request(const struct rte_mbuf *m, struct request *r)
 	}
 }
 
-/* Copies the headers that we are going to write to. */
-static bool copy_headers(const struct rte_mbuf *m, const struct request *r,
-			 struct hdr_patch *patch)
-{
-	uint32_t len = r->l4_proto != 0 ? r->l4_off + r->field_offset + 2u :
-					  r->l3_off + (uint32_t)sizeof(struct rte_ipv4_hdr);
-	const void *bytes;
+/* The longest header stack that we compute checksums in. */
+#define HEADERS_MAX_BYTES 256
 
-	if ((r->ol_flags & RTE_MBUF_F_TX_IPV6) == 0 &&
-	    m->l3_len < sizeof(struct rte_ipv4_hdr))
-		return false;
-	if ((r->ol_flags & RTE_MBUF_F_TX_IPV6) != 0 && m->l3_len < sizeof(struct rte_ipv6_hdr))
-		return false;
-	len = RTE_MAX(len, r->l4_off);
-	if (len > sizeof(patch->bytes) || len > m->pkt_len)
-		return false;
-	bytes = rte_pktmbuf_read(m, 0, len, patch->bytes);
-	if (bytes == NULL)
-		return false;
-	if (bytes != patch->bytes)
-		memcpy(patch->bytes, bytes, len);
-	patch->len_bytes = len;
-	return true;
+/*
+ * The headers up to the checksum that is asked for, in one piece: in the mbuf,
+ * or copied to `scratch`. NULL when the mbuf's lengths make no sense.
+ */
+static const uint8_t *read_headers(const struct rte_mbuf *m, const struct request *r,
+				   uint8_t *scratch)
+{
+	bool ipv6 = (r->ol_flags & RTE_MBUF_F_TX_IPV6) != 0;
+	uint32_t len = r->l4_proto != 0 ? r->l4_off + r->field_offset + 2u : r->l4_off;
+
+	if (m->l3_len < (ipv6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr)))
+		return NULL;
+	if (len > HEADERS_MAX_BYTES || len > m->pkt_len)
+		return NULL;
+	return rte_pktmbuf_read(m, 0, len, scratch);
+}
+
+static void add_fixup(struct hdr_fixups *fixups, uint32_t offset_bytes, uint16_t value)
+{
+	fixups->at[fixups->count].offset_bytes = offset_bytes;
+	fixups->at[fixups->count].value = value;
+	fixups->count++;
 }
 
 /* Sum over the pseudo header, length included, as a partial checksum holds it. */
-static uint16_t pseudo_sum(const struct request *r, const struct hdr_patch *patch)
+static uint16_t pseudo_sum(const struct request *r, const uint8_t *headers)
 {
-	const void *l3 = patch->bytes + r->l3_off;
+	const void *l3 = headers + r->l3_off;
 	struct rte_ipv6_hdr ip6;
 	uint32_t l4_bytes;
 
@@ -290,35 +292,39 @@ static uint16_t pseudo_sum(const struct request *r, const struct hdr_patch *patc
 	return rte_ipv6_phdr_cksum(&ip6, 0);
 }
 
+/* `sum` without the 16 bits `old` that went into it. */
+static uint16_t sum_without(uint32_t sum, uint16_t old)
+{
+	sum += (uint16_t)~old;
+	sum = (sum >> 16) + (sum & 0xffff);
+	return (uint16_t)((sum >> 16) + sum);
+}
+
 /* The whole checksum, for a guest that takes no partial ones. */
 static bool full_checksum(const struct rte_mbuf *m, const struct request *r, uint16_t old,
 			  uint16_t pseudo, uint16_t *out)
 {
 	uint16_t body;
-	uint32_t sum;
 
 	if (r->l4_proto == IPPROTO_SCTP ||
 	    !sum_mbuf(m, r->l4_off, m->pkt_len - r->l4_off, &body))
 		return false;
-	/* Without what stands in the checksum field now. */
-	sum = (uint32_t)body + pseudo + (uint16_t)~old;
-	sum = (sum >> 16) + (sum & 0xffff);
-	sum = (sum >> 16) + (sum & 0xffff);
-	*out = (uint16_t)~sum;
+	*out = (uint16_t)~sum_without((uint32_t)body + pseudo, old);
 	if (*out == 0 && r->l4_proto == IPPROTO_UDP)
 		*out = 0xffff;
 	return true;
 }
 
 static bool fill_l4_checksum(const struct rte_mbuf *m, const struct request *r, uint64_t features,
-			     struct virtio_net_hdr_v1 *hdr, struct hdr_patch *patch)
+			     const uint8_t *headers, struct virtio_net_hdr_v1 *hdr,
+			     struct hdr_fixups *fixups)
 {
-	uint8_t *field = patch->bytes + r->l4_off + r->field_offset;
+	uint32_t field = r->l4_off + r->field_offset;
 	uint16_t old, sum;
 
-	memcpy(&old, field, sizeof(old));
+	memcpy(&old, headers + field, sizeof(old));
 	/* SCTP has no pseudo header; its CRC is the guest's business. */
-	sum = r->l4_proto == IPPROTO_SCTP ? old : pseudo_sum(r, patch);
+	sum = r->l4_proto == IPPROTO_SCTP ? old : pseudo_sum(r, headers);
 	if ((features & BIT(VIRTIO_NET_F_GUEST_CSUM)) != 0) {
 		hdr->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 		hdr->csum_start = (uint16_t)r->l4_off;
@@ -326,7 +332,22 @@ static bool fill_l4_checksum(const struct rte_mbuf *m, const struct request *r, 
 	} else if (!full_checksum(m, r, old, sum, &sum)) {
 		return false;
 	}
-	memcpy(field, &sum, sizeof(sum));
+	add_fixup(fixups, field, sum);
+	return true;
+}
+
+static bool fill_ipv4_checksum(const struct request *r, const uint8_t *headers,
+			       struct hdr_fixups *fixups)
+{
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(headers + r->l3_off);
+	uint16_t sum;
+
+	/* The packet's own idea of its length: only as far as we have it. */
+	if (rte_ipv4_hdr_len(ip) > r->l4_off - r->l3_off)
+		return false;
+	sum = rte_raw_cksum(ip, rte_ipv4_hdr_len(ip));
+	sum = (uint16_t)~sum_without(sum, ip->hdr_checksum);
+	add_fixup(fixups, r->l3_off + (uint32_t)offsetof(struct rte_ipv4_hdr, hdr_checksum), sum);
 	return true;
 }
 
@@ -354,26 +375,22 @@ static bool fill_gso(const struct rte_mbuf *m, const struct request *r, uint64_t
 }
 
 bool hdr_from_mbuf(const struct rte_mbuf *m, uint64_t features, struct virtio_net_hdr_v1 *hdr,
-		   struct hdr_patch *patch)
+		   struct hdr_fixups *fixups)
 {
+	uint8_t scratch[HEADERS_MAX_BYTES];
+	const uint8_t *headers;
 	struct request r;
 
 	read_request(m, &r);
+	fixups->count = 0;
 	if ((r.ol_flags & (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG)) != 0 &&
 	    !fill_gso(m, &r, features, hdr))
 		return false;
-	if (!copy_headers(m, &r, patch))
+	headers = read_headers(m, &r, scratch);
+	if (headers == NULL)
 		return false;
-	if (r.l4_proto != 0 && !fill_l4_checksum(m, &r, features, hdr, patch))
+	if (r.l4_proto != 0 && !fill_l4_checksum(m, &r, features, headers, hdr, fixups))
 		return false;
-	if ((r.ol_flags & RTE_MBUF_F_TX_IP_CKSUM) != 0) {
-		struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(patch->bytes + r.l3_off);
-
-		/* The packet's own idea of its length: only as far as we have it. */
-		if (rte_ipv4_hdr_len(ip) > patch->len_bytes - r.l3_off)
-			return false;
-		ip->hdr_checksum = 0;
-		ip->hdr_checksum = rte_ipv4_cksum(ip);
-	}
-	return true;
+	return (r.ol_flags & RTE_MBUF_F_TX_IP_CKSUM) == 0 ||
+	       fill_ipv4_checksum(&r, headers, fixups);
 }

@@ -11,16 +11,16 @@
 
 #include "device/device.h"
 
-/* The longest header stack that we rewrite for a guest. */
-#define HDR_PATCH_BYTES 256
-
 /*
- * The first bytes of a packet with checksums filled in. The mbuf itself is
- * never written to: it may be shared with other ports.
+ * Checksums that go into the guest's copy of a packet after its bytes. The mbuf
+ * itself is never written to: it may be shared with other ports.
  */
-struct hdr_patch {
-	uint32_t len_bytes; /* 0: nothing to patch */
-	uint8_t bytes[HDR_PATCH_BYTES];
+struct hdr_fixups {
+	unsigned int count;
+	struct {
+		uint32_t offset_bytes; /* in the packet */
+		uint16_t value;        /* as it stands in memory */
+	} at[2]; /* L4, IPv4 */
 };
 
 #define HDR_MBUF_OFFLOADS                                                                 \
@@ -38,10 +38,10 @@ void hdr_to_mbuf(const struct virtio_net_hdr_v1 *hdr, struct rte_mbuf *m, bool c
 
 /*
  * Host to guest, for an mbuf with any of HDR_MBUF_OFFLOADS: fills the header
- * and the patch. False when the guest did not agree to what the mbuf asks for
+ * and the fixups. False when the guest did not agree to what the mbuf asks for
  * and it cannot be done in software, or the mbuf's lengths make no sense.
  */
 bool hdr_from_mbuf(const struct rte_mbuf *m, uint64_t features, struct virtio_net_hdr_v1 *hdr,
-		   struct hdr_patch *patch);
+		   struct hdr_fixups *fixups);
 
 #endif

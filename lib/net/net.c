@@ -1,16 +1,36 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the network backend derives from the negotiated features, and the two
- * bursts, instantiated from their templates for each ring format.
+ * What the network backend derives from the negotiated features, and which
+ * build of the bursts serves a queue.
  */
 #include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+#include <rte_vect.h>
 
-#include "dequeue.h"
-#include "enqueue.h"
+#include "bursts.h"
 
 #define HOST_OFFLOADS                                                                     \
 	(BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_HOST_TSO4) | \
 	 BIT(VIRTIO_NET_F_HOST_TSO6) | BIT(VIRTIO_NET_F_HOST_UFO))
+
+/*
+ * The widest build that this machine runs and EAL allows: --force-max-simd-bitwidth
+ * holds here as in every other part of DPDK, so 512 bits are for those who ask.
+ */
+static const struct net_bursts *choose_bursts(enum ring_kind kind)
+{
+#ifdef NET_BURSTS_X86
+	uint16_t bits = rte_vect_get_max_simd_bitwidth();
+
+	if (bits >= RTE_VECT_SIMD_512 && __builtin_cpu_supports("avx512bw") &&
+	    __builtin_cpu_supports("avx512vl"))
+		return &net_bursts_avx512[kind];
+	if (bits >= RTE_VECT_SIMD_256 && __builtin_cpu_supports("avx2") &&
+	    __builtin_cpu_supports("bmi2"))
+		return &net_bursts_avx2[kind];
+#endif
+	return &net_bursts_base[kind];
+}
 
 static void net_ring_setup(const struct device *dev, struct vq *vq)
 {
@@ -18,9 +38,11 @@ static void net_ring_setup(const struct device *dev, struct vq *vq)
 	bool mergeable = device_has(dev, VIRTIO_NET_F_MRG_RXBUF);
 
 	vq->net = (struct vq_net){
+		.bursts = choose_bursts(vq->ring.kind),
 		.features = dev->features,
 		/* virtio 1.2, 5.1.6: num_buffers is there with either bit. */
-		.hdr_bytes = mergeable || device_has(dev, VIRTIO_F_VERSION_1) ?
+		.hdr_bytes = mergeable || device_has(dev, VIRTIO_F_VERSION_1) ||
+					     vq->ring.kind == RING_PACKED ?
 				     sizeof(struct virtio_net_hdr_v1) :
 				     sizeof(struct virtio_net_hdr),
 		.mergeable = mergeable,
@@ -36,14 +58,3 @@ const struct device_backend net_backend = {
 	.ring_setup = net_ring_setup,
 	.rings_needed = 2,
 };
-
-uint16_t net_dequeue(struct vq *vq, struct rte_mempool *pool, struct rte_mbuf **pkts,
-		     uint16_t count)
-{
-	return dequeue_burst(RING_SPLIT, vq, pool, pkts, count);
-}
-
-uint16_t net_enqueue(struct vq *vq, struct rte_mbuf **pkts, uint16_t count)
-{
-	return enqueue_burst(RING_SPLIT, vq, pkts, count);
-}

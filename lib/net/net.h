@@ -19,11 +19,13 @@
 extern const struct device_backend net_backend;
 
 /*
- * Inside the gate of `vq`. Both return how many packets changed hands; mbufs
- * given to net_enqueue() stay the caller's.
+ * The two bursts for one ring format, inside the gate of `vq`. Both return how
+ * many packets changed hands; mbufs given to enqueue() stay the caller's.
  */
-uint16_t net_dequeue(struct vq *vq, struct rte_mempool *pool, struct rte_mbuf **pkts,
-		     uint16_t count) REQUIRES(vq->gate);
-uint16_t net_enqueue(struct vq *vq, struct rte_mbuf **pkts, uint16_t count) REQUIRES(vq->gate);
+struct net_bursts {
+	uint16_t (*dequeue)(struct vq *vq, struct rte_mempool *pool, struct rte_mbuf **pkts,
+			    uint16_t count);
+	uint16_t (*enqueue)(struct vq *vq, struct rte_mbuf **pkts, uint16_t count);
+};
 
 #endif

@@ -12,13 +12,59 @@
 /* The most pieces one chain may have; a longer one is refused. */
 #define CHAIN_SPANS_MAX 256
 
+/*
+ * A chain that goes back to the guest, in one word: its id (what the used ring
+ * names it by) in bits 0 to 15, the ring slots it takes (1 in a split ring) in
+ * bits 16 to 31, and above them what the guest is told was written.
+ */
+struct used {
+	uint64_t word;
+};
+
+static ALWAYS_INLINE struct used used_make(uint16_t id, uint32_t nr_slots)
+{
+	return (struct used){ nr_slots << 16 | id };
+}
+
+static ALWAYS_INLINE struct used used_written(struct used u, uint32_t bytes)
+{
+	return (struct used){ (uint64_t)bytes << 32 | (uint32_t)u.word };
+}
+
+static ALWAYS_INLINE uint16_t used_id(struct used u)
+{
+	return (uint16_t)u.word;
+}
+
+static ALWAYS_INLINE uint32_t used_slots(struct used u)
+{
+	return (uint16_t)(u.word >> 16);
+}
+
+static ALWAYS_INLINE uint32_t used_bytes(struct used u)
+{
+	return (uint32_t)(u.word >> 32);
+}
+
+/* Any chain. */
 struct chain {
 	const struct span *spans;
-	uint32_t bytes;    /* sum over the spans */
+	uint32_t bytes; /* sum over the spans */
 	uint16_t nr_spans;
-	uint16_t id;       /* what the used ring names it by */
-	uint16_t nr_slots; /* ring slots it takes (packed rings) */
-	uint16_t fault;    /* enum ring_fault; then it has no spans */
+	uint16_t fault; /* enum ring_fault; other than NONE: it has no spans */
+	struct used used;
+};
+
+/*
+ * A chain of the usual form: its first `lead` bytes (the caller says how many,
+ * a packet's header) and the rest are in one piece each. They may be one
+ * descriptor, two, or a table of either.
+ */
+struct piece {
+	uint8_t __guest *lead;
+	uint8_t __guest *body;
+	uint32_t bytes; /* of both; with less than the lead takes, use neither */
+	struct used used;
 };
 
 /* Which way the buffers of a queue point, as seen by us. */
@@ -57,9 +103,17 @@ struct span_pool {
 
 enum fetch_result {
 	FETCH_OK,
+	FETCH_NONE, /* there is no chain */
 	FETCH_FULL, /* the span pool is: serve what was fetched, then come again */
 	FETCH_BAD,  /* chain->fault says why; it can be given back */
 	FETCH_BROKEN,
+};
+
+/* What ring_next() found. */
+enum ring_next {
+	NEXT_NONE,
+	NEXT_PIECE,
+	NEXT_OTHER, /* a chain of another form, or wrong: for ring_fetch() */
 };
 
 #endif

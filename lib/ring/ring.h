@@ -1,58 +1,122 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The ring verbs. The kind is a compile-time constant at every call site, so
- * each verb folds into the one format's function; a second format adds a
- * header with the same verbs and a case here, and nothing above changes.
+ * The ring verbs. The kind is a compile-time constant at every call site that
+ * matters, so each verb folds into the one format's function; another format
+ * adds a header with the same verbs and a case here, and nothing above changes.
+ *
+ * A burst opens a cursor and takes chains of the usual form through it; a chain
+ * of any other form is fetched, with the cursor closed. Then it uses their
+ * memory, pushes them back in the order they were taken, publishes, and asks
+ * whether to notify.
  */
 #ifndef VHOST_NG_RING_H
 #define VHOST_NG_RING_H
 
+#include "packed.h"
 #include "split.h"
 
-#define RING_VERB(kind, verb, ...) \
-	((void)(kind), split_##verb(__VA_ARGS__))
+#define RING_VERB(kind, verb, ...)                               \
+	((kind) == RING_PACKED ? packed_##verb(__VA_ARGS__) : \
+				 split_##verb(__VA_ARGS__))
 
-static ALWAYS_INLINE unsigned int ring_avail(enum ring_kind k, struct ring *vr, unsigned int max)
+/* A cursor where the ring stands; with vr->fault set, nothing waits. */
+static ALWAYS_INLINE struct ring_cursor ring_open(enum ring_kind k, struct ring *vr)
 {
-	return RING_VERB(k, avail, vr, max);
+	return RING_VERB(k, open, vr);
 }
 
-static ALWAYS_INLINE void ring_prefetch(enum ring_kind k, const struct ring *vr, unsigned int n)
+/* The ring stands where the cursor is. */
+static ALWAYS_INLINE void ring_close(enum ring_kind k, struct ring *vr, const struct ring_cursor *c)
 {
-	RING_VERB(k, prefetch, vr, n);
+	RING_VERB(k, close, vr, c);
 }
 
-static ALWAYS_INLINE enum fetch_result ring_fetch(enum ring_kind k, struct ring *vr,
-						  enum chain_dir dir, struct span_pool *pool,
-						  struct chain *chain)
+/* At most how many chains wait, up to `max`; 0 only if there is none. */
+static ALWAYS_INLINE unsigned int ring_peek(enum ring_kind k, const struct ring_cursor *c,
+					    unsigned int max)
+{
+	return RING_VERB(k, peek, c, max);
+}
+
+/* Does a chain wait? Also false with vr->fault set. */
+static ALWAYS_INLINE bool ring_waits(enum ring_kind k, struct ring *vr)
+{
+	const struct ring_cursor c = ring_open(k, vr);
+
+	return ring_peek(k, &c, 1) != 0;
+}
+
+/*
+ * Looks at the next chain and leaves it there. NEXT_OTHER: what was read is
+ * forgotten, ring_fetch() reads for itself.
+ */
+static ALWAYS_INLINE enum ring_next ring_next(enum ring_kind k, const struct ring *vr,
+					      struct ring_cursor *c, enum chain_dir dir,
+					      uint32_t lead_bytes, struct piece *piece)
+{
+	return RING_VERB(k, next, vr, c, dir, lead_bytes, piece);
+}
+
+/* Takes the chain that ring_next() found. */
+static ALWAYS_INLINE void ring_take(enum ring_kind k, struct ring_cursor *c, struct used used)
+{
+	RING_VERB(k, take, c, used);
+}
+
+/* Takes the next chain, of whatever form. */
+static inline enum fetch_result ring_fetch(enum ring_kind k, struct ring *vr, enum chain_dir dir,
+					   struct span_pool *pool, struct chain *chain)
 {
 	return RING_VERB(k, fetch, vr, dir, pool, chain);
 }
 
-static ALWAYS_INLINE void ring_rewind(enum ring_kind k, struct ring *vr, unsigned int n)
+/* Puts the last `n` chains back, none of which was pushed. */
+static ALWAYS_INLINE void ring_rewind(enum ring_kind k, struct ring *vr, const struct used *used,
+				      unsigned int n)
 {
-	RING_VERB(k, rewind, vr, n);
+	RING_VERB(k, rewind, vr, used, n);
 }
 
-static ALWAYS_INLINE void ring_used_push(enum ring_kind k, struct ring *vr,
-					 const struct chain *chain, uint32_t len)
+/* Hands `n` (not 0) chains back to the guest; what we do with their memory is done. */
+static ALWAYS_INLINE void ring_used_push(enum ring_kind k, struct ring *vr, enum chain_dir dir,
+					 const struct used *used, unsigned int n)
 {
-	RING_VERB(k, used_push, vr, chain, len);
+	RING_VERB(k, used_push, vr, dir, used, n);
 }
 
-static ALWAYS_INLINE bool ring_publish(enum ring_kind k, struct ring *vr)
+/* Makes all pushed chains visible, if they are not yet. */
+static ALWAYS_INLINE void ring_publish(enum ring_kind k, struct ring *vr)
 {
-	return RING_VERB(k, publish, vr);
+	RING_VERB(k, publish, vr);
 }
 
+/* After a publish: does the guest want to be notified? */
 static ALWAYS_INLINE bool ring_notify_needed(enum ring_kind k, struct ring *vr)
 {
-	return RING_VERB(k, notify_needed, vr);
+	/* With nothing to compare to, an event index has been passed. */
+	uint32_t passed = vr->signalled_valid ? vr->unsignalled : UINT32_MAX;
+
+	vr->unsignalled = 0;
+	vr->signalled_valid = true;
+	/* The guest re-enables, then looks; we publish, then look. */
+	shm_fence();
+	return RING_VERB(k, wants_call, vr, passed);
 }
 
+/* How many chains wait beyond `position`; 0 when that makes no sense. */
+static inline unsigned int ring_waiting(enum ring_kind k, const struct ring *vr, uint16_t position)
+{
+	unsigned int n = RING_VERB(k, waiting, vr, position);
+
+	return n <= vr->size ? n : 0;
+}
+
+/* Asks the guest to kick (or not) when it adds chains. */
 static inline void ring_kick_enable(enum ring_kind k, struct ring *vr, bool enable)
 {
 	RING_VERB(k, kick_enable, vr, enable);
+	/* The caller looks at the ring next; it must not look too early. */
+	shm_fence();
 }
 
 #endif

@@ -1,158 +1,93 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The general descriptor walk of a split ring; the common case of one plain
- * descriptor never gets here (split.h).
+ * Reading the chains of a split ring that are more than one plain descriptor.
  */
-#include <errno.h>
-
 #include "split.h"
 
-/* A walk in progress: where the next descriptor comes from, what was found. */
-struct walk {
-	struct ring *vr;
-	enum chain_dir dir;
-	struct span_pool *pool;
-	struct chain *chain;
-	unsigned int first_span;
-	unsigned int nr_buffers; /* those of length 0 take no span, but time */
-	uint64_t bytes;
-};
-
-static enum fetch_result bad(struct walk *w, enum ring_fault fault)
+bool split_next_in_table(const struct ring *vr, enum chain_dir dir, struct desc head,
+			 uint32_t lead_bytes, struct piece *piece)
 {
-	w->chain->fault = (uint16_t)fault;
-	w->chain->nr_spans = 0;
-	w->chain->bytes = 0;
-	w->pool->used = w->first_span;
-	return FETCH_BAD;
+	struct ring_cursor c = { .map = vr->view.last };
+	uintptr_t table;
+	uint32_t size;
+
+	return (split_desc_kind(head) & ~(uint32_t)VRING_DESC_F_WRITE) == VRING_DESC_F_INDIRECT &&
+	       cursor_small_table(vr, &c, head, &table, &size) &&
+	       split_piece(vr, &c, dir, table, size, split_load_desc(table, 0), lead_bytes, piece);
 }
 
-static enum fetch_result broken(struct walk *w, enum ring_fault fault)
+static enum fetch_result add(struct walk *w, struct desc d)
 {
-	w->vr->fault = fault;
-	return FETCH_BROKEN;
-}
-
-/* Adds one buffer to the chain. */
-static enum fetch_result add_buffer(struct walk *w, const struct split_desc *d)
-{
-	struct span_pool *pool = w->pool;
-	unsigned int taken = pool->used - w->first_span;
-	unsigned int room = MIN2(SPAN_POOL_SPANS - pool->used, CHAIN_SPANS_MAX - taken);
-	bool writable = (d->flags & VRING_DESC_F_WRITE) != 0;
-	int n;
-
-	if (writable != (w->dir == CHAIN_WRITABLE))
-		return bad(w, RING_FAULT_DIRECTION);
-	if (++w->nr_buffers > CHAIN_SPANS_MAX)
-		return bad(w, RING_FAULT_LENGTH);
-	n = gmem_resolve(&w->vr->view, gpa(d->addr), d->len, &pool->spans[pool->used], room);
-	if (n == -EFAULT)
-		return bad(w, RING_FAULT_ADDRESS);
-	if (n < 0) {
-		/* Out of room: of the chain's own, or of what the burst has left? */
-		if (room == CHAIN_SPANS_MAX - taken)
-			return bad(w, RING_FAULT_LENGTH);
-		pool->used = w->first_span;
-		return FETCH_FULL;
-	}
-	pool->used += (unsigned int)n;
-	w->bytes += d->len;
-	if (w->bytes > UINT32_MAX)
-		return bad(w, RING_FAULT_LENGTH);
-	return FETCH_OK;
-}
-
-/* Reads entry `i` of an indirect table that may cross regions. */
-static void load_indirect(const struct span *table, unsigned int nr_spans, uint32_t i,
-			  struct split_desc *out)
-{
-	uint64_t skip = (uint64_t)i * sizeof(struct vring_desc);
-	struct vring_desc raw = { 0 };
-
-	while (nr_spans != 0 && skip >= table->len_bytes) {
-		skip -= table->len_bytes;
-		table++;
-		nr_spans--;
-	}
-	if (nr_spans != 0) {
-		struct span head = { .ptr = table->ptr + skip,
-				     .len_bytes = table->len_bytes - (uint32_t)skip };
-		size_t got = spans_read(&head, 1, &raw, sizeof(raw));
-
-		spans_read(table + 1, nr_spans - 1, (uint8_t *)&raw + got, sizeof(raw) - got);
-	}
-	*out = (struct split_desc){
-		.addr = raw.addr, .len = raw.len, .flags = raw.flags, .next = raw.next
-	};
+	return walk_add(w, d.addr, desc_len(d), (split_desc_flags(d) & VRING_DESC_F_WRITE) != 0);
 }
 
 /* A descriptor that stands for a table of descriptors (virtio 1.2, 2.7.5.3). */
-static enum fetch_result walk_indirect(struct walk *w, const struct split_desc *head)
+static enum fetch_result walk_indirect(struct walk *w, struct desc head)
 {
-	struct span table[GMEM_REGIONS_MAX];
-	uint32_t entries = head->len / (uint32_t)sizeof(struct vring_desc);
-	struct split_desc d = { .flags = VRING_DESC_F_NEXT, .next = 0 };
-	int nr_spans;
+	struct walk_table table;
+	enum fetch_result ret;
+	uint32_t next = 0;
+	struct desc d;
 
-	if (head->len == 0 || head->len % sizeof(struct vring_desc) != 0 ||
-	    entries > VRING_SIZE_MAX || (head->flags & VRING_DESC_F_NEXT) != 0)
-		return bad(w, RING_FAULT_INDIRECT);
-	nr_spans = gmem_resolve(&w->vr->view, gpa(head->addr), head->len, table, ARRAY_LEN(table));
-	if (nr_spans < 0)
-		return bad(w, RING_FAULT_ADDRESS);
-
-	/* At most `entries` steps: more would be a loop. */
-	for (uint32_t steps = 0; (d.flags & VRING_DESC_F_NEXT) != 0; steps++) {
-		enum fetch_result ret;
-
-		if (steps == entries || d.next >= entries)
-			return bad(w, RING_FAULT_INDIRECT);
-		load_indirect(table, (unsigned int)nr_spans, d.next, &d);
-		if ((d.flags & VRING_DESC_F_INDIRECT) != 0)
-			return bad(w, RING_FAULT_INDIRECT);
-		ret = add_buffer(w, &d);
-		if (ret != FETCH_OK)
-			return ret;
+	if ((split_desc_flags(head) & VRING_DESC_F_NEXT) != 0)
+		return walk_bad(w, RING_FAULT_INDIRECT);
+	ret = walk_table_open(w, head, &table);
+	/* At most `nr_entries` steps: more would be a loop. */
+	for (uint32_t steps = 0; ret == FETCH_OK; steps++) {
+		if (steps == table.nr_entries || next >= table.nr_entries)
+			return walk_bad(w, RING_FAULT_INDIRECT);
+		d = walk_table_read(&table, next);
+		if ((split_desc_flags(d) & VRING_DESC_F_INDIRECT) != 0)
+			return walk_bad(w, RING_FAULT_INDIRECT);
+		ret = add(w, d);
+		if ((split_desc_flags(d) & VRING_DESC_F_NEXT) == 0)
+			break;
+		next = split_desc_next(d);
 	}
-	return FETCH_OK;
+	return ret;
 }
 
 /* Descriptors of the ring itself, linked by `next`. */
-static enum fetch_result walk_direct(struct walk *w, struct split_desc d)
+static enum fetch_result walk_direct(struct walk *w, uint32_t head)
 {
-	uint16_t size = w->vr->size;
+	uint32_t size = w->vr->size, next = head;
 
-	for (uint32_t steps = 1;; steps++) {
+	for (uint32_t steps = 0;; steps++) {
 		enum fetch_result ret;
+		struct desc d;
 
-		/* Plain descriptors may come before the table, none after it. */
-		if ((d.flags & VRING_DESC_F_INDIRECT) != 0)
-			ret = walk_indirect(w, &d);
-		else
-			ret = add_buffer(w, &d);
-		if (ret != FETCH_OK || (d.flags & VRING_DESC_F_NEXT) == 0)
-			return ret;
-		if (d.next >= size)
-			return broken(w, RING_FAULT_INDEX);
+		if (next >= size)
+			return walk_broken(w, RING_FAULT_INDEX);
 		if (steps == size)
-			return broken(w, RING_FAULT_LOOP);
-		d = split_load_desc(GUEST_AT(w->vr->desc, struct vring_desc, d.next));
+			return walk_broken(w, RING_FAULT_LOOP);
+		d = split_load_desc((uintptr_t)w->vr->desc, next);
+		/* Plain descriptors may come before the table, none after it. */
+		if ((split_desc_flags(d) & VRING_DESC_F_INDIRECT) != 0)
+			ret = walk_indirect(w, d);
+		else
+			ret = add(w, d);
+		if (ret != FETCH_OK || (split_desc_flags(d) & VRING_DESC_F_NEXT) == 0)
+			return ret;
+		next = split_desc_next(d);
 	}
 }
 
-enum fetch_result split_fetch_walk(struct ring *vr, enum chain_dir dir, struct split_desc desc,
-				   struct span_pool *pool, struct chain *chain)
+enum fetch_result split_fetch(struct ring *vr, enum chain_dir dir, struct span_pool *pool,
+			      struct chain *chain)
 {
-	struct walk w = {
-		.vr = vr, .dir = dir, .pool = pool, .chain = chain, .first_span = pool->used
-	};
-	enum fetch_result ret = walk_direct(&w, desc);
+	struct walk w = walk_start(vr, dir, pool, chain);
+	struct ring_cursor c = split_open(vr);
+	enum fetch_result ret;
+	uint16_t head;
 
-	if (ret != FETCH_OK)
-		return ret;
-	chain->spans = &pool->spans[w.first_span];
-	chain->nr_spans = (uint16_t)(pool->used - w.first_span);
-	chain->bytes = (uint32_t)w.bytes;
-	return FETCH_OK;
+	if (c.left == 0)
+		return vr->fault == RING_FAULT_NONE ? FETCH_NONE : FETCH_BROKEN;
+	head = split_head(c.avail, c.at & (c.size - 1));
+	chain->used = used_make(head, 1);
+	ret = walk_direct(&w, head);
+	if (ret == FETCH_OK)
+		ret = walk_end(&w);
+	if (ret == FETCH_OK || ret == FETCH_BAD)
+		vr->last_avail++;
+	return ret;
 }

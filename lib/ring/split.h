@@ -7,130 +7,163 @@
 #ifndef VHOST_NG_SPLIT_H
 #define VHOST_NG_SPLIT_H
 
-#include "vring.h"
+#include "walk.h"
 
-/* A private copy of one descriptor. */
-struct split_desc {
-	uint64_t addr;
-	uint32_t len;
-	uint16_t flags;
-	uint16_t next;
-};
-
-static ALWAYS_INLINE struct split_desc split_load_desc(const struct vring_desc __guest *d)
+static ALWAYS_INLINE struct desc split_load_desc(uintptr_t table, uint32_t i)
 {
-	/* Two loads: address, then length, flags and next in one word. */
-	uint64_t tail = shm_load64((const uint64_t __guest *)((uintptr_t)d + 8));
+	const uint64_t __guest *at = GUEST_AT(table, uint64_t, (uintptr_t)i * 2);
 
-	return (struct split_desc){
-		.addr = shm_load64((const uint64_t __guest *)(uintptr_t)d),
-		.len = (uint32_t)tail,
-		.flags = (uint16_t)(tail >> 32),
-		.next = (uint16_t)(tail >> 48),
-	};
+	return (struct desc){ .addr = shm_load64(at), .rest = shm_load64(at + 1) };
+}
+
+static ALWAYS_INLINE uint32_t split_desc_flags(struct desc d)
+{
+	return (uint16_t)(d.rest >> 32);
+}
+
+static ALWAYS_INLINE uint16_t split_desc_next(struct desc d)
+{
+	return (uint16_t)(d.rest >> 48);
+}
+
+/* What kind of descriptor it is. */
+static ALWAYS_INLINE uint32_t split_desc_kind(struct desc d)
+{
+	return (uint32_t)(d.rest >> 32) & DESC_KIND;
 }
 
 /*
- * How many chains wait, at most `max`; 0 and vr->fault set when the index
- * makes no sense. Acquires what the guest wrote before it moved the index.
+ * How many chains wait beyond `position`. More than the ring has entries: the
+ * index makes no sense. Acquires what the guest wrote before it moved the index.
  */
-static ALWAYS_INLINE unsigned int split_avail(struct ring *vr, unsigned int max)
+static ALWAYS_INLINE unsigned int split_waiting(const struct ring *vr, uint16_t position)
 {
-	uint16_t idx = shm_load16_acquire(GUEST_FIELD(vr->avail, struct vring_avail, idx));
-	uint16_t waiting = (uint16_t)(idx - vr->last_avail);
+	return (uint16_t)(shm_load16_acquire(GUEST_FIELD(vr->avail, struct vring_avail, idx)) -
+			  position);
+}
 
-	if (unlikely(waiting > vr->size)) {
+static ALWAYS_INLINE uint16_t split_head(uintptr_t avail, uint32_t slot)
+{
+	return shm_load16(GUEST_AT(avail, uint16_t, slot));
+}
+
+/* --- the usual form ----------------------------------------------------- */
+
+static ALWAYS_INLINE struct ring_cursor split_open(struct ring *vr)
+{
+	struct ring_cursor c = { .map = vr->view.last,
+				 .table = (uintptr_t)vr->desc,
+				 .avail = (uintptr_t)vr->avail + sizeof(struct vring_avail),
+				 .size = vr->size,
+				 .mask = vr->size - 1u,
+				 .at = vr->last_avail,
+				 .left = split_waiting(vr, vr->last_avail) };
+
+	if (unlikely(c.left > c.size)) {
 		vr->fault = RING_FAULT_AVAIL;
-		return 0;
+		c.left = 0;
 	}
-	return MIN2((unsigned int)waiting, max);
+	return c;
 }
 
-static ALWAYS_INLINE uint16_t split_head(const struct ring *vr, unsigned int ahead)
+static ALWAYS_INLINE void split_close(struct ring *vr, const struct ring_cursor *c)
 {
-	uint16_t slot = (uint16_t)((vr->last_avail + ahead) & (vr->size - 1u));
-
-	return shm_load16((const uint16_t __guest *)((uintptr_t)vr->avail +
-						     sizeof(struct vring_avail) + slot * 2u));
+	vr->view.last = c->map;
+	vr->last_avail = (uint16_t)c->at;
 }
 
-/* Brings the descriptors of the next `n` heads closer. */
-static ALWAYS_INLINE void split_prefetch(const struct ring *vr, unsigned int n)
+static ALWAYS_INLINE unsigned int split_peek(const struct ring_cursor *c, unsigned int max)
 {
-	for (unsigned int i = 0; i < n; i++) {
-		uint16_t head = split_head(vr, i);
-
-		shm_prefetch(GUEST_AT(vr->desc, struct vring_desc, head & (vr->size - 1u)));
-	}
+	return MIN2(c->left, max);
 }
 
-/* The general walk: chains, indirect tables, buffers across regions. */
-enum fetch_result split_fetch_walk(struct ring *vr, enum chain_dir dir, struct split_desc desc,
-				   struct span_pool *pool, struct chain *chain);
-
-/*
- * Takes the next chain; the caller knows from split_avail() that there is one.
- */
-static ALWAYS_INLINE enum fetch_result split_fetch(struct ring *vr, enum chain_dir dir,
-						   struct span_pool *pool, struct chain *chain)
+static ALWAYS_INLINE void split_take(struct ring_cursor *c, struct used used)
 {
-	const uint16_t want = dir == CHAIN_WRITABLE ? VRING_DESC_F_WRITE : 0;
-	uint16_t head = split_head(vr, 0);
-	struct split_desc desc;
-	enum fetch_result ret;
-
-	if (unlikely(head >= vr->size)) {
-		vr->fault = RING_FAULT_INDEX;
-		return FETCH_BROKEN;
-	}
-	if (unlikely(pool->used == SPAN_POOL_SPANS))
-		return FETCH_FULL;
-	desc = split_load_desc(GUEST_AT(vr->desc, struct vring_desc, head));
-	chain->id = head;
-	chain->nr_slots = 1;
-	chain->fault = RING_FAULT_NONE;
-	/* One plain descriptor of the right direction in the region hit last. */
-	if (likely((desc.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT |
-				  VRING_DESC_F_WRITE)) == want &&
-		   gmem_resolve_last(&vr->view, gpa(desc.addr), desc.len,
-				     &pool->spans[pool->used]))) {
-		chain->spans = &pool->spans[pool->used++];
-		chain->nr_spans = 1;
-		chain->bytes = desc.len;
-		vr->last_avail++;
-		return FETCH_OK;
-	}
-	ret = split_fetch_walk(vr, dir, desc, pool, chain);
-	if (ret == FETCH_OK || ret == FETCH_BAD)
-		vr->last_avail++;
-	return ret;
+	(void)used;
+	c->at++;
+	c->left--;
 }
 
-/* Gives back the last `n` fetched chains that were not pushed. */
-static ALWAYS_INLINE void split_rewind(struct ring *vr, unsigned int n)
+/* The usual form in a table. */
+bool split_next_in_table(const struct ring *vr, enum chain_dir dir, struct desc head,
+			 uint32_t lead_bytes, struct piece *piece);
+
+/* One descriptor or two that are linked, of `size` in `table`. */
+static ALWAYS_INLINE bool split_piece(const struct ring *vr, struct ring_cursor *c,
+				      enum chain_dir dir, uintptr_t table, uint32_t size,
+				      struct desc d, uint32_t lead_bytes, struct piece *piece)
 {
+	const uint32_t want = dir == CHAIN_WRITABLE ? VRING_DESC_F_WRITE : 0;
+	struct desc second;
+
+	if (likely(split_desc_kind(d) == want))
+		return piece_of_one(vr, c, d, lead_bytes, piece);
+	if (split_desc_kind(d) != (want | VRING_DESC_F_NEXT) || split_desc_next(d) >= size)
+		return false;
+	second = split_load_desc(table, split_desc_next(d));
+	return split_desc_kind(second) == want &&
+	       piece_of_two(vr, c, d, second, lead_bytes, piece);
+}
+
+static ALWAYS_INLINE enum ring_next split_next(const struct ring *vr, struct ring_cursor *c,
+					       enum chain_dir dir, uint32_t lead_bytes,
+					       struct piece *piece)
+{
+	struct piece in_table;
+	uint32_t head;
+	struct desc d;
+
+	if (c->left == 0)
+		return NEXT_NONE;
+	head = split_head(c->avail, c->at & c->mask);
+	if (unlikely(head > c->mask))
+		return NEXT_OTHER;
+	d = split_load_desc(c->table, head);
+	if (unlikely(!split_piece(vr, c, dir, c->table, c->size, d, lead_bytes, piece))) {
+		if (!split_next_in_table(vr, dir, d, lead_bytes, &in_table))
+			return NEXT_OTHER;
+		*piece = in_table;
+	}
+	piece->used = used_make((uint16_t)head, 1);
+	return NEXT_PIECE;
+}
+
+/* --- any form ----------------------------------------------------------- */
+
+enum fetch_result split_fetch(struct ring *vr, enum chain_dir dir, struct span_pool *pool,
+			      struct chain *chain);
+
+static ALWAYS_INLINE void split_rewind(struct ring *vr, const struct used *used, unsigned int n)
+{
+	(void)used;
 	vr->last_avail = (uint16_t)(vr->last_avail - n);
 }
 
-/* Hands a chain back with `len` bytes written; the guest does not see it yet. */
-static ALWAYS_INLINE void split_used_push(struct ring *vr, const struct chain *chain, uint32_t len)
-{
-	uint16_t slot = (uint16_t)(vr->used_idx++ & (vr->size - 1u));
-	uint64_t elem = (uint64_t)len << 32 | chain->id;
+/* --- giving back -------------------------------------------------------- */
 
-	shm_write((void __guest *)((uintptr_t)vr->used + sizeof(struct vring_used) +
-				   slot * sizeof(struct vring_used_elem)),
-		  &elem, sizeof(elem));
+static ALWAYS_INLINE void split_used_push(struct ring *vr, enum chain_dir dir,
+					  const struct used *used, unsigned int n)
+{
+	const uintptr_t ring = (uintptr_t)vr->used + sizeof(struct vring_used);
+	const uint32_t mask = vr->size - 1u;
+	uint32_t at = vr->used_idx;
+
+	(void)dir;
+	for (const struct used *end = used + n; used < end; used++, at++) {
+		/* struct vring_used_elem: id, length. */
+		uint64_t elem = used->word & ~UINT64_C(0xffff0000);
+
+		shm_write((void __guest *)(ring + (uintptr_t)(at & mask) * sizeof(elem)), &elem,
+			  sizeof(elem));
+	}
+	vr->used_idx = (uint16_t)at;
+	vr->unsignalled += n;
 }
 
-/* Makes all pushed chains visible. False when there were none. */
-static ALWAYS_INLINE bool split_publish(struct ring *vr)
+static ALWAYS_INLINE void split_publish(struct ring *vr)
 {
-	if (vr->published == vr->used_idx)
-		return false;
 	vr->published = vr->used_idx;
 	shm_store16_release(GUEST_FIELD(vr->used, struct vring_used, idx), vr->published);
-	return true;
 }
 
 /* The guest's word after its ring: raise an interrupt when used passes this. */
@@ -140,20 +173,13 @@ static ALWAYS_INLINE uint16_t split_used_event(const struct ring *vr)
 						     sizeof(struct vring_avail) + vr->size * 2u));
 }
 
-/* After a publish: does the guest want to be notified? (virtio 1.2, 2.7.7) */
-static ALWAYS_INLINE bool split_notify_needed(struct ring *vr)
+/* Does the guest want to hear of the last `passed` chains? (virtio 1.2, 2.7.7) */
+static ALWAYS_INLINE bool split_wants_call(const struct ring *vr, uint32_t passed)
 {
-	uint16_t old = vr->signalled, now = vr->published;
-	bool first = !vr->signalled_valid;
-
-	/* The guest re-enables, then looks; we publish, then look. */
-	shm_fence();
 	if (!vr->event_idx)
 		return (shm_load16(GUEST_FIELD(vr->avail, struct vring_avail, flags)) &
 			VRING_AVAIL_F_NO_INTERRUPT) == 0;
-	vr->signalled = now;
-	vr->signalled_valid = true;
-	return first || (uint16_t)(now - split_used_event(vr) - 1) < (uint16_t)(now - old);
+	return (uint16_t)(vr->published - split_used_event(vr) - 1) < passed;
 }
 
 /*
@@ -170,8 +196,6 @@ static inline void split_kick_enable(struct ring *vr, bool enable)
 						 vr->size * sizeof(struct vring_used_elem)),
 			    vr->last_avail);
 	}
-	/* The caller looks at the ring next; it must not look too early. */
-	shm_fence();
 }
 
 #endif

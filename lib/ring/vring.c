@@ -3,6 +3,8 @@
 
 #include "vring.h"
 
+#define PACKED_EVENT_ALIGN_SIZE 4
+
 static const char *const fault_names[RING_FAULT_COUNT] = {
 	[RING_FAULT_NONE] = "none",
 	[RING_FAULT_ADDRESS] = "bad_address",
@@ -30,24 +32,52 @@ static int attach_part(const struct gmem *mem, uva_t addr, uint64_t bytes, uint6
 	return ((addr.v | (uintptr_t)*out) & (alignment - 1)) == 0 ? 0 : -EINVAL;
 }
 
+/* How large the parts are. Both split rings end in an event index word, negotiated or not. */
+struct parts {
+	uint64_t desc_bytes, avail_bytes, used_bytes;
+	uint64_t avail_alignment;
+};
+
+static struct parts parts_of(const struct ring *vr)
+{
+	uint64_t n = vr->size;
+
+	if (vr->kind == RING_PACKED)
+		return (struct parts){ .desc_bytes = n * sizeof(struct vring_packed_desc),
+				       .avail_bytes = sizeof(struct vring_packed_desc_event),
+				       .used_bytes = sizeof(struct vring_packed_desc_event),
+				       .avail_alignment = PACKED_EVENT_ALIGN_SIZE };
+	return (struct parts){ .desc_bytes = n * sizeof(struct vring_desc),
+			       .avail_bytes = sizeof(struct vring_avail) + (n + 1) * 2,
+			       .used_bytes = sizeof(struct vring_used) +
+					     n * sizeof(struct vring_used_elem) + 2,
+			       .avail_alignment = VRING_AVAIL_ALIGN_SIZE };
+}
+
+static bool numbers_fit(const struct ring *vr)
+{
+	if (vr->kind == RING_PACKED)
+		return (vr->last_avail & 0x7fff) < vr->size && (vr->used_idx & 0x7fff) < vr->size;
+	return is_pow2(vr->size);
+}
+
 int vring_attach(struct ring *vr, struct gmem *mem, const struct vring_addrs *addrs)
 {
-	/* Both rings end in an event index word, negotiated or not. */
-	uint64_t desc_bytes = (uint64_t)vr->size * sizeof(struct vring_desc);
-	uint64_t avail_bytes = sizeof(struct vring_avail) + ((uint64_t)vr->size + 1) * 2;
-	uint64_t used_bytes = sizeof(struct vring_used) +
-			      (uint64_t)vr->size * sizeof(struct vring_used_elem) + 2;
+	struct parts parts = parts_of(vr);
 	uint8_t __guest *desc;
 	uint8_t __guest *avail;
 	uint8_t __guest *used;
 	int ret;
 
 	vring_detach(vr);
-	ret = attach_part(mem, addrs->desc, desc_bytes, VRING_DESC_ALIGN_SIZE, &desc);
+	if (!numbers_fit(vr))
+		return -ERANGE;
+	ret = attach_part(mem, addrs->desc, parts.desc_bytes, VRING_DESC_ALIGN_SIZE, &desc);
 	if (ret == 0)
-		ret = attach_part(mem, addrs->avail, avail_bytes, VRING_AVAIL_ALIGN_SIZE, &avail);
+		ret = attach_part(mem, addrs->avail, parts.avail_bytes, parts.avail_alignment,
+				  &avail);
 	if (ret == 0)
-		ret = attach_part(mem, addrs->used, used_bytes, VRING_USED_ALIGN_SIZE, &used);
+		ret = attach_part(mem, addrs->used, parts.used_bytes, VRING_USED_ALIGN_SIZE, &used);
 	if (ret < 0)
 		return ret;
 	vr->desc = (struct vring_desc __guest *)(uintptr_t)desc;
@@ -70,5 +100,6 @@ void vring_set_base(struct ring *vr, uint16_t avail, uint16_t used)
 	vr->last_avail = avail;
 	vr->used_idx = used;
 	vr->published = used;
+	vr->unsignalled = 0;
 	vr->signalled_valid = false;
 }

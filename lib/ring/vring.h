@@ -14,27 +14,44 @@
 
 enum ring_kind {
 	RING_SPLIT,
+	RING_PACKED,
+	RING_KINDS,
 };
 
 #define VRING_SIZE_MAX 32768
 
+/*
+ * A position is what SET_VRING_BASE calls a base: a count that wraps at 65536
+ * in a split ring, an index with a wrap counter (packed.h) in a packed one.
+ */
 struct ring {
 	struct memview view;
-	struct vring_desc __guest *desc;
-	struct vring_avail __guest *avail;
-	struct vring_used __guest *used;
+	union {
+		struct vring_desc __guest *desc;
+		struct vring_packed_desc __guest *packed;
+	};
+	union {
+		struct vring_avail __guest *avail;
+		struct vring_packed_desc_event __guest *driver_event;
+	};
+	union {
+		struct vring_used __guest *used;
+		struct vring_packed_desc_event __guest *device_event;
+	};
+	enum ring_kind kind;
 	uint16_t size;
-	uint16_t last_avail;  /* next available entry to fetch */
-	uint16_t used_idx;    /* next used entry to write, maybe not yet published */
-	uint16_t published;   /* what the guest sees as used->idx */
-	uint16_t signalled;   /* used index at the last notification decision */
-	bool signalled_valid; /* false: the next decision is always "notify" */
+	uint16_t last_avail;  /* next to fetch */
+	uint16_t used_idx;    /* next to give back, maybe not yet published */
+	uint16_t published;   /* how far the guest sees chains used */
+	uint32_t unsignalled; /* slots given back since the last notification decision */
+	bool signalled_valid; /* false: there was none yet */
 	bool event_idx;
+	bool in_order;
 	bool log_used; /* SET_VRING_ADDR asked for it; dirty logging comes later */
 	enum ring_fault fault; /* set once the ring is broken */
 };
 
-/* Where the frontend says that the parts of a ring lie. */
+/* Where the frontend says that the parts of a ring lie (packed: event structures for rings). */
 struct vring_addrs {
 	uva_t desc;
 	uva_t avail;
@@ -43,8 +60,10 @@ struct vring_addrs {
 
 /*
  * Binds the ring to `mem`: every part, event index words included, must lie
- * inside one region and be aligned as the virtio specification asks (2.7).
- * Positions are kept. Returns 0, -EINVAL (alignment) or -EFAULT.
+ * inside one region and be aligned as the virtio specification asks (2.7, 2.8),
+ * and size and position must make sense for vr->kind. Positions are kept.
+ * Returns 0, -EINVAL (alignment), -EFAULT (not in memory) or -ERANGE (size,
+ * position).
  */
 int vring_attach(struct ring *vr, struct gmem *mem, const struct vring_addrs *addrs);
 void vring_detach(struct ring *vr);

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The packed virtqueue (virtio 1.2, 2.8), behind the same verbs as split.h. A
+ * position is an index in bits 0 to 14 and the wrap counter in bit 15, as the
+ * event words, SET_VRING_BASE and the public API have it.
+ */
+#ifndef VHOST_NG_PACKED_H
+#define VHOST_NG_PACKED_H
+
+#include "walk.h"
+
+#define PACKED_WRAP (1u << VRING_PACKED_EVENT_F_WRAP_CTR)
+#define PACKED_AVAIL (1u << VRING_PACKED_DESC_F_AVAIL)
+#define PACKED_USED (1u << VRING_PACKED_DESC_F_USED)
+
+/* Length, id and flags in one word: what the guest writes last, and so do we. */
+static ALWAYS_INLINE uint64_t __guest *packed_rest(uintptr_t table, uint32_t i)
+{
+	return GUEST_AT(table, uint64_t, (uintptr_t)i * 2 + 1);
+}
+
+/* The word with the flags first: they say that the other is there. */
+static ALWAYS_INLINE struct desc packed_load_desc(uintptr_t table, uint32_t i)
+{
+	uint64_t rest = shm_load64_acquire(packed_rest(table, i));
+
+	return (struct desc){ .addr = shm_load64(GUEST_AT(table, uint64_t, (uintptr_t)i * 2)),
+			      .rest = rest };
+}
+
+static ALWAYS_INLINE uint16_t packed_desc_id(struct desc d)
+{
+	return (uint16_t)(d.rest >> 32);
+}
+
+static ALWAYS_INLINE uint32_t packed_desc_flags(struct desc d)
+{
+	return (uint32_t)(d.rest >> 48);
+}
+
+static ALWAYS_INLINE uint32_t packed_desc_kind(struct desc d)
+{
+	return packed_desc_flags(d) & DESC_KIND;
+}
+
+/* What the flags of an available descriptor say under a wrap counter (2.8.1). */
+static ALWAYS_INLINE bool packed_is_avail(uint32_t flags, uint32_t wrap)
+{
+	return (flags & (PACKED_AVAIL | PACKED_USED)) == (wrap != 0 ? PACKED_AVAIL : PACKED_USED);
+}
+
+/* `slots` (at most the ring's size) further on. */
+static ALWAYS_INLINE void packed_advance(uint32_t size, uint32_t *at, uint32_t *wrap,
+					 uint32_t slots)
+{
+	*at += slots;
+	if (unlikely(*at >= size)) {
+		*at -= size;
+		*wrap ^= PACKED_WRAP;
+	}
+}
+
+/* Chains that wait beyond `position`; looks at every descriptor up to the first that is not. */
+unsigned int packed_waiting(const struct ring *vr, uint16_t position);
+
+/* --- the usual form ----------------------------------------------------- */
+
+static ALWAYS_INLINE struct ring_cursor packed_open(struct ring *vr)
+{
+	return (struct ring_cursor){ .map = vr->view.last,
+				     .table = (uintptr_t)vr->packed,
+				     .size = vr->size,
+				     .at = vr->last_avail & ~PACKED_WRAP,
+				     .wrap = vr->last_avail & PACKED_WRAP };
+}
+
+static ALWAYS_INLINE void packed_close(struct ring *vr, const struct ring_cursor *c)
+{
+	vr->view.last = c->map;
+	vr->last_avail = (uint16_t)(c->wrap | c->at);
+}
+
+/* Counts descriptors, of which a chain may take several. */
+static ALWAYS_INLINE unsigned int packed_peek(const struct ring_cursor *c, unsigned int max)
+{
+	uint32_t at = c->at, wrap = c->wrap;
+	unsigned int n;
+
+	for (n = 0; n < max; n++) {
+		uint16_t flags = (uint16_t)(shm_load64(packed_rest(c->table, at)) >> 48);
+
+		if (!packed_is_avail(flags, wrap))
+			break;
+		packed_advance(c->size, &at, &wrap, 1);
+	}
+	return n;
+}
+
+static ALWAYS_INLINE void packed_take(struct ring_cursor *c, struct used used)
+{
+	packed_advance(c->size, &c->at, &c->wrap, used_slots(used));
+}
+
+/* The usual form in a table. */
+bool packed_next_in_table(const struct ring *vr, enum chain_dir dir, struct desc head,
+			  uint32_t lead_bytes, struct piece *piece);
+
+static ALWAYS_INLINE enum ring_next packed_next(const struct ring *vr, struct ring_cursor *c,
+						enum chain_dir dir, uint32_t lead_bytes,
+						struct piece *piece)
+{
+	const uint32_t want = dir == CHAIN_WRITABLE ? VRING_DESC_F_WRITE : 0;
+	struct desc d = packed_load_desc(c->table, c->at), second;
+	struct piece in_table;
+
+	if (!packed_is_avail(packed_desc_flags(d), c->wrap))
+		return NEXT_NONE;
+	if (likely(packed_desc_kind(d) == want)) {
+		piece->used = used_make(packed_desc_id(d), 1);
+		return likely(piece_of_one(vr, c, d, lead_bytes, piece)) ? NEXT_PIECE : NEXT_OTHER;
+	}
+	if (packed_desc_kind(d) == (want | VRING_DESC_F_NEXT)) {
+		second = packed_load_desc(c->table, c->at + 1 == c->size ? 0 : c->at + 1);
+		piece->used = used_make(packed_desc_id(second), 2);
+		return packed_desc_kind(second) == want &&
+				       piece_of_two(vr, c, d, second, lead_bytes, piece) ?
+			       NEXT_PIECE :
+			       NEXT_OTHER;
+	}
+	if (!packed_next_in_table(vr, dir, d, lead_bytes, &in_table))
+		return NEXT_OTHER;
+	*piece = in_table;
+	piece->used = used_make(packed_desc_id(d), 1);
+	return NEXT_PIECE;
+}
+
+/* --- any form ----------------------------------------------------------- */
+
+enum fetch_result packed_fetch(struct ring *vr, enum chain_dir dir, struct span_pool *pool,
+			       struct chain *chain);
+
+static ALWAYS_INLINE void packed_rewind(struct ring *vr, const struct used *used, unsigned int n)
+{
+	uint32_t at = vr->last_avail & ~PACKED_WRAP, wrap = vr->last_avail & PACKED_WRAP;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (at < used_slots(used[i])) {
+			at += vr->size;
+			wrap ^= PACKED_WRAP;
+		}
+		at -= used_slots(used[i]);
+	}
+	vr->last_avail = (uint16_t)(wrap | at);
+}
+
+/* --- giving back -------------------------------------------------------- */
+
+/* A descriptor that says `u` is used; visible at once, and nothing before its data. */
+static ALWAYS_INLINE void packed_store_used(uintptr_t table, uint32_t at, uint32_t wrap,
+					    struct used u)
+{
+	uint64_t flags = wrap != 0 ? PACKED_AVAIL | PACKED_USED : 0;
+
+	if (used_bytes(u) != 0)
+		flags |= VRING_DESC_F_WRITE;
+	shm_store64_release(packed_rest(table, at),
+			    flags << 48 | (uint64_t)used_id(u) << 32 | used_bytes(u));
+}
+
+static ALWAYS_INLINE void packed_used_push(struct ring *vr, enum chain_dir dir,
+					   const struct used *used, unsigned int n)
+{
+	const uintptr_t table = (uintptr_t)vr->packed;
+	const uint32_t size = vr->size;
+	uint32_t at = vr->used_idx & ~PACKED_WRAP, wrap = vr->used_idx & PACKED_WRAP, slots = 0;
+	/* In order, and nothing to say of the others: the last one stands for all (2.8.13). */
+	bool one = vr->in_order && dir == CHAIN_READABLE;
+
+	if (one)
+		packed_store_used(table, at, wrap, used[n - 1]);
+	for (const struct used *end = used + n; used < end; used++) {
+		if (!one)
+			packed_store_used(table, at, wrap, *used);
+		slots += used_slots(*used);
+		packed_advance(size, &at, &wrap, used_slots(*used));
+	}
+	vr->used_idx = (uint16_t)(wrap | at);
+	vr->unsignalled += slots;
+}
+
+/* Every store of packed_used_push() was visible at once. */
+static ALWAYS_INLINE void packed_publish(struct ring *vr)
+{
+	vr->published = vr->used_idx;
+}
+
+/* Does the guest want to hear of the last `passed` slots? (virtio 1.2, 2.8.10) */
+static ALWAYS_INLINE bool packed_wants_call(const struct ring *vr, uint32_t passed)
+{
+	/* Both halves at once: the position means what these flags say. */
+	uint32_t event = shm_load32((const uint32_t __guest *)(uintptr_t)vr->driver_event);
+	uint16_t position = (uint16_t)event, flags = (uint16_t)(event >> 16);
+	uint16_t now = vr->published;
+	uint32_t back;
+
+	if (flags == VRING_PACKED_EVENT_FLAG_DISABLE)
+		return false;
+	if (flags != VRING_PACKED_EVENT_FLAG_DESC || !vr->event_idx)
+		return true;
+	/* How far back from here it lies; the slot before this one is 1 back. */
+	back = (uint32_t)(now & ~PACKED_WRAP) - (position & ~PACKED_WRAP);
+	if (((now ^ position) & PACKED_WRAP) != 0)
+		back += vr->size;
+	return back - 1 < passed;
+}
+
+static inline void packed_kick_enable(struct ring *vr, bool enable)
+{
+	uint16_t flags = VRING_PACKED_EVENT_FLAG_DISABLE;
+
+	if (enable && vr->event_idx) {
+		shm_store16(GUEST_FIELD(vr->device_event, struct vring_packed_desc_event, off_wrap),
+			    vr->last_avail);
+		flags = VRING_PACKED_EVENT_FLAG_DESC;
+	} else if (enable) {
+		flags = VRING_PACKED_EVENT_FLAG_ENABLE;
+	}
+	/* The position before the flags that make it count. */
+	shm_store16_release(GUEST_FIELD(vr->device_event, struct vring_packed_desc_event, flags),
+			    flags);
+}
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+
+#include "walk.h"
+
+enum fetch_result walk_bad(struct walk *w, enum ring_fault fault)
+{
+	w->chain->fault = (uint16_t)fault;
+	w->chain->spans = NULL;
+	w->chain->nr_spans = 0;
+	w->chain->bytes = 0;
+	w->pool->used = w->first_span;
+	return FETCH_BAD;
+}
+
+enum fetch_result walk_add_anywhere(struct walk *w, uint64_t addr, uint32_t len)
+{
+	struct span_pool *pool = w->pool;
+	unsigned int taken = pool->used - w->first_span;
+	unsigned int room = MIN2(SPAN_POOL_SPANS - pool->used, CHAIN_SPANS_MAX - taken);
+	int n = gmem_resolve(&w->vr->view, gpa(addr), len, &pool->spans[pool->used], room);
+
+	if (n == -EFAULT)
+		return walk_bad(w, RING_FAULT_ADDRESS);
+	if (n < 0) {
+		/* Out of room: of the chain's own, or of what the burst has left? */
+		if (room == CHAIN_SPANS_MAX - taken)
+			return walk_bad(w, RING_FAULT_LENGTH);
+		pool->used = w->first_span;
+		return FETCH_FULL;
+	}
+	pool->used += (unsigned int)n;
+	return FETCH_OK;
+}
+
+enum fetch_result walk_end(struct walk *w)
+{
+	if (w->bytes > UINT32_MAX)
+		return walk_bad(w, RING_FAULT_LENGTH);
+	w->chain->spans = &w->pool->spans[w->first_span];
+	w->chain->nr_spans = (uint16_t)(w->pool->used - w->first_span);
+	w->chain->bytes = (uint32_t)w->bytes;
+	w->chain->fault = RING_FAULT_NONE;
+	return FETCH_OK;
+}
+
+enum fetch_result walk_table_open(struct walk *w, struct desc head, struct walk_table *table)
+{
+	uint32_t len = desc_len(head);
+	int nr_spans;
+
+	table->nr_entries = len / (uint32_t)sizeof(struct desc);
+	if (len == 0 || len % sizeof(struct desc) != 0 || table->nr_entries > VRING_SIZE_MAX)
+		return walk_bad(w, RING_FAULT_INDIRECT);
+	nr_spans = gmem_resolve(&w->vr->view, gpa(head.addr), len, table->spans,
+				ARRAY_LEN(table->spans));
+	if (nr_spans < 0)
+		return walk_bad(w, RING_FAULT_ADDRESS);
+	table->nr_spans = (unsigned int)nr_spans;
+	return FETCH_OK;
+}
+
+struct desc walk_table_read(const struct walk_table *table, uint32_t i)
+{
+	uint64_t skip = (uint64_t)i * sizeof(struct desc);
+	const struct span *s = table->spans;
+	struct span head;
+	struct desc d = { 0 };
+	size_t got;
+
+	while (skip >= s->len_bytes) {
+		skip -= s->len_bytes;
+		s++;
+	}
+	head = (struct span){ .ptr = s->ptr + skip, .len_bytes = s->len_bytes - (uint32_t)skip };
+	got = spans_read(&head, 1, &d, sizeof(d));
+	spans_read(s + 1, (unsigned int)(&table->spans[table->nr_spans] - (s + 1)),
+		   (uint8_t *)&d + got, sizeof(d) - got);
+	return d;
+}

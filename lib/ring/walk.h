@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Reading descriptors, as far as the ring formats do it alike.
+ */
+#ifndef VHOST_NG_WALK_H
+#define VHOST_NG_WALK_H
+
+#include "vring.h"
+
+/*
+ * A private copy of a descriptor: two words, each loaded once. The second one
+ * holds length, flags and one more field; where, depends on the format.
+ */
+struct desc {
+	uint64_t addr;
+	uint64_t rest;
+};
+
+/* The flags that say what kind of descriptor it is, in both formats. */
+#define DESC_KIND (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE)
+
+static ALWAYS_INLINE uint32_t desc_len(struct desc d)
+{
+	return (uint32_t)d.rest;
+}
+
+/* --- the usual form ----------------------------------------------------- */
+
+/*
+ * Where a burst stands in a ring: a copy, which the compiler keeps in registers
+ * because nobody else can change it. What it means is the format's business.
+ */
+struct ring_cursor {
+	struct gmem_map map; /* hit last */
+	uintptr_t table;     /* descriptors */
+	uintptr_t avail;     /* split: the available ring's entries */
+	uint32_t size;
+	uint32_t mask;       /* split: size - 1 */
+	uint32_t at;
+	uint32_t wrap; /* packed: PACKED_WRAP or 0 */
+	uint32_t left; /* split: chains that wait */
+};
+
+/* `len` bytes at `addr`; false when no region has them all. */
+static ALWAYS_INLINE bool cursor_resolve(const struct ring *vr, struct ring_cursor *c,
+					 uint64_t addr, uint32_t len, uint8_t __guest **out)
+{
+	uint64_t off = addr - c->map.gpa;
+
+	if (unlikely(off >= c->map.size_bytes)) {
+		const struct gmem_map *found = gmem_find(vr->view.mem, gpa(addr));
+
+		c->map.gpa = found->gpa;
+		c->map.size_bytes = found->size_bytes;
+		c->map.host = found->host;
+		off = addr - found->gpa;
+	}
+	*out = c->map.host + off;
+	return likely(range_within(off, len, c->map.size_bytes));
+}
+
+/* Lead and body in one descriptor. */
+static ALWAYS_INLINE bool piece_of_one(const struct ring *vr, struct ring_cursor *c,
+				       struct desc d, uint32_t lead_bytes, struct piece *piece)
+{
+	if (unlikely(!cursor_resolve(vr, c, d.addr, desc_len(d), &piece->lead)))
+		return false;
+	piece->body = piece->lead + lead_bytes;
+	piece->bytes = desc_len(d);
+	return true;
+}
+
+/* The lead in `first`, all of it, the body in `second`. */
+static ALWAYS_INLINE bool piece_of_two(const struct ring *vr, struct ring_cursor *c,
+				       struct desc first, struct desc second, uint32_t lead_bytes,
+				       struct piece *piece)
+{
+	/* Should this wrap, it is small, and too small for any use of it. */
+	piece->bytes = lead_bytes + desc_len(second);
+	return desc_len(first) == lead_bytes &&
+	       cursor_resolve(vr, c, first.addr, lead_bytes, &piece->lead) &&
+	       cursor_resolve(vr, c, second.addr, desc_len(second), &piece->body);
+}
+
+/* The table behind a descriptor; false unless it has 1 or 2 entries in one region. */
+static ALWAYS_INLINE bool cursor_small_table(const struct ring *vr, struct ring_cursor *c,
+					     struct desc head, uintptr_t *table, uint32_t *entries)
+{
+	uint8_t __guest *at;
+
+	*entries = desc_len(head) / (uint32_t)sizeof(struct desc);
+	if (desc_len(head) != sizeof(struct desc) && desc_len(head) != 2 * sizeof(struct desc))
+		return false;
+	if (!cursor_resolve(vr, c, head.addr, desc_len(head), &at))
+		return false;
+	*table = (uintptr_t)at;
+	return true;
+}
+
+/* --- any form ----------------------------------------------------------- */
+
+/* A chain that is being read; the result of each step is FETCH_OK, _BAD, _FULL or _BROKEN. */
+struct walk {
+	struct ring *vr;
+	struct span_pool *pool;
+	struct chain *chain;
+	bool want_writable;
+	unsigned int first_span;
+	unsigned int nr_buffers; /* those of length 0 take no span, but time */
+	uint64_t bytes;
+};
+
+static inline struct walk walk_start(struct ring *vr, enum chain_dir dir, struct span_pool *pool,
+				     struct chain *chain)
+{
+	return (struct walk){ .vr = vr,
+			      .pool = pool,
+			      .chain = chain,
+			      .want_writable = dir == CHAIN_WRITABLE,
+			      .first_span = pool->used };
+}
+
+enum fetch_result walk_bad(struct walk *w, enum ring_fault fault);
+
+static inline enum fetch_result walk_broken(struct walk *w, enum ring_fault fault)
+{
+	w->vr->fault = fault;
+	return FETCH_BROKEN;
+}
+
+/* Adds a buffer to the chain. */
+enum fetch_result walk_add_anywhere(struct walk *w, uint64_t addr, uint32_t len);
+
+static ALWAYS_INLINE enum fetch_result walk_add(struct walk *w, uint64_t addr, uint32_t len,
+						bool writable)
+{
+	struct span_pool *pool = w->pool;
+
+	if (unlikely(writable != w->want_writable))
+		return walk_bad(w, RING_FAULT_DIRECTION);
+	if (unlikely(++w->nr_buffers > CHAIN_SPANS_MAX))
+		return walk_bad(w, RING_FAULT_LENGTH);
+	w->bytes += len;
+	/* The usual buffer is whole in the region that the last one was in. */
+	if (likely(len != 0 && pool->used - w->first_span < CHAIN_SPANS_MAX &&
+		   pool->used < SPAN_POOL_SPANS &&
+		   gmem_map_resolve(&w->vr->view.last, gpa(addr), len, &pool->spans[pool->used]))) {
+		pool->used++;
+		return FETCH_OK;
+	}
+	return walk_add_anywhere(w, addr, len);
+}
+
+/* All buffers are in. */
+enum fetch_result walk_end(struct walk *w);
+
+/* An indirect table (virtio 1.2, 2.7.5.3 and 2.8.7); it may cross regions. */
+struct walk_table {
+	uint32_t nr_entries;
+	unsigned int nr_spans;
+	struct span spans[GMEM_REGIONS_MAX];
+};
+
+enum fetch_result walk_table_open(struct walk *w, struct desc head, struct walk_table *table);
+/* Entry `i`, which is below nr_entries. */
+struct desc walk_table_read(const struct walk_table *table, uint32_t i);
+
+#endif
