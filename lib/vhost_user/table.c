@@ -33,8 +33,7 @@ const struct vhu_spec vhu_table[VHU_REQUEST_COUNT] = {
 		.conditions = VHU_NEEDS_MEMORY, .handle = vhu_set_vring_addr },
 	[VHU_SET_VRING_BASE] = {
 		"SET_VRING_BASE", PAYLOAD(state), .index = VHU_INDEX_STATE, .scope = VHU_SCOPE_RING,
-		.conditions = VHU_NEEDS_RING_STOPPED,
-		.validate = vhu_valid_vring_base, .handle = vhu_set_vring_base },
+		.conditions = VHU_NEEDS_RING_STOPPED, .handle = vhu_set_vring_base },
 	[VHU_GET_VRING_BASE] = {
 		"GET_VRING_BASE", PAYLOAD(state), .index = VHU_INDEX_STATE, .scope = VHU_SCOPE_RING,
 		.reply = VHU_REPLY_BODY, .conditions = VHU_STOPS_DEVICE,

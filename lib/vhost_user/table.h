@@ -95,7 +95,6 @@ int vhu_set_vring_num(struct vhu_call *call);
 int vhu_valid_vring_num(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
 int vhu_set_vring_addr(struct vhu_call *call);
 int vhu_set_vring_base(struct vhu_call *call);
-int vhu_valid_vring_base(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
 int vhu_get_vring_base(struct vhu_call *call);
 int vhu_set_vring_kick(struct vhu_call *call);
 int vhu_set_vring_call(struct vhu_call *call);

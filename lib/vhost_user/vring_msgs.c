@@ -4,22 +4,35 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/virtio_config.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "table.h"
 
+static bool is_packed(const struct device *dev)
+{
+	return device_has(dev, VIRTIO_F_RING_PACKED);
+}
+
 int vhu_valid_vring_num(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds)
 {
 	(void)in_bytes;
 	(void)nr_fds;
-	/* virtio 1.2, 2.7: a power of two, at most 32768. */
-	return is_pow2(in->state.num) && in->state.num <= VRING_SIZE_MAX ? 0 : -EINVAL;
+	/* virtio 1.2, 2.7 and 2.8: at most 32768 in either format. */
+	return in->state.num != 0 && in->state.num <= VRING_SIZE_MAX ? 0 : -EINVAL;
 }
 
 int vhu_set_vring_num(struct vhu_call *call)
 {
-	call->vq->ring.size = (uint16_t)call->in->state.num;
+	uint32_t num = call->in->state.num;
+
+	if (!is_packed(call->dev) && !is_pow2(num)) {
+		LOG_ERR("%s: SET_VRING_NUM: %u is no power of two, as the size of a split ring is",
+			call->dev->ifname, num);
+		return -EINVAL;
+	}
+	call->vq->ring.size = (uint16_t)num;
 	call->vq->attach_failed = false;
 	return 0;
 }
@@ -43,26 +56,27 @@ int vhu_set_vring_addr(struct vhu_call *call)
 	return 0;
 }
 
-int vhu_valid_vring_base(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds)
-{
-	(void)in_bytes;
-	(void)nr_fds;
-	return in->state.num > UINT16_MAX ? -EINVAL : 0;
-}
-
 int vhu_set_vring_base(struct vhu_call *call)
 {
-	uint16_t base = (uint16_t)call->in->state.num;
+	uint16_t avail = (uint16_t)call->in->state.num;
+	uint16_t used = (uint16_t)(call->in->state.num >> 16);
 
-	vring_set_base(&call->vq->ring, base, base);
+	if (!is_packed(call->dev) && used != 0)
+		return -EINVAL;
+	/* Frontends that know of one half only leave the other 0: nothing is in flight. */
+	vring_set_base(&call->vq->ring, avail, used != 0 ? used : avail);
 	return 0;
 }
 
 /* Stops the queue. What it answers is where the guest may resume. */
 int vhu_get_vring_base(struct vhu_call *call)
 {
-	call->out->state = (struct vhu_vring_state){ .index = call->vq->index,
-						     .num = call->vq->ring.last_avail };
+	const struct ring *vr = &call->vq->ring;
+	uint32_t num = vr->last_avail;
+
+	if (is_packed(call->dev))
+		num |= (uint32_t)vr->used_idx << 16;
+	call->out->state = (struct vhu_vring_state){ .index = call->vq->index, .num = num };
 	call->out_bytes = sizeof(call->out->state);
 	vq_stop(call->vq);
 	return 0;
