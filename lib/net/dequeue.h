@@ -145,7 +145,7 @@ static bool plan_packet(struct vq *vq, struct rte_mempool *pool, struct plan *pl
 enum dequeue_result {
 	DEQUEUE_OK,
 	DEQUEUE_LOST, /* the chain is consumed, the packet lost and counted */
-	DEQUEUE_STOP, /* there is no chain, or no mbuf to be had */
+	DEQUEUE_STOP, /* there is no chain to be had */
 };
 
 /* Looks into a header that asks for something. */
@@ -159,11 +159,10 @@ static ALWAYS_INLINE void use_header(const struct virtio_net_hdr_v1 *hdr, struct
 /* What there is in every header format; the rest is for drivers to set and us to ignore. */
 #define HDR_READ_BYTES sizeof(struct virtio_net_hdr)
 
-/* The next chain, of any form. */
+/* The next chain, of any form, into the fresh mbuf `m`, which stays fresh unless this is OK. */
 static NOINLINE enum dequeue_result dequeue_any(enum ring_kind k, struct vq *vq,
-						struct rte_mempool *pool, struct rte_mbuf **pkt)
+						struct rte_mempool *pool, struct rte_mbuf *m)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
 	struct virtio_net_hdr_v1 hdr;
 	struct span_pool spans;
 	enum ring_fault fault;
@@ -171,23 +170,19 @@ static NOINLINE enum dequeue_result dequeue_any(enum ring_kind k, struct vq *vq,
 	struct plan plan;
 	bool whole = false;
 
-	if (m == NULL) {
-		vq->stats.mbuf_alloc_failed++;
-		return DEQUEUE_STOP;
-	}
 	spans.used = 0;
 	switch (ring_fetch(k, &vq->ring, CHAIN_READABLE, &spans, &chain)) {
 	case FETCH_OK:
 	case FETCH_BAD:
 		break;
 	default:
-		rte_pktmbuf_free(m);
 		return DEQUEUE_STOP;
 	}
 	fault = packet_fault(vq, &chain);
 	if (fault != RING_FAULT_NONE) {
 		vq->stats.faults[fault]++;
 	} else {
+		rte_pktmbuf_reset(m);
 		plan.nr_segs = 0;
 		whole = plan_packet(vq, pool, &plan, &chain, m);
 		/* Also of a part: its segments are about to go back to the pool. */
@@ -199,30 +194,33 @@ static NOINLINE enum dequeue_result dequeue_any(enum ring_kind k, struct vq *vq,
 	}
 	ring_used_push(k, &vq->ring, CHAIN_READABLE, &chain.used, 1);
 	if (!whole) {
-		rte_pktmbuf_free(m);
+		if (m->next != NULL)
+			rte_pktmbuf_free_bulk(&m->next, 1);
+		m->next = NULL;
+		m->nb_segs = 1;
 		return DEQUEUE_LOST;
 	}
 	if (vq->stats_on)
 		packet_stats(&vq->stats, &m, 1);
-	*pkt = m;
 	return DEQUEUE_OK;
 }
 
-/* Up to BURST_PACKETS usual packets; ends before the first chain that holds something else. */
+/*
+ * Usual packets into up to `count` fresh mbufs; ends before the first chain
+ * that holds something else.
+ */
 static ALWAYS_INLINE unsigned int dequeue_run(enum ring_kind k, struct vq *vq,
-					      struct rte_mempool *pool, struct rte_mbuf **pkts,
-					      unsigned int count)
+					      const struct fresh_start *start,
+					      struct rte_mbuf **pkts, unsigned int count)
 {
 	const uint32_t hdr_bytes = vq->net.hdr_bytes;
-	const struct fresh_start start = fresh_start_of(pool);
 	struct ring_cursor c = ring_open(k, &vq->ring);
-	unsigned int waiting = ring_peek(k, &c, count), got, n;
 	const uint8_t __guest *leads[BURST_PACKETS];
 	struct used used[BURST_PACKETS];
 	struct plan plan;
+	unsigned int n;
 
-	got = fresh_take(pool, pkts, waiting);
-	for (n = 0; n < got; n++) {
+	for (n = 0; n < count; n++) {
 		struct rte_mbuf *m = pkts[n];
 		struct piece piece;
 		uint32_t len;
@@ -231,18 +229,16 @@ static ALWAYS_INLINE unsigned int dequeue_run(enum ring_kind k, struct vq *vq,
 			     NEXT_PIECE))
 			break;
 		len = piece.bytes - hdr_bytes;
-		if (unlikely(!fresh_fits(m, &start, len)))
+		if (unlikely(!fresh_fits(m, start, len)))
 			break;
 		ring_take(k, &c, piece.used);
 		shm_prefetch(piece.body);
 		used[n] = piece.used;
 		leads[n] = piece.lead;
-		fresh_set(m, &start, len);
-		plan_set_read(&plan, n, fresh_data(m, &start), piece.body, len);
+		fresh_set(m, start, len);
+		plan_set_read(&plan, n, fresh_data(m, start), piece.body, len);
 	}
-	if (unlikely(n < got))
-		rte_mempool_put_bulk(pool, (void **)&pkts[n], got - n);
-	if (n == 0)
+	if (unlikely(n == 0))
 		return 0;
 	ring_close(k, &vq->ring, &c);
 	plan.nr_segs = n;
@@ -259,29 +255,50 @@ static ALWAYS_INLINE unsigned int dequeue_run(enum ring_kind k, struct vq *vq,
 	return n;
 }
 
+/* Fresh mbufs for the chains that wait, at most BURST_PACKETS. */
+static ALWAYS_INLINE unsigned int dequeue_take(enum ring_kind k, struct vq *vq,
+					       struct rte_mempool *pool, struct rte_mbuf **pkts,
+					       unsigned int count)
+{
+	const struct ring_cursor c = ring_open(k, &vq->ring);
+	unsigned int want = ring_peek(k, &c, RTE_MIN(count, (unsigned int)BURST_PACKETS));
+	unsigned int got = want != 0 ? fresh_take(pool, pkts, want) : 0;
+
+	vq->stats.mbuf_alloc_failed += want - got;
+	return got;
+}
+
 static ALWAYS_INLINE uint16_t dequeue_burst(enum ring_kind k, struct vq *vq,
 					    struct rte_mempool *pool, struct rte_mbuf **pkts,
 					    uint16_t count)
 {
+	const struct fresh_start start = fresh_start_of(pool);
+	unsigned int n = 0, fresh = 0; /* packets in pkts, then fresh mbufs */
+	unsigned int lost = 0;
+
 	/* A guest that feeds us bad chains as fast as we drop them gets no more. */
-	unsigned int n = 0, lost = 0;
-
-	while (n < count && lost <= count && ring_waits(k, &vq->ring)) {
-		unsigned int want = RTE_MIN(count - n, (unsigned int)BURST_PACKETS);
-		unsigned int got = dequeue_run(k, vq, pool, pkts + n, want);
+	while (n < count && lost <= count) {
 		enum dequeue_result result;
+		unsigned int got;
 
-		n += got;
-		if (got == want)
-			continue;
-		if (!ring_waits(k, &vq->ring))
+		if (fresh == 0)
+			fresh = dequeue_take(k, vq, pool, pkts + n, count - n);
+		if (fresh == 0)
 			break;
-		result = dequeue_any(k, vq, pool, &pkts[n]);
+		got = dequeue_run(k, vq, &start, pkts + n, fresh);
+		n += got;
+		fresh -= got;
+		if (fresh == 0)
+			continue;
+		result = dequeue_any(k, vq, pool, pkts[n]);
 		if (result == DEQUEUE_STOP)
 			break;
 		n += result == DEQUEUE_OK;
+		fresh -= result == DEQUEUE_OK;
 		lost += result == DEQUEUE_LOST;
 	}
+	if (unlikely(fresh != 0))
+		rte_pktmbuf_free_bulk(pkts + n, fresh);
 	if (vq->ring.used_idx != vq->ring.published)
 		ring_publish(k, &vq->ring);
 	if (vq->ring.unsignalled != 0)

@@ -121,15 +121,6 @@ static ALWAYS_INLINE void write_fixups(const struct enqueue_run *r)
 	}
 }
 
-/* Packet `i` asks for something: false when it cannot have it. */
-static NOINLINE bool ask(struct enqueue_run *r, unsigned int i, const struct rte_mbuf *m,
-			 uint64_t features)
-{
-	r->hdrs[i] = (struct virtio_net_hdr_v1){ .num_buffers = 1 };
-	r->asking |= 1u << i;
-	return hdr_from_mbuf(m, features, &r->hdrs[i], &r->fixups[i]);
-}
-
 /* Up to BURST_PACKETS usual packets; ends before the first that is not. */
 static ALWAYS_INLINE unsigned int enqueue_run(enum ring_kind k, struct vq *vq,
 					      struct rte_mbuf **pkts, unsigned int count)
@@ -149,9 +140,12 @@ static ALWAYS_INLINE unsigned int enqueue_run(enum ring_kind k, struct vq *vq,
 			break;
 		if (unlikely(m->nb_segs != 1 || hdr_bytes + m->pkt_len > piece.bytes))
 			break;
-		if (unlikely((m->ol_flags & HDR_MBUF_OFFLOADS) != 0 &&
-			     !ask(&r, n, m, vq->net.features)))
-			break;
+		if (unlikely((m->ol_flags & HDR_MBUF_OFFLOADS) != 0)) {
+			if (!hdr_from_usual_mbuf(m, vq->net.features, &r.hdrs[n], &r.fixups[n]) &&
+			    !hdr_from_mbuf(m, vq->net.features, &r.hdrs[n], &r.fixups[n]))
+				break;
+			r.asking |= 1u << n;
+		}
 		ring_take(k, &c, piece.used);
 		shm_prefetch_write(piece.lead);
 		r.leads[n] = piece.lead;
@@ -162,7 +156,6 @@ static ALWAYS_INLINE unsigned int enqueue_run(enum ring_kind k, struct vq *vq,
 	if (n == 0)
 		return 0;
 	ring_close(k, &vq->ring, &c);
-	r.asking &= (uint32_t)((UINT64_C(1) << n) - 1); /* not one that could not have it */
 	write_headers(&r, n, hdr_bytes);
 	r.plan.nr_segs = n;
 	plan_execute(&r.plan);

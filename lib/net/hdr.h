@@ -7,6 +7,7 @@
 #define VHOST_NG_NET_HDR_H
 
 #include <linux/virtio_net.h>
+#include <rte_ip.h>
 #include <rte_mbuf.h>
 
 #include "device/device.h"
@@ -43,5 +44,57 @@ void hdr_to_mbuf(const struct virtio_net_hdr_v1 *hdr, struct rte_mbuf *m, bool c
  */
 bool hdr_from_mbuf(const struct rte_mbuf *m, uint64_t features, struct virtio_net_hdr_v1 *hdr,
 		   struct hdr_fixups *fixups);
+
+/* --- the usual request, without a call ---------------------------------- */
+
+#define HDR_TCP_CSUM_OFFSET 16
+#define HDR_UDP_CSUM_OFFSET 6
+
+/* A one's complement sum, down to 16 bits. */
+static ALWAYS_INLINE uint16_t hdr_fold(uint64_t sum)
+{
+	sum = (sum >> 32) + (uint32_t)sum;
+	sum = (sum >> 16) + (sum & 0xffff);
+	sum = (sum >> 16) + (sum & 0xffff);
+	return (uint16_t)((sum >> 16) + sum);
+}
+
+/* As rte_ipv4_phdr_cksum(), at a quarter of the price. */
+static ALWAYS_INLINE uint16_t hdr_pseudo_ipv4(const struct rte_ipv4_hdr *ip)
+{
+	uint16_t len = (uint16_t)(rte_be_to_cpu_16(ip->total_length) - rte_ipv4_hdr_len(ip));
+
+	return hdr_fold((uint64_t)ip->src_addr + ip->dst_addr +
+			rte_cpu_to_be_16(ip->next_proto_id) + rte_cpu_to_be_16(len));
+}
+
+/*
+ * What hdr_from_mbuf() does, for the checksum of TCP or UDP over IPv4 with its
+ * headers in the first segment, and nothing else asked. False: not that.
+ */
+static ALWAYS_INLINE bool hdr_from_usual_mbuf(const struct rte_mbuf *m, uint64_t features,
+					      struct virtio_net_hdr_v1 *hdr,
+					      struct hdr_fixups *fixups)
+{
+	const uint64_t asked = m->ol_flags & (HDR_MBUF_OFFLOADS | RTE_MBUF_F_TX_TUNNEL_MASK |
+					      RTE_MBUF_F_TX_IPV6);
+	const bool tcp = asked == RTE_MBUF_F_TX_TCP_CKSUM;
+	const uint32_t l4_off = (uint32_t)(m->l2_len + m->l3_len);
+	const uint32_t offset = tcp ? HDR_TCP_CSUM_OFFSET : HDR_UDP_CSUM_OFFSET;
+
+	if ((!tcp && asked != RTE_MBUF_F_TX_UDP_CKSUM) ||
+	    (features & BIT(VIRTIO_NET_F_GUEST_CSUM)) == 0 ||
+	    m->l3_len < sizeof(struct rte_ipv4_hdr) || l4_off + offset + 2 > m->data_len)
+		return false;
+	*hdr = (struct virtio_net_hdr_v1){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+					   .csum_start = (uint16_t)l4_off,
+					   .csum_offset = (uint16_t)offset,
+					   .num_buffers = 1 };
+	fixups->count = 1;
+	fixups->at[0].offset_bytes = l4_off + offset;
+	fixups->at[0].value =
+		hdr_pseudo_ipv4(rte_pktmbuf_mtod_offset(m, const void *, m->l2_len));
+	return true;
+}
 
 #endif
