@@ -272,10 +272,13 @@ static ALWAYS_INLINE uint16_t dequeue_burst(enum ring_kind k, struct vq *vq,
 					    struct rte_mempool *pool, struct rte_mbuf **pkts,
 					    uint16_t count)
 {
-	const struct fresh_start start = fresh_start_of(pool);
 	unsigned int n = 0, fresh = 0; /* packets in pkts, then fresh mbufs */
 	unsigned int lost = 0;
+	struct fresh_start start;
 
+	if (!ring_waits(k, &vq->ring))
+		goto out;
+	start = fresh_start_of(pool);
 	/* A guest that feeds us bad chains as fast as we drop them gets no more. */
 	while (n < count && lost <= count) {
 		enum dequeue_result result;
@@ -299,10 +302,11 @@ static ALWAYS_INLINE uint16_t dequeue_burst(enum ring_kind k, struct vq *vq,
 	}
 	if (unlikely(fresh != 0))
 		rte_pktmbuf_free_bulk(pkts + n, fresh);
-	if (vq->ring.used_idx != vq->ring.published)
+	if (likely(n + lost != 0)) {
 		ring_publish(k, &vq->ring);
-	if (vq->ring.unsignalled != 0)
 		vq_notify(k, vq);
+	}
+out:
 	if (unlikely(vq->ring.fault != RING_FAULT_NONE))
 		vq_report_broken(vq);
 	return (uint16_t)n;

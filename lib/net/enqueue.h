@@ -262,6 +262,7 @@ static NOINLINE bool enqueue_any(enum ring_kind k, struct vq *vq, struct rte_mbu
 static ALWAYS_INLINE uint16_t enqueue_burst(enum ring_kind k, struct vq *vq,
 					    struct rte_mbuf **pkts, uint16_t count)
 {
+	const uint32_t unsignalled = vq->ring.unsignalled;
 	unsigned int n = 0;
 
 	while (n < count) {
@@ -275,10 +276,11 @@ static ALWAYS_INLINE uint16_t enqueue_burst(enum ring_kind k, struct vq *vq,
 			break;
 		n++;
 	}
-	if (vq->ring.used_idx != vq->ring.published)
+	/* Also of chains that only went back. */
+	if (vq->ring.unsignalled != unsignalled) {
 		ring_publish(k, &vq->ring);
-	if (vq->ring.unsignalled != 0)
 		vq_notify(k, vq);
+	}
 	if (unlikely(vq->ring.fault != RING_FAULT_NONE))
 		vq_report_broken(vq);
 	return (uint16_t)n;
