@@ -110,6 +110,7 @@ static bool plan_packet(struct vq *vq, struct rte_mempool *pool, struct plan *pl
 	const struct vq_net *net = &vq->net;
 	uint32_t left = chain->bytes - net->hdr_bytes;
 	struct span_cursor from = span_cursor_at(chain, net->hdr_bytes);
+	struct rte_mbuf *more[BURST_PACKETS], **next = more, **end = more;
 	struct rte_mbuf *seg = m;
 
 	m->pkt_len = left;
@@ -124,18 +125,27 @@ static bool plan_packet(struct vq *vq, struct rte_mempool *pool, struct plan *pl
 		plan_from_chain(plan, &from, rte_pktmbuf_mtod(seg, void *), part);
 		seg->data_len = (uint16_t)part;
 		left -= part;
-		if (left == 0)
-			return true;
-		seg->next = rte_pktmbuf_alloc(pool);
-		if (seg->next == NULL)
+		if (left == 0 || part == 0)
 			break;
+		if (next == end) {
+			unsigned int want = RTE_MIN((left - 1) / part + 1, RTE_DIM(more));
+
+			next = more;
+			end = more + fresh_take(pool, more, want);
+			if (next == end)
+				break;
+		}
+		seg->next = *next++;
 		seg = seg->next;
+		rte_pktmbuf_reset(seg);
 		m->nb_segs++;
-		if (unlikely(rte_pktmbuf_tailroom(seg) == 0))
-			break;
 	}
+	if (unlikely(next != end))
+		rte_pktmbuf_free_bulk(next, (unsigned int)(end - next));
+	if (likely(left == 0))
+		return true;
 	/*
-	 * Not enough mbufs for this packet. It is dropped, not kept: one that is
+	 * Not enough mbufs (or room in them) for this packet. It is dropped, not kept: one that is
 	 * larger than the whole pool would block the queue for ever.
 	 */
 	vq->stats.mbuf_alloc_failed++;
@@ -171,7 +181,7 @@ static NOINLINE enum dequeue_result dequeue_any(enum ring_kind k, struct vq *vq,
 	bool whole = false;
 
 	spans.used = 0;
-	switch (ring_fetch(k, &vq->ring, CHAIN_READABLE, &spans, &chain)) {
+	switch (ring_fetch_any(k, &vq->ring, CHAIN_READABLE, vq->net.hdr_bytes, &spans, &chain)) {
 	case FETCH_OK:
 	case FETCH_BAD:
 		break;

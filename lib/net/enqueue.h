@@ -205,7 +205,7 @@ static unsigned int find_chains(enum ring_kind k, struct vq *vq, uint32_t need,
 		enum fetch_result ret = FETCH_NONE;
 
 		if (n < most && tries-- != 0)
-			ret = ring_fetch(k, &vq->ring, CHAIN_WRITABLE, spans, &chains[n]);
+			ret = ring_fetch_any(k, &vq->ring, CHAIN_WRITABLE, 0, spans, &chains[n]);
 		if (ret != FETCH_OK && ret != FETCH_BAD) {
 			ring_rewind(k, &vq->ring, used, n);
 			return 0;
