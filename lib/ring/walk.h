@@ -55,7 +55,8 @@ static ALWAYS_INLINE bool cursor_resolve(const struct ring *vr, struct ring_curs
 		c->map.host = found->host;
 		off = addr - found->gpa;
 	}
-	*out = c->map.host + off;
+	/* In integers: out of range, this is no pointer. */
+	*out = (uint8_t __guest *)((uintptr_t)c->map.host + off);
 	return likely(range_within(off, len, c->map.size_bytes));
 }
 
