@@ -284,6 +284,10 @@ static void tables_anywhere(void **state)
 			put(table, 16 * n, INDIRECT, 1);
 			pool.used = 0;
 			assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
+			/* Whole words are loaded from whole tables at aligned places only. */
+			assert_int_equal(next == NEXT_PIECE,
+					 n <= 2 && before % 8 == 0 &&
+						 (before == 0 || before >= 16 * n));
 			assert_int_equal(chain.nr_spans, n);
 			assert_ptr_equal(kit_host(chain.spans[n - 1].ptr),
 					 kit_host(mem->maps[0].host) + BUFFER_GPA + (n - 1) * 256);
