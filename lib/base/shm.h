@@ -102,4 +102,21 @@ static ALWAYS_INLINE void shm_prefetch_write(const void __guest *p)
 	__builtin_prefetch(GUEST_FORCE(const void *, p), 1, 3);
 }
 
+/*
+ * The first lines of `len` bytes. What is longer is a stream, which the machine
+ * sees coming by itself.
+ */
+#define SHM_PREFETCH_BYTES (4 * CACHE_LINE_BYTES)
+static ALWAYS_INLINE void shm_prefetch_range(const uint8_t __guest *p, uint32_t len, bool write)
+{
+	const uint8_t __guest *end = p + MIN2(len, (uint32_t)SHM_PREFETCH_BYTES);
+
+	for (; p < end; p += CACHE_LINE_BYTES) {
+		if (write)
+			shm_prefetch_write(p);
+		else
+			shm_prefetch(p);
+	}
+}
+
 #endif

@@ -110,6 +110,7 @@ static bool plan_packet(struct vq *vq, struct rte_mempool *pool, struct plan *pl
 	const struct vq_net *net = &vq->net;
 	uint32_t left = chain->bytes - net->hdr_bytes;
 	struct span_cursor from = span_cursor_at(chain, net->hdr_bytes);
+	struct rte_mbuf *more[BURST_PACKETS], **next = more, **end = more;
 	struct rte_mbuf *seg = m;
 
 	m->pkt_len = left;
@@ -124,18 +125,27 @@ static bool plan_packet(struct vq *vq, struct rte_mempool *pool, struct plan *pl
 		plan_from_chain(plan, &from, rte_pktmbuf_mtod(seg, void *), part);
 		seg->data_len = (uint16_t)part;
 		left -= part;
-		if (left == 0)
-			return true;
-		seg->next = rte_pktmbuf_alloc(pool);
-		if (seg->next == NULL)
+		if (left == 0 || part == 0)
 			break;
+		if (next == end) {
+			unsigned int want = RTE_MIN((left - 1) / part + 1, RTE_DIM(more));
+
+			next = more;
+			end = more + fresh_take(pool, more, want);
+			if (next == end)
+				break;
+		}
+		seg->next = *next++;
 		seg = seg->next;
+		rte_pktmbuf_reset(seg);
 		m->nb_segs++;
-		if (unlikely(rte_pktmbuf_tailroom(seg) == 0))
-			break;
 	}
+	if (unlikely(next != end))
+		rte_pktmbuf_free_bulk(next, (unsigned int)(end - next));
+	if (likely(left == 0))
+		return true;
 	/*
-	 * Not enough mbufs for this packet. It is dropped, not kept: one that is
+	 * Not enough mbufs (or room in them) for this packet. It is dropped, not kept: one that is
 	 * larger than the whole pool would block the queue for ever.
 	 */
 	vq->stats.mbuf_alloc_failed++;
@@ -171,7 +181,7 @@ static NOINLINE enum dequeue_result dequeue_any(enum ring_kind k, struct vq *vq,
 	bool whole = false;
 
 	spans.used = 0;
-	switch (ring_fetch(k, &vq->ring, CHAIN_READABLE, &spans, &chain)) {
+	switch (ring_fetch_any(k, &vq->ring, CHAIN_READABLE, vq->net.hdr_bytes, &spans, &chain)) {
 	case FETCH_OK:
 	case FETCH_BAD:
 		break;
@@ -232,7 +242,7 @@ static ALWAYS_INLINE unsigned int dequeue_run(enum ring_kind k, struct vq *vq,
 		if (unlikely(!fresh_fits(m, start, len)))
 			break;
 		ring_take(k, &c, piece.used);
-		shm_prefetch(piece.body);
+		shm_prefetch_range(piece.body, len, false);
 		used[n] = piece.used;
 		leads[n] = piece.lead;
 		fresh_set(m, start, len);
@@ -272,10 +282,13 @@ static ALWAYS_INLINE uint16_t dequeue_burst(enum ring_kind k, struct vq *vq,
 					    struct rte_mempool *pool, struct rte_mbuf **pkts,
 					    uint16_t count)
 {
-	const struct fresh_start start = fresh_start_of(pool);
 	unsigned int n = 0, fresh = 0; /* packets in pkts, then fresh mbufs */
 	unsigned int lost = 0;
+	struct fresh_start start;
 
+	if (!ring_waits(k, &vq->ring))
+		goto out;
+	start = fresh_start_of(pool);
 	/* A guest that feeds us bad chains as fast as we drop them gets no more. */
 	while (n < count && lost <= count) {
 		enum dequeue_result result;
@@ -299,10 +312,11 @@ static ALWAYS_INLINE uint16_t dequeue_burst(enum ring_kind k, struct vq *vq,
 	}
 	if (unlikely(fresh != 0))
 		rte_pktmbuf_free_bulk(pkts + n, fresh);
-	if (vq->ring.used_idx != vq->ring.published)
+	if (likely(n + lost != 0)) {
 		ring_publish(k, &vq->ring);
-	if (vq->ring.unsignalled != 0)
 		vq_notify(k, vq);
+	}
+out:
 	if (unlikely(vq->ring.fault != RING_FAULT_NONE))
 		vq_report_broken(vq);
 	return (uint16_t)n;

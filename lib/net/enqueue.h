@@ -147,7 +147,7 @@ static ALWAYS_INLINE unsigned int enqueue_run(enum ring_kind k, struct vq *vq,
 			r.asking |= 1u << n;
 		}
 		ring_take(k, &c, piece.used);
-		shm_prefetch_write(piece.lead);
+		shm_prefetch_range(piece.lead, hdr_bytes + m->pkt_len, true);
 		r.leads[n] = piece.lead;
 		r.used[n] = used_written(piece.used, hdr_bytes + m->pkt_len);
 		plan_set_write(&r.plan, n, piece.body, rte_pktmbuf_mtod(m, const void *),
@@ -205,7 +205,7 @@ static unsigned int find_chains(enum ring_kind k, struct vq *vq, uint32_t need,
 		enum fetch_result ret = FETCH_NONE;
 
 		if (n < most && tries-- != 0)
-			ret = ring_fetch(k, &vq->ring, CHAIN_WRITABLE, spans, &chains[n]);
+			ret = ring_fetch_any(k, &vq->ring, CHAIN_WRITABLE, 0, spans, &chains[n]);
 		if (ret != FETCH_OK && ret != FETCH_BAD) {
 			ring_rewind(k, &vq->ring, used, n);
 			return 0;
@@ -262,6 +262,7 @@ static NOINLINE bool enqueue_any(enum ring_kind k, struct vq *vq, struct rte_mbu
 static ALWAYS_INLINE uint16_t enqueue_burst(enum ring_kind k, struct vq *vq,
 					    struct rte_mbuf **pkts, uint16_t count)
 {
+	const uint32_t unsignalled = vq->ring.unsignalled;
 	unsigned int n = 0;
 
 	while (n < count) {
@@ -275,10 +276,11 @@ static ALWAYS_INLINE uint16_t enqueue_burst(enum ring_kind k, struct vq *vq,
 			break;
 		n++;
 	}
-	if (vq->ring.used_idx != vq->ring.published)
+	/* Also of chains that only went back. */
+	if (vq->ring.unsignalled != unsignalled) {
 		ring_publish(k, &vq->ring);
-	if (vq->ring.unsignalled != 0)
 		vq_notify(k, vq);
+	}
 	if (unlikely(vq->ring.fault != RING_FAULT_NONE))
 		vq_report_broken(vq);
 	return (uint16_t)n;

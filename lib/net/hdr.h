@@ -68,9 +68,23 @@ static ALWAYS_INLINE uint16_t hdr_pseudo_ipv4(const struct rte_ipv4_hdr *ip)
 			rte_cpu_to_be_16(ip->next_proto_id) + rte_cpu_to_be_16(len));
 }
 
+/* The checksum of an IPv4 header without options, whatever stands in its place now. */
+static ALWAYS_INLINE uint16_t hdr_ipv4_checksum(const struct rte_ipv4_hdr *ip)
+{
+	uint64_t a, b, sum;
+	uint32_t c;
+
+	memcpy(&a, ip, sizeof(a));
+	memcpy(&b, (const uint8_t *)ip + 8, sizeof(b));
+	memcpy(&c, (const uint8_t *)ip + 16, sizeof(c));
+	sum = (a >> 32) + (uint32_t)a + (b >> 32) + (uint32_t)b + c;
+	return (uint16_t)~hdr_fold(sum + (uint16_t)~ip->hdr_checksum);
+}
+
 /*
- * What hdr_from_mbuf() does, for the checksum of TCP or UDP over IPv4 with its
- * headers in the first segment, and nothing else asked. False: not that.
+ * What hdr_from_mbuf() does, for what most packets ask: checksums of TCP or UDP
+ * over IPv4 without options, maybe segmentation of TCP, all headers in the first
+ * segment. False: not that.
  */
 static ALWAYS_INLINE bool hdr_from_usual_mbuf(const struct rte_mbuf *m, uint64_t features,
 					      struct virtio_net_hdr_v1 *hdr,
@@ -78,22 +92,40 @@ static ALWAYS_INLINE bool hdr_from_usual_mbuf(const struct rte_mbuf *m, uint64_t
 {
 	const uint64_t asked = m->ol_flags & (HDR_MBUF_OFFLOADS | RTE_MBUF_F_TX_TUNNEL_MASK |
 					      RTE_MBUF_F_TX_IPV6);
-	const bool tcp = asked == RTE_MBUF_F_TX_TCP_CKSUM;
+	const bool tso = (asked & RTE_MBUF_F_TX_TCP_SEG) != 0;
+	const uint64_t l4 = tso ? RTE_MBUF_F_TX_TCP_CKSUM : asked & ~RTE_MBUF_F_TX_IP_CKSUM;
+	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, const void *, m->l2_len);
 	const uint32_t l4_off = (uint32_t)(m->l2_len + m->l3_len);
-	const uint32_t offset = tcp ? HDR_TCP_CSUM_OFFSET : HDR_UDP_CSUM_OFFSET;
+	const uint32_t offset = l4 == RTE_MBUF_F_TX_TCP_CKSUM ? HDR_TCP_CSUM_OFFSET :
+								HDR_UDP_CSUM_OFFSET;
+	const uint64_t needed = BIT(VIRTIO_NET_F_GUEST_CSUM) |
+				(tso ? BIT(VIRTIO_NET_F_GUEST_TSO4) : 0);
 
-	if ((!tcp && asked != RTE_MBUF_F_TX_UDP_CKSUM) ||
-	    (features & BIT(VIRTIO_NET_F_GUEST_CSUM)) == 0 ||
-	    m->l3_len < sizeof(struct rte_ipv4_hdr) || l4_off + offset + 2 > m->data_len)
+	if ((l4 != RTE_MBUF_F_TX_TCP_CKSUM && l4 != RTE_MBUF_F_TX_UDP_CKSUM) ||
+	    (asked & (RTE_MBUF_F_TX_TUNNEL_MASK | RTE_MBUF_F_TX_UDP_SEG | RTE_MBUF_F_TX_IPV6)) != 0)
+		return false;
+	if ((features & needed) != needed || m->l3_len != sizeof(*ip) ||
+	    l4_off + offset + 2 > m->data_len || ip->version_ihl != RTE_IPV4_VHL_DEF ||
+	    (tso && m->tso_segsz == 0))
 		return false;
 	*hdr = (struct virtio_net_hdr_v1){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
 					   .csum_start = (uint16_t)l4_off,
 					   .csum_offset = (uint16_t)offset,
 					   .num_buffers = 1 };
+	if (tso) {
+		hdr->gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+		hdr->gso_size = m->tso_segsz;
+		hdr->hdr_len = (uint16_t)(l4_off + m->l4_len);
+	}
 	fixups->count = 1;
 	fixups->at[0].offset_bytes = l4_off + offset;
-	fixups->at[0].value =
-		hdr_pseudo_ipv4(rte_pktmbuf_mtod_offset(m, const void *, m->l2_len));
+	fixups->at[0].value = hdr_pseudo_ipv4(ip);
+	if ((asked & RTE_MBUF_F_TX_IP_CKSUM) != 0) {
+		fixups->count = 2;
+		fixups->at[1].offset_bytes =
+			m->l2_len + (uint32_t)offsetof(struct rte_ipv4_hdr, hdr_checksum);
+		fixups->at[1].value = hdr_ipv4_checksum(ip);
+	}
 	return true;
 }
 

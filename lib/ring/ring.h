@@ -70,6 +70,31 @@ static inline enum fetch_result ring_fetch(enum ring_kind k, struct ring *vr, en
 	return RING_VERB(k, fetch, vr, dir, pool, chain);
 }
 
+/* The same, quicker for chains of the usual form. */
+static ALWAYS_INLINE enum fetch_result ring_fetch_any(enum ring_kind k, struct ring *vr,
+						      enum chain_dir dir, uint32_t lead_bytes,
+						      struct span_pool *pool, struct chain *chain)
+{
+	struct ring_cursor c = ring_open(k, vr);
+	struct piece piece;
+	struct span *spans;
+
+	if (ring_next(k, vr, &c, dir, lead_bytes, &piece) != NEXT_PIECE ||
+	    piece.bytes <= lead_bytes || SPAN_POOL_SPANS - pool->used < 2)
+		return ring_fetch(k, vr, dir, pool, chain);
+	ring_take(k, &c, piece.used);
+	ring_close(k, vr, &c);
+	spans = &pool->spans[pool->used];
+	spans[0] = (struct span){ piece.lead, lead_bytes };
+	spans[1] = (struct span){ piece.body, piece.bytes - lead_bytes };
+	*chain = (struct chain){ .spans = lead_bytes == 0 ? spans + 1 : spans,
+				 .bytes = piece.bytes,
+				 .nr_spans = lead_bytes == 0 ? 1 : 2,
+				 .used = piece.used };
+	pool->used += 2;
+	return FETCH_OK;
+}
+
 /* Puts the last `n` chains back, none of which was pushed. */
 static ALWAYS_INLINE void ring_rewind(enum ring_kind k, struct ring *vr, const struct used *used,
 				      unsigned int n)

@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "flow.h"
+#include "flow_main.h"
 #include "guest_net.h"
 #include "packets.h"
-#include "tap.h"
 
 #define BURST 32
 #define BORDER (8u << 20)
@@ -240,7 +239,7 @@ send_from(uint64_t gpa, uint32_t seed)
 	guest_pattern(seed, data, sizeof(data));
 	guest_fill(&flow.fe.mem, gpa, 0, 12);
 	guest_write(&flow.fe.mem, gpa + 12, data, sizeof(data));
-	CHECK(guest_split_post(&flow.fe.vqs[1], &seg, 1, NULL) >= 0);
+	CHECK(guest_ring_post(&flow.fe.vqs[1], &seg, 1, NULL) >= 0);
 	if (rte_vhost_dequeue_burst(flow.vid, 1, pool, m, BURST) != 1)
 		return NULL;
 	return m[0];
@@ -262,7 +261,7 @@ hotplugged_region_is_usable(void)
 		CHECK(m != NULL);
 		CHECK(packet_is_pattern(m, i, 100));
 		rte_pktmbuf_free(m);
-		CHECK(guest_split_poll(&flow.fe.vqs[1], &used, NULL));
+		CHECK(guest_ring_poll(&flow.fe.vqs[1], &used, NULL));
 	}
 	down();
 }
@@ -293,14 +292,14 @@ same_addresses_other_files(void)
 		}
 		free(copy);
 		CHECK_EQ(fe_set_mem_table(&flow.fe, &flow.fe.mem), 0);
-		guest_split_rebind(&flow.fe.vqs[0], &flow.fe.mem);
-		guest_split_rebind(&flow.fe.vqs[1], &flow.fe.mem);
+		guest_ring_rebind(&flow.fe.vqs[0], &flow.fe.mem);
+		guest_ring_rebind(&flow.fe.vqs[1], &flow.fe.mem);
 		guest_memory_destroy(&old);
 		m = send_from(tx.arena_gpa, round);
 		CHECK(m != NULL);
 		CHECK(packet_is_pattern(m, round, 100));
 		rte_pktmbuf_free(m);
-		CHECK(guest_split_poll(&flow.fe.vqs[1], &used, NULL));
+		CHECK(guest_ring_poll(&flow.fe.vqs[1], &used, NULL));
 	}
 	CHECK_EQ(fe_sync(&flow.fe), 0);
 	CHECK_STR(rec_text(), "");
@@ -418,21 +417,16 @@ disconnect_and_burst_on(void)
 int
 main(int argc, char **argv)
 {
-	static const struct tap_test tests[] = {
-		TAP_TEST(same_table_under_traffic),
-		TAP_TEST(region_comes_and_goes_under_traffic),
-		TAP_TEST(hotplugged_region_is_usable),
-		TAP_TEST(same_addresses_other_files),
-		TAP_TEST(table_without_the_rings),
-		TAP_TEST(rings_toggle_under_traffic),
-		TAP_TEST(disconnect_under_traffic),
-		TAP_TEST(disconnect_and_burst_on),
+	static const struct flow_test tests[] = {
+		FLOW_TEST(same_table_under_traffic),
+		FLOW_TEST(region_comes_and_goes_under_traffic),
+		FLOW_TEST(hotplugged_region_is_usable),
+		FLOW_TEST(same_addresses_other_files),
+		FLOW_TEST(table_without_the_rings),
+		FLOW_TEST(rings_toggle_under_traffic),
+		FLOW_TEST(disconnect_under_traffic),
+		FLOW_TEST(disconnect_and_burst_on),
 	};
-	int rc;
 
-	tap_begin();
-	flow_init(argv[0]);
-	rc = tap_run(tests, RTE_DIM(tests), argc > 1 ? argv[1] : NULL, setup, teardown);
-	flow_cleanup();
-	return rc;
+	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, teardown);
 }

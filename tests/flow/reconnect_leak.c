@@ -11,10 +11,9 @@
 
 #include <rte_malloc.h>
 
-#include "flow.h"
+#include "flow_main.h"
 #include "guest_net.h"
 #include "packets.h"
-#include "tap.h"
 
 #ifndef LEAK_CYCLES
 #define LEAK_CYCLES 10000
@@ -87,17 +86,17 @@ static void
 exchange(struct frontend *fe, int vid)
 {
 	static uint8_t data[100];
-	struct guest_split *txq = &fe->vqs[1];
+	struct guest_ring *txq = &fe->vqs[1];
 	struct guest_seg seg = {.gpa = 0x100000, .len_bytes = 12 + sizeof(data)};
 	struct rte_mbuf *m;
 
 	guest_write(&fe->mem, seg.gpa + 12, data, sizeof(data));
-	CHECK(guest_split_post(txq, &seg, 1, NULL) >= 0);
+	CHECK(guest_ring_post(txq, &seg, 1, NULL) >= 0);
 	CHECK_EQ(rte_vhost_dequeue_burst(vid, 1, pool, &m, 1), 1);
 	seg.gpa = 0x110000;
 	seg.len_bytes = 1526;
 	seg.flags = GUEST_DESC_WRITE;
-	CHECK(guest_split_post(&fe->vqs[0], &seg, 1, NULL) >= 0);
+	CHECK(guest_ring_post(&fe->vqs[0], &seg, 1, NULL) >= 0);
 	CHECK_EQ(rte_vhost_enqueue_burst(vid, 0, &m, 1), 1);
 	rte_pktmbuf_free(m);
 }
@@ -109,8 +108,8 @@ one_cycle(struct frontend *fe, const char *path, const struct fe_config *config)
 	CHECK_EQ(fe_connect(fe, path), 0);
 	CHECK_EQ(fe_negotiate(fe, config), 0);
 	CHECK_EQ(fe_build(fe, config), 0);
-	guest_split_reset(&fe->vqs[0], 0);
-	guest_split_reset(&fe->vqs[1], 0);
+	guest_ring_reset(&fe->vqs[0], 0);
+	guest_ring_reset(&fe->vqs[1], 0);
 	CHECK_EQ(fe_set_backend_req_fd(fe), 0);
 	CHECK_EQ(fe_start(fe, config), 0);
 	exchange(fe, rec_vid());
@@ -242,16 +241,11 @@ setup(void)
 int
 main(int argc, char **argv)
 {
-	static const struct tap_test tests[] = {
-		TAP_TEST(server_cycles),
-		TAP_TEST(cut_off_cycles),
-		TAP_TEST(driver_cycles),
+	static const struct flow_test tests[] = {
+		FLOW_TEST(server_cycles),
+		FLOW_TEST(cut_off_cycles),
+		FLOW_TEST(driver_cycles),
 	};
-	int rc;
 
-	tap_begin();
-	flow_init(argv[0]);
-	rc = tap_run(tests, RTE_DIM(tests), argc > 1 ? argv[1] : NULL, setup, flow_teardown);
-	flow_cleanup();
-	return rc;
+	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, flow_teardown);
 }

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "guest_memory.h"
+#include "guest_packed.h"
 #include "guest_split.h"
 
 enum fe_request {
@@ -167,7 +168,7 @@ struct frontend {
 	uint64_t protocol_offered, protocol_features;  /* same */
 
 	struct guest_memory mem; /* by fe_setup(), or by the test before it */
-	struct guest_split *vqs; /* nr_vqs queues, by fe_setup() */
+	struct guest_ring *vqs; /* nr_vqs queues, by fe_setup() */
 	unsigned nr_vqs;
 };
 
@@ -233,6 +234,9 @@ int fe_get_status(struct frontend *fe, uint64_t *status);
 /* Creates a socket pair and hands one end over; messages arrive by fe_recv_backend(). */
 int fe_set_backend_req_fd(struct frontend *fe);
 
+/* Features that every frontend of the program wants besides those of its configuration. */
+extern uint64_t fe_extra_features;
+
 /* What fe_setup() shall build. Zero fields take the defaults in brackets. */
 struct fe_config {
 	uint64_t features;	    /* wanted, cut to what is offered; bit 30 is added */
@@ -240,7 +244,7 @@ struct fe_config {
 	bool no_protocol_features;  /* leave bit 30 out: a frontend of the first days */
 	unsigned nr_pairs;	    /* [1] */
 	uint16_t ring_size;	    /* [256] */
-	uint16_t base;		    /* SET_VRING_BASE of every ring */
+	uint16_t base;		    /* chains that have gone through every ring before */
 	const struct guest_region_spec *regions; /* [one of 64 MiB at 0] */
 	unsigned nregions;
 	bool no_enable; /* leave the rings disabled */

@@ -210,10 +210,10 @@ static void guest_is_signalled(void **state)
 	vq = session_vq(&s, 0);
 	vq_signal(vq);
 	vq_signal(vq);
-	assert_int_equal(guest_split_calls(&s.vqs[0]), 2);
+	assert_int_equal(guest_ring_calls(&s.vqs[0]), 2);
 	assert_int_equal(vq->stats.guest_notifications, 2);
 	assert_int_equal(notified, 2);
-	assert_int_equal(guest_split_calls(&s.vqs[1]), 0);
+	assert_int_equal(guest_ring_calls(&s.vqs[1]), 0);
 }
 
 /* A guest that polls: nothing written, nothing counted. */
@@ -260,7 +260,7 @@ static void notify_asks_the_ring(void **state)
 		vq->ring.published = i + 1;
 		vq->ring.unsignalled = 1;
 		vq_notify(RING_SPLIT, vq);
-		assert_int_equal(guest_split_calls(&s.vqs[0]), i % 2 == 0);
+		assert_int_equal(guest_ring_calls(&s.vqs[0]), i % 2 == 0);
 		assert_int_equal(vq->ring.unsignalled, 0);
 	}
 }
@@ -281,12 +281,12 @@ static void notify_asks_a_packed_ring(void **state)
 		vq->ring.published = i + 1;
 		vq->ring.unsignalled = 1;
 		vq_notify(RING_PACKED, vq);
-		assert_int_equal(guest_split_calls(&s.vqs[0]), i % 2 == 0);
+		assert_int_equal(guest_ring_calls(&s.vqs[0]), i % 2 == 0);
 	}
 	event[1] = VRING_PACKED_EVENT_FLAG_DISABLE;
 	vq->ring.unsignalled = 1;
 	vq_notify(RING_PACKED, vq);
-	assert_int_equal(guest_split_calls(&s.vqs[0]), 0);
+	assert_int_equal(guest_ring_calls(&s.vqs[0]), 0);
 }
 
 /* Nothing to call it with: no decision is taken, so none is missed once there is something. */
@@ -309,7 +309,7 @@ static void a_guest_that_polls_is_not_asked(void **state)
 	vq->ring.published = 6;
 	vq->ring.unsignalled++;
 	vq_notify(RING_SPLIT, vq);
-	assert_int_equal(guest_split_calls(&s.vqs[0]), 1);
+	assert_int_equal(guest_ring_calls(&s.vqs[0]), 1);
 }
 
 static void broken_ring_is_reported(void **state)
@@ -322,7 +322,7 @@ static void broken_ring_is_reported(void **state)
 	vq->ring.fault = RING_FAULT_LOOP;
 	kit_lines = 0;
 	vq_report_broken(vq);
-	assert_int_equal(guest_split_errors(&s.vqs[1]), 1);
+	assert_int_equal(guest_ring_errors(&s.vqs[1]), 1);
 	assert_int_equal(vq->stats.faults[RING_FAULT_LOOP], 1);
 	assert_int_equal(kit_lines, 1);
 	assert_non_null(strstr(kit_last_line, "loop"));
@@ -330,7 +330,7 @@ static void broken_ring_is_reported(void **state)
 	/* A frontend that gave no err eventfd is no reason to stumble. */
 	assert_int_equal(session_fd(&s, VHU_SET_VRING_ERR, 1, -1), 0);
 	vq_report_broken(vq);
-	assert_int_equal(guest_split_errors(&s.vqs[1]), 0);
+	assert_int_equal(guest_ring_errors(&s.vqs[1]), 0);
 }
 
 /* What an application asked for before the ring was there is applied when it is. */
@@ -355,7 +355,7 @@ static void resumes_where_the_guest_was_told(void **state)
 	struct vq *vq;
 
 	(void)state;
-	guest_split_reset(&s.vqs[0], 1000);
+	guest_ring_reset(&s.vqs[0], 1000);
 	s.vqs[0].avail_idx = 1005; /* what SET_VRING_BASE will say: fetched, never given back */
 	session_setup(&s, 2);
 	vq = session_vq(&s, 0);

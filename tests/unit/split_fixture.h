@@ -8,13 +8,13 @@
 #include "guest_split.h"
 #include "ring_fixture.h"
 
-static struct guest_split guest;
+static struct guest_ring guest;
 
 static void attach(uint16_t size)
 {
 	struct vring_addrs addrs;
 
-	assert_int_equal(guest_split_init(&guest, &memory, size), 0);
+	assert_int_equal(guest_ring_init(&guest, &guest_split, &memory, size), 0);
 	addrs.desc = uva(guest_uva(&memory, guest.desc_gpa));
 	addrs.avail = uva(guest_uva(&memory, guest.avail_gpa));
 	addrs.used = uva(guest_uva(&memory, guest.used_gpa));
@@ -36,7 +36,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	guest_split_fini(&guest);
+	guest_ring_fini(&guest);
 	drop_memory();
 	return 0;
 }
