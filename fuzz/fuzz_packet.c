@@ -85,7 +85,7 @@ ORACLE static void digest_mbuf(const struct rte_mbuf *m)
 	/* Without a flag that gives them meaning, offload lengths are what they were. */
 	if ((m->ol_flags & (RTE_MBUF_F_TX_OFFLOAD_MASK | RTE_MBUF_F_RX_LRO)) != 0)
 		digest_u64(m->tx_offload);
-	digest_u64((uint64_t)m->pkt_len << 32 | m->port << 16 | m->nb_segs);
+	digest_u64((uint64_t)m->pkt_len << 32 | (uint32_t)m->port << 16 | m->nb_segs);
 	for (; m != NULL; m = m->next) {
 		digest_u64((uint64_t)m->data_len << 16 | m->data_off);
 		digest(rte_pktmbuf_mtod(m, const void *), m->data_len);

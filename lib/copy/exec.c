@@ -11,9 +11,9 @@
 /* Bytes that move as one, wherever they lie. */
 #define PIECE(name, bytes) \
 	typedef uint8_t name __attribute__((vector_size(bytes), aligned(1), may_alias))
-PIECE(piece2, 2);
-PIECE(piece4, 4);
-PIECE(piece8, 8);
+typedef uint16_t piece2 __attribute__((aligned(1), may_alias));
+typedef uint32_t piece4 __attribute__((aligned(1), may_alias));
+typedef uint64_t piece8 __attribute__((aligned(1), may_alias));
 PIECE(piece16, 16);
 #if defined(__AVX512F__)
 PIECE(piece32, 32);
@@ -29,11 +29,11 @@ PIECE(wide, 16);
  * In the order written: prefetchers and store buffers like ascending addresses,
  * and the compiler does not know.
  */
-#define LOAD(type, from)                                   \
-	({                                                 \
-		type loaded_ = *(const type *)(from);      \
-		__asm__ volatile("" : "+x"(loaded_) : : "memory"); \
-		loaded_;                                   \
+#define LOAD(type, from)                             \
+	({                                           \
+		type loaded_ = *(const type *)(from); \
+		__asm__ volatile("" : : : "memory"); \
+		loaded_;                             \
 	})
 #define STORE(type, to, value)                     \
 	do {                                       \

@@ -55,7 +55,8 @@ static ALWAYS_INLINE bool cursor_resolve(const struct ring *vr, struct ring_curs
 		c->map.host = found->host;
 		off = addr - found->gpa;
 	}
-	*out = c->map.host + off;
+	/* In integers: out of range, this is no pointer. */
+	*out = (uint8_t __guest *)((uintptr_t)c->map.host + off);
 	return likely(range_within(off, len, c->map.size_bytes));
 }
 
@@ -82,7 +83,10 @@ static ALWAYS_INLINE bool piece_of_two(const struct ring *vr, struct ring_cursor
 	       cursor_resolve(vr, c, second.addr, desc_len(second), &piece->body);
 }
 
-/* The table behind a descriptor; false unless it has 1 or 2 entries in one region. */
+/*
+ * The table behind a descriptor; false unless it has 1 or 2 entries in one region,
+ * aligned for loads of whole words. (ring_fetch() reads any as bytes.)
+ */
 static ALWAYS_INLINE bool cursor_small_table(const struct ring *vr, struct ring_cursor *c,
 					     struct desc head, uintptr_t *table, uint32_t *entries)
 {
@@ -94,7 +98,7 @@ static ALWAYS_INLINE bool cursor_small_table(const struct ring *vr, struct ring_
 	if (!cursor_resolve(vr, c, head.addr, desc_len(head), &at))
 		return false;
 	*table = (uintptr_t)at;
-	return true;
+	return *table % sizeof(uint64_t) == 0;
 }
 
 /* --- any form ----------------------------------------------------------- */

@@ -254,14 +254,62 @@ static void notify_asks_the_ring(void **state)
 	(void)state;
 	session_setup(&s, 2);
 	vq = session_vq(&s, 0);
-	vq->ring.published = 1;
-	guest_split_set_used_event(&s.vqs[0], 0);
+	for (uint16_t i = 0; i < 6; i++) {
+		/* Just passed, every other time. */
+		guest_split_set_used_event(&s.vqs[0], i % 2 == 0 ? i : 100);
+		vq->ring.published = i + 1;
+		vq->ring.unsignalled = 1;
+		vq_notify(RING_SPLIT, vq);
+		assert_int_equal(guest_ring_calls(&s.vqs[0]), i % 2 == 0);
+		assert_int_equal(vq->ring.unsignalled, 0);
+	}
+}
+
+static void notify_asks_a_packed_ring(void **state)
+{
+	uint16_t *event;
+	struct vq *vq;
+
+	(void)state;
+	s.more_features = BIT(VIRTIO_F_RING_PACKED);
+	session_setup(&s, 2);
+	vq = session_vq(&s, 0);
+	event = guest_ptr(&s.mem, s.vqs[0].avail_gpa, 4);
+	event[1] = VRING_PACKED_EVENT_FLAG_DESC;
+	for (uint16_t i = 0; i < 6; i++) {
+		event[0] = i % 2 == 0 ? i : 60;
+		vq->ring.published = i + 1;
+		vq->ring.unsignalled = 1;
+		vq_notify(RING_PACKED, vq);
+		assert_int_equal(guest_ring_calls(&s.vqs[0]), i % 2 == 0);
+	}
+	event[1] = VRING_PACKED_EVENT_FLAG_DISABLE;
+	vq->ring.unsignalled = 1;
+	vq_notify(RING_PACKED, vq);
+	assert_int_equal(guest_ring_calls(&s.vqs[0]), 0);
+}
+
+/* Nothing to call it with: no decision is taken, so none is missed once there is something. */
+static void a_guest_that_polls_is_not_asked(void **state)
+{
+	struct vq *vq;
+
+	(void)state;
+	session_setup(&s, 2);
+	assert_int_equal(session_fd(&s, VHU_SET_VRING_CALL, 0, -1), 0);
+	vq = session_vq(&s, 0);
+	vq->ring.signalled_valid = true;
+	guest_split_set_used_event(&s.vqs[0], 2);
+	vq->ring.published = 5;
+	vq->ring.unsignalled = 5;
+	vq_notify(RING_SPLIT, vq);
+	assert_int_equal(vq->ring.unsignalled, 5);
+	assert_int_equal(vq->stats.guest_notifications, 0);
+	assert_int_equal(session_fd(&s, VHU_SET_VRING_CALL, 0, s.vqs[0].callfd), 0);
+	vq->ring.published = 6;
+	vq->ring.unsignalled++;
 	vq_notify(RING_SPLIT, vq);
 	assert_int_equal(guest_ring_calls(&s.vqs[0]), 1);
-	guest_split_set_used_event(&s.vqs[0], 100);
-	vq->ring.published = 2;
-	vq_notify(RING_SPLIT, vq);
-	assert_int_equal(guest_ring_calls(&s.vqs[0]), 0);
 }
 
 static void broken_ring_is_reported(void **state)
@@ -352,6 +400,8 @@ int main(void)
 		TEST(polling_guest_is_left_alone),
 		TEST(full_eventfd_does_not_block),
 		TEST(notify_asks_the_ring),
+		TEST(notify_asks_a_packed_ring),
+		TEST(a_guest_that_polls_is_not_asked),
 		TEST(broken_ring_is_reported),
 		TEST(kicks_wanted_is_applied_at_the_start),
 		TEST(resumes_where_the_guest_was_told),

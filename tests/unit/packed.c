@@ -34,7 +34,7 @@ static void wrap_counters(void **state)
 			bool avail = (bits & 1) != 0, used = (bits & 2) != 0, w = wrap != 0;
 
 			attach_at(RING_ENTRIES, 3, w);
-			slots[3] = (struct packed_desc){
+			slots[3] = (struct guest_packed_desc){
 				.gpa = BUFFER_GPA,
 				.len_bytes = 60,
 				.id = 7,
@@ -284,6 +284,10 @@ static void tables_anywhere(void **state)
 			put(table, 16 * n, INDIRECT, 1);
 			pool.used = 0;
 			assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
+			/* Whole words are loaded from whole tables at aligned places only. */
+			assert_int_equal(next == NEXT_PIECE,
+					 n <= 2 && before % 8 == 0 &&
+						 (before == 0 || before >= 16 * n));
 			assert_int_equal(chain.nr_spans, n);
 			assert_ptr_equal(kit_host(chain.spans[n - 1].ptr),
 					 kit_host(mem->maps[0].host) + BUFFER_GPA + (n - 1) * 256);
@@ -638,7 +642,7 @@ static void used_descriptor(void **state)
 	for (unsigned int wrap = 0; wrap < 2; wrap++) {
 		for (unsigned int written = 0; written < 2; written++) {
 			struct used u = used_make(0xbeef, 3);
-			struct packed_desc before[RING_ENTRIES];
+			struct guest_packed_desc before[RING_ENTRIES];
 
 			attach_at(RING_ENTRIES, 5, wrap != 0);
 			for (unsigned int i = 0; i < RING_ENTRIES; i++)
@@ -690,7 +694,7 @@ static void used_over_the_end(void **state)
 			sum = 0;
 			for (unsigned int i = 0; i < 3; i++) {
 				uint16_t p = position_after(at, sum);
-				const struct packed_desc *d = &slots[p & 0x7fff];
+				const struct guest_packed_desc *d = &slots[p & 0x7fff];
 
 				/* The last of the batch that lands on a slot stands there. */
 				sum += used_slots(batch[i]);
@@ -716,7 +720,7 @@ static void in_order_batch(void **state)
 			bool one = in_order == 1 && dir == CHAIN_READABLE;
 			const struct used batch[] = { used_make(3, 1), used_make(1, 2),
 						      used_make(2, 1) };
-			struct packed_desc before[RING_ENTRIES];
+			struct guest_packed_desc before[RING_ENTRIES];
 
 			attach_at(RING_ENTRIES, RING_ENTRIES - 1, true);
 			ring.in_order = in_order == 1;

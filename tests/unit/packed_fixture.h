@@ -6,6 +6,7 @@
 #ifndef UNIT_PACKED_FIXTURE_H
 #define UNIT_PACKED_FIXTURE_H
 
+#include "guest_ring.h"
 #include "ring_fixture.h"
 
 #define NEXT VRING_DESC_F_NEXT
@@ -19,15 +20,7 @@
 #define TABLE_GPA 0x90000
 #define BUFFER_GPA 0xa0000
 
-/* One descriptor as it lies in memory; the last two fields the other way round than in split. */
-struct packed_desc {
-	uint64_t gpa;
-	uint32_t len_bytes;
-	uint16_t id;
-	uint16_t flags;
-};
-
-static struct packed_desc *slots;
+static struct guest_packed_desc *slots;
 /* Offset and wrap counter, flags; what the driver asks of us, what we ask of it. */
 static uint16_t *driver_event, *device_event;
 /* Where the driver puts its next descriptor, and its wrap counter there. */
@@ -86,7 +79,7 @@ static inline uint16_t avail_bits(bool wrap)
 /* The driver's next descriptor. */
 static inline void put(uint64_t gpa_bytes, uint32_t len, uint32_t flags, uint16_t id)
 {
-	slots[put_at] = (struct packed_desc){ .gpa = gpa_bytes,
+	slots[put_at] = (struct guest_packed_desc){ .gpa = gpa_bytes,
 					      .len_bytes = len,
 					      .id = id,
 					      .flags = (uint16_t)(flags | avail_bits(put_wrap)) };
@@ -99,7 +92,7 @@ static inline void put(uint64_t gpa_bytes, uint32_t len, uint32_t flags, uint16_
 /* An entry of the indirect table at `table`. */
 static inline void entry(uint64_t table, unsigned int i, uint64_t at, uint32_t len, uint32_t flags)
 {
-	const struct packed_desc d = {
+	const struct guest_packed_desc d = {
 		.gpa = at, .len_bytes = len, .id = 0x5a5a, .flags = (uint16_t)flags
 	};
 

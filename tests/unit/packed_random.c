@@ -20,7 +20,7 @@ struct model {
 };
 
 /* One buffer of the chain. The first thing that is wrong is what is wrong with the chain. */
-static void model_buffer(struct model *m, const struct packed_desc *d, enum chain_dir dir)
+static void model_buffer(struct model *m, const struct guest_packed_desc *d, enum chain_dir dir)
 {
 	if (((d->flags & WRITE) != 0) != (dir == CHAIN_WRITABLE)) {
 		m->fault = RING_FAULT_DIRECTION;
@@ -42,7 +42,7 @@ static void model_buffer(struct model *m, const struct packed_desc *d, enum chai
 }
 
 /* 2.8.7: entries one after the other, NEXT is reserved; 2.8.8: WRITE of the head is, too. */
-static void model_table(struct model *m, const struct packed_desc *head, enum chain_dir dir)
+static void model_table(struct model *m, const struct guest_packed_desc *head, enum chain_dir dir)
 {
 	uint32_t entries = head->len_bytes / 16;
 
@@ -57,7 +57,7 @@ static void model_table(struct model *m, const struct packed_desc *head, enum ch
 		}
 	}
 	for (uint32_t i = 0; i < entries && m->fault == RING_FAULT_NONE && !m->too_big; i++) {
-		struct packed_desc d;
+		struct guest_packed_desc d;
 
 		guest_read(&memory, head->gpa + i * 16, &d, sizeof(d));
 		if ((d.flags & INDIRECT) != 0)
@@ -80,7 +80,7 @@ static void model_fetch(struct model *m, uint16_t position, enum chain_dir dir)
 	if (((head_flags & AVAIL) != 0) != wrap || ((head_flags & USED) != 0) == wrap)
 		return;
 	for (m->nr_slots = 0; m->nr_slots < ring.size;) {
-		const struct packed_desc *d =
+		const struct guest_packed_desc *d =
 			&slots[position_after(position, m->nr_slots++) & 0x7fff];
 
 		if (m->fault == RING_FAULT_NONE && !m->too_big) {
@@ -115,9 +115,9 @@ static uint64_t random_place(void)
 	}
 }
 
-static struct packed_desc random_desc(enum chain_dir dir, bool in_ring)
+static struct guest_packed_desc random_desc(enum chain_dir dir, bool in_ring)
 {
-	struct packed_desc d = { .gpa = random_place(),
+	struct guest_packed_desc d = { .gpa = random_place(),
 				 .len_bytes = kit_random_below(100),
 				 .id = (uint16_t)kit_random() };
 
@@ -169,7 +169,7 @@ static void random_ring(uint16_t position, enum chain_dir dir)
 	for (unsigned int i = 0; kit_random_below(8) == 0 && i < ring.size; i++)
 		slots[i].flags |= NEXT;
 	for (unsigned int i = 0; i < 16; i++) {
-		struct packed_desc d = random_desc(dir, false);
+		struct guest_packed_desc d = random_desc(dir, false);
 
 		guest_write(&memory, RANDOM_TABLE + i * 16, &d, sizeof(d));
 		d = random_desc(dir, false);
@@ -294,7 +294,7 @@ static unsigned int driver_poll(bool in_order)
 	unsigned int chains = 0;
 
 	for (;;) {
-		const struct packed_desc *d = &slots[driver.used_at];
+		const struct guest_packed_desc *d = &slots[driver.used_at];
 		bool avail = (d->flags & AVAIL) != 0, used = (d->flags & USED) != 0;
 		bool last;
 

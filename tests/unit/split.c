@@ -250,6 +250,12 @@ static void forms_that_are_not(void **state)
 	entry(SEAM - 8, 0, 0xa000, 1000, 0, 0);
 	desc(0, SEAM - 8, 16, GUEST_DESC_INDIRECT, 0);
 	expect_usual(CHAIN_READABLE, false);
+	/* A table from which no whole words can be loaded. */
+	for (unsigned int off = 0; off < 16; off++) {
+		entry(0x9000 + off, 0, 0xa000, 1000, 0, 0);
+		desc(0, 0x9000 + off, 16, GUEST_DESC_INDIRECT, 0);
+		expect_usual(CHAIN_READABLE, off % 8 == 0);
+	}
 	/* A table after a plain one, and one of three. */
 	entry(0x9000, 0, 0xa000, 1000, 0, 0);
 	desc(0, 0x8000, LEAD_BYTES, GUEST_DESC_NEXT, 1);
