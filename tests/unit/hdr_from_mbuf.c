@@ -390,27 +390,42 @@ static void hostile_requests(void **state)
 	assert_true(taken > 1000);
 }
 
-/* Every length an mbuf can say, for what the inline answer is made for. */
+/* What the inline answer is made for, and requests just beside that. */
 static void usual_requests_are_answered_alike(void **state)
 {
-	static const struct packet_spec spec = {
-		.l3 = PACKET_IPV4, .l4 = PACKET_TCP, .payload_bytes = 500
+	static const struct packet_spec specs[] = {
+		{ .l3 = PACKET_IPV4, .l4 = PACKET_TCP, .payload_bytes = 500 },
+		{ .l3 = PACKET_IPV4, .l4 = PACKET_UDP, .payload_bytes = 500 },
+		{ .l3 = PACKET_IPV4, .l4 = PACKET_TCP, .payload_bytes = 500, .vlans = 1 },
+		{ .l3 = PACKET_IPV4, .l4 = PACKET_TCP, .payload_bytes = 500, .ihl = 7 },
 	};
 
 	(void)state;
+	kit_seed(8);
 	usual_requests = 0;
-	for (unsigned int l2 = 0; l2 < 128; l2 += 1 + l2 / 20 * 5) {
-		for (unsigned int l3 = 0; l3 < 512; l3++) {
-			struct rte_mbuf *m = prepare(&spec, l3 % 2 ? TCP | V4 : UDP | V4, NULL);
-			struct virtio_net_hdr_v1 hdr;
-			struct hdr_fixups *fixups;
+	for (unsigned int round = 0; round < 20000; round++) {
+		const struct packet_spec *spec = &specs[kit_random_below(ARRAY_LEN(specs))];
+		uint64_t flags = V4 | (spec->l4 == PACKET_TCP ? TCP : UDP);
+		uint64_t features = EVERYTHING;
+		struct virtio_net_hdr_v1 hdr;
+		struct hdr_fixups *fixups;
+		struct rte_mbuf *m;
 
-			m->l2_len = l2 & 0x7f;
-			m->l3_len = l3 & 0x1ff;
-			ask(m, EVERYTHING, &hdr, &fixups);
-			packet_free(&p);
-			free(fixups);
-		}
+		if (kit_random_below(2) == 0)
+			flags |= RTE_MBUF_F_TX_IP_CKSUM;
+		if (kit_random_below(2) == 0)
+			flags |= RTE_MBUF_F_TX_TCP_SEG;
+		if (kit_random_below(4) == 0)
+			features &= kit_random();
+		m = prepare(spec, flags, NULL);
+		m->tso_segsz = (uint16_t)(kit_random_below(4) * 400);
+		if (kit_random_below(8) == 0)
+			m->l2_len = kit_random() & 0x7f;
+		if (kit_random_below(8) == 0)
+			m->l3_len = kit_random() & 0x1ff;
+		ask(m, features, &hdr, &fixups);
+		packet_free(&p);
+		free(fixups);
 	}
 	assert_true(usual_requests > 1000);
 }
