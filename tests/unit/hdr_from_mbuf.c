@@ -398,7 +398,7 @@ static void usual_requests_are_answered_alike(void **state)
 	};
 	static const uint16_t l3_lens[] = { 0, 19, 20, 21, 24, 60, 480, 511 };
 	static const struct packet_spec spec = {
-		.l3 = PACKET_IPV4, .l4 = PACKET_TCP, .payload_bytes = 120
+		.l3 = PACKET_IPV4, .l4 = PACKET_TCP, .payload_bytes = 50
 	};
 	unsigned int n = 0;
 
@@ -414,8 +414,9 @@ static void usual_requests_are_answered_alike(void **state)
 			m->l2_len = l2 & 0x7f;
 			m->l3_len = l3_lens[k / ARRAY_LEN(asks) % ARRAY_LEN(l3_lens)] & 0x1ff;
 			m->tso_segsz = k / ARRAY_LEN(asks) / ARRAY_LEN(l3_lens) == 0 ? 0 : 100;
-			/* As good a header as any. */
-			((uint8_t *)m->buf_addr)[l2] = k % 11 == 0 ? 0x46 : 0x45;
+			/* As good a header as any; then none, behind the end. */
+			if (l2 < m->data_len)
+				((uint8_t *)m->buf_addr)[l2] = k % 11 == 0 ? 0x46 : 0x45;
 			ask(m, features, &hdr, &fixups);
 			packet_free(&p);
 			free(fixups);
