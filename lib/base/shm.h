@@ -103,19 +103,28 @@ static ALWAYS_INLINE void shm_prefetch_write(const void __guest *p)
 }
 
 /*
- * The first lines of `len` bytes. What is longer is a stream, which the machine
- * sees coming by itself.
+ * The first lines of `len` bytes, or some more: two for small packets, four for
+ * the rest. What is longer is a stream, which the machine sees coming by itself.
  */
-#define SHM_PREFETCH_BYTES (4 * CACHE_LINE_BYTES)
-static ALWAYS_INLINE void shm_prefetch_range(const uint8_t __guest *p, uint32_t len, bool write)
+static ALWAYS_INLINE void shm_prefetch_start(const uint8_t __guest *p, uint32_t len, bool write)
 {
-	const uint8_t __guest *end = p + MIN2(len, (uint32_t)SHM_PREFETCH_BYTES);
+	const uint8_t *at = GUEST_FORCE(const uint8_t *, p);
 
-	for (; p < end; p += CACHE_LINE_BYTES) {
-		if (write)
-			shm_prefetch_write(p);
-		else
-			shm_prefetch(p);
+	if (write) {
+		__builtin_prefetch(at, 1, 3);
+		__builtin_prefetch(at + CACHE_LINE_BYTES, 1, 3);
+	} else {
+		__builtin_prefetch(at, 0, 3);
+		__builtin_prefetch(at + CACHE_LINE_BYTES, 0, 3);
+	}
+	if (len <= 2 * CACHE_LINE_BYTES)
+		return;
+	if (write) {
+		__builtin_prefetch(at + 2 * CACHE_LINE_BYTES, 1, 3);
+		__builtin_prefetch(at + 3 * CACHE_LINE_BYTES, 1, 3);
+	} else {
+		__builtin_prefetch(at + 2 * CACHE_LINE_BYTES, 0, 3);
+		__builtin_prefetch(at + 3 * CACHE_LINE_BYTES, 0, 3);
 	}
 }
 

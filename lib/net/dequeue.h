@@ -242,7 +242,7 @@ static ALWAYS_INLINE unsigned int dequeue_run(enum ring_kind k, struct vq *vq,
 		if (unlikely(!fresh_fits(m, start, len)))
 			break;
 		ring_take(k, &c, piece.used);
-		shm_prefetch_range(piece.body, len, false);
+		shm_prefetch_start(piece.body, len, false);
 		used[n] = piece.used;
 		leads[n] = piece.lead;
 		fresh_set(m, start, len);

@@ -147,7 +147,7 @@ static ALWAYS_INLINE unsigned int enqueue_run(enum ring_kind k, struct vq *vq,
 			r.asking |= 1u << n;
 		}
 		ring_take(k, &c, piece.used);
-		shm_prefetch_range(piece.lead, hdr_bytes + m->pkt_len, true);
+		shm_prefetch_start(piece.lead, hdr_bytes + m->pkt_len, true);
 		r.leads[n] = piece.lead;
 		r.used[n] = used_written(piece.used, hdr_bytes + m->pkt_len);
 		plan_set_write(&r.plan, n, piece.body, rte_pktmbuf_mtod(m, const void *),

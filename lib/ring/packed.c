@@ -86,36 +86,36 @@ enum fetch_result packed_fetch(struct ring *vr, enum chain_dir dir, struct span_
 			       struct chain *chain)
 {
 	struct walk w = walk_start(vr, dir, pool, chain);
-	uint32_t at = vr->last_avail & ~PACKED_WRAP, wrap = vr->last_avail & PACKED_WRAP;
+	uint32_t at = packed_index(vr->last_avail), lap = packed_avail_lap(vr->last_avail);
 	struct desc d = packed_load_desc((uintptr_t)vr->packed, at);
 	enum fetch_result ret;
 
-	if (!packed_is_avail(packed_desc_flags(d), wrap))
+	if (!packed_is_avail(packed_desc_flags(d), lap))
 		return FETCH_NONE;
 	ret = walk_direct(&w, d, at);
 	if (ret == FETCH_OK)
 		ret = walk_end(&w);
 	if (ret == FETCH_OK || ret == FETCH_BAD) {
-		packed_advance(vr->size, &at, &wrap, used_slots(chain->used));
-		vr->last_avail = (uint16_t)(wrap | at);
+		packed_advance(vr->size, &at, &lap, used_slots(chain->used));
+		vr->last_avail = packed_position(at, lap);
 	}
 	return ret;
 }
 
 unsigned int packed_waiting(const struct ring *vr, uint16_t position)
 {
-	uint32_t at = position & ~PACKED_WRAP, wrap = position & PACKED_WRAP;
+	uint32_t at = packed_index(position), lap = packed_avail_lap(position);
 	unsigned int chains = 0;
 	bool inside = false;
 
 	for (uint32_t slots = 0; slots < vr->size; slots++) {
 		struct desc d = packed_load_desc((uintptr_t)vr->packed, at);
 
-		if (!inside && !packed_is_avail(packed_desc_flags(d), wrap))
+		if (!inside && !packed_is_avail(packed_desc_flags(d), lap))
 			break;
 		inside = (packed_desc_flags(d) & VRING_DESC_F_NEXT) != 0;
 		chains += !inside;
-		packed_advance(vr->size, &at, &wrap, 1);
+		packed_advance(vr->size, &at, &lap, 1);
 	}
 	return chains;
 }

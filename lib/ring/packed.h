@@ -43,21 +43,48 @@ static ALWAYS_INLINE uint32_t packed_desc_kind(struct desc d)
 	return packed_desc_flags(d) & DESC_KIND;
 }
 
-/* What the flags of an available descriptor say under a wrap counter (2.8.1). */
-static ALWAYS_INLINE bool packed_is_avail(uint32_t flags, uint32_t wrap)
+/*
+ * A lap of the ring, as the flags of its descriptors say it (2.8.1): those of an
+ * available one have the bit that matches the wrap counter, those of a used one
+ * have both bits or none. A new lap turns both over.
+ */
+#define PACKED_LAP (PACKED_AVAIL | PACKED_USED)
+
+static ALWAYS_INLINE uint32_t packed_avail_lap(uint16_t position)
 {
-	return (flags & (PACKED_AVAIL | PACKED_USED)) == (wrap != 0 ? PACKED_AVAIL : PACKED_USED);
+	return (position & PACKED_WRAP) != 0 ? PACKED_AVAIL : PACKED_USED;
+}
+
+static ALWAYS_INLINE uint32_t packed_used_lap(uint16_t position)
+{
+	return (position & PACKED_WRAP) != 0 ? PACKED_LAP : 0;
+}
+
+static ALWAYS_INLINE bool packed_is_avail(uint32_t flags, uint32_t avail_lap)
+{
+	return (flags & PACKED_LAP) == avail_lap;
 }
 
 /* `slots` (at most the ring's size) further on. */
-static ALWAYS_INLINE void packed_advance(uint32_t size, uint32_t *at, uint32_t *wrap,
+static ALWAYS_INLINE void packed_advance(uint32_t size, uint32_t *at, uint32_t *lap,
 					 uint32_t slots)
 {
 	*at += slots;
 	if (unlikely(*at >= size)) {
 		*at -= size;
-		*wrap ^= PACKED_WRAP;
+		*lap ^= PACKED_LAP;
 	}
+}
+
+/* The position of either lap: one has AVAIL in it exactly when the wrap counter is 1. */
+static ALWAYS_INLINE uint16_t packed_position(uint32_t at, uint32_t lap)
+{
+	return (uint16_t)(at | ((lap & PACKED_AVAIL) != 0 ? PACKED_WRAP : 0));
+}
+
+static ALWAYS_INLINE uint32_t packed_index(uint16_t position)
+{
+	return position & ~PACKED_WRAP;
 }
 
 /* Chains that wait beyond `position`; looks at every descriptor up to the first that is not. */
@@ -70,35 +97,35 @@ static ALWAYS_INLINE struct ring_cursor packed_open(struct ring *vr)
 	return (struct ring_cursor){ .map = vr->view.last,
 				     .table = (uintptr_t)vr->packed,
 				     .size = vr->size,
-				     .at = vr->last_avail & ~PACKED_WRAP,
-				     .wrap = vr->last_avail & PACKED_WRAP };
+				     .at = packed_index(vr->last_avail),
+				     .lap = packed_avail_lap(vr->last_avail) };
 }
 
 static ALWAYS_INLINE void packed_close(struct ring *vr, const struct ring_cursor *c)
 {
 	vr->view.last = c->map;
-	vr->last_avail = (uint16_t)(c->wrap | c->at);
+	vr->last_avail = packed_position(c->at, c->lap);
 }
 
 /* Counts descriptors, of which a chain may take several. */
 static ALWAYS_INLINE unsigned int packed_peek(const struct ring_cursor *c, unsigned int max)
 {
-	uint32_t at = c->at, wrap = c->wrap;
+	uint32_t at = c->at, lap = c->lap;
 	unsigned int n;
 
 	for (n = 0; n < max; n++) {
 		uint16_t flags = (uint16_t)(shm_load64(packed_rest(c->table, at)) >> 48);
 
-		if (!packed_is_avail(flags, wrap))
+		if (!packed_is_avail(flags, lap))
 			break;
-		packed_advance(c->size, &at, &wrap, 1);
+		packed_advance(c->size, &at, &lap, 1);
 	}
 	return n;
 }
 
 static ALWAYS_INLINE void packed_take(struct ring_cursor *c, struct used used)
 {
-	packed_advance(c->size, &c->at, &c->wrap, used_slots(used));
+	packed_advance(c->size, &c->at, &c->lap, used_slots(used));
 }
 
 /* The usual form in a table. */
@@ -113,12 +140,13 @@ static ALWAYS_INLINE enum ring_next packed_next(const struct ring *vr, struct ri
 	struct desc d = packed_load_desc(c->table, c->at), second;
 	struct piece in_table;
 
-	if (!packed_is_avail(packed_desc_flags(d), c->wrap))
-		return NEXT_NONE;
-	if (likely(packed_desc_kind(d) == want)) {
+	/* Available and plain: one comparison. */
+	if (likely((packed_desc_flags(d) & (PACKED_LAP | DESC_KIND)) == (c->lap | want))) {
 		piece->used = used_make(packed_desc_id(d), 1);
 		return likely(piece_of_one(vr, c, d, lead_bytes, piece)) ? NEXT_PIECE : NEXT_OTHER;
 	}
+	if (!packed_is_avail(packed_desc_flags(d), c->lap))
+		return NEXT_NONE;
 	if (packed_desc_kind(d) == (want | VRING_DESC_F_NEXT)) {
 		second = packed_load_desc(c->table, c->at + 1 == c->size ? 0 : c->at + 1);
 		piece->used = used_make(packed_desc_id(second), 2);
@@ -142,30 +170,24 @@ enum fetch_result packed_fetch(struct ring *vr, enum chain_dir dir, struct span_
 
 static ALWAYS_INLINE void packed_rewind(struct ring *vr, const struct used *used, unsigned int n)
 {
-	uint32_t at = vr->last_avail & ~PACKED_WRAP, wrap = vr->last_avail & PACKED_WRAP;
+	uint32_t at = packed_index(vr->last_avail), lap = packed_avail_lap(vr->last_avail);
 
 	for (unsigned int i = 0; i < n; i++) {
 		if (at < used_slots(used[i])) {
 			at += vr->size;
-			wrap ^= PACKED_WRAP;
+			lap ^= PACKED_LAP;
 		}
 		at -= used_slots(used[i]);
 	}
-	vr->last_avail = (uint16_t)(wrap | at);
+	vr->last_avail = packed_position(at, lap);
 }
 
 /* --- giving back -------------------------------------------------------- */
 
-/* A descriptor that says `u` is used; visible at once, and nothing before its data. */
-static ALWAYS_INLINE void packed_store_used(uintptr_t table, uint32_t at, uint32_t wrap,
-					    struct used u)
+/* Length and id, as the second half of a used descriptor has them. */
+static ALWAYS_INLINE uint64_t packed_elem(struct used u)
 {
-	uint64_t flags = wrap != 0 ? PACKED_AVAIL | PACKED_USED : 0;
-
-	if (used_bytes(u) != 0)
-		flags |= VRING_DESC_F_WRITE;
-	shm_store64_release(packed_rest(table, at),
-			    flags << 48 | (uint64_t)used_id(u) << 32 | used_bytes(u));
+	return (uint64_t)used_id(u) << 32 | used_bytes(u);
 }
 
 static ALWAYS_INLINE void packed_used_push(struct ring *vr, enum chain_dir dir,
@@ -173,19 +195,25 @@ static ALWAYS_INLINE void packed_used_push(struct ring *vr, enum chain_dir dir,
 {
 	const uintptr_t table = (uintptr_t)vr->packed;
 	const uint32_t size = vr->size;
-	uint32_t at = vr->used_idx & ~PACKED_WRAP, wrap = vr->used_idx & PACKED_WRAP, slots = 0;
+	/* WRITE: the length counts, also one of 0. */
+	const uint64_t written = dir == CHAIN_WRITABLE ? (uint64_t)VRING_DESC_F_WRITE << 48 : 0;
+	uint32_t at = packed_index(vr->used_idx), lap = packed_used_lap(vr->used_idx), slots = 0;
 	/* In order, and nothing to say of the others: the last one stands for all (2.8.13). */
-	bool one = vr->in_order && dir == CHAIN_READABLE;
+	const bool one = dir == CHAIN_READABLE && vr->in_order;
+	const struct used *end = used + n;
 
 	if (one)
-		packed_store_used(table, at, wrap, used[n - 1]);
-	for (const struct used *end = used + n; used < end; used++) {
+		shm_store64_release(packed_rest(table, at),
+				    (uint64_t)lap << 48 | packed_elem(used[n - 1]));
+	for (; used < end; used++) {
+		/* Visible at once, and nothing before its data. */
 		if (!one)
-			packed_store_used(table, at, wrap, *used);
+			shm_store64_release(packed_rest(table, at),
+					    (uint64_t)lap << 48 | written | packed_elem(*used));
 		slots += used_slots(*used);
-		packed_advance(size, &at, &wrap, used_slots(*used));
+		packed_advance(size, &at, &lap, used_slots(*used));
 	}
-	vr->used_idx = (uint16_t)(wrap | at);
+	vr->used_idx = packed_position(at, lap);
 	vr->unsignalled += slots;
 }
 

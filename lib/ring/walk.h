@@ -37,7 +37,7 @@ struct ring_cursor {
 	uint32_t size;
 	uint32_t mask;       /* split: size - 1 */
 	uint32_t at;
-	uint32_t wrap; /* packed: PACKED_WRAP or 0 */
+	uint32_t lap;  /* packed: what flags say that are of this lap (packed.h) */
 	uint32_t left; /* split: chains that wait */
 };
 
