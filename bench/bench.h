@@ -45,6 +45,8 @@ struct bench_options {
 	bool mergeable;
 	enum bench_layout layout;
 	enum bench_offload offload;
+	bool packed;
+	bool floor; /* time the floor as well */
 	bool stats;
 	bool event_idx;
 	bool in_order;
@@ -67,8 +69,18 @@ struct bench_buffer {
 	uint8_t *at;
 };
 
+/* The hand-written loop that may stand in for the library. */
+struct bench_floor {
+	bool on;
+	struct guest_ring vq;
+	uint16_t next; /* where it is in the ring, and its wrap counter */
+	bool wrap;
+	uint64_t calls; /* that the guest would have got */
+};
+
 struct bench {
 	struct bench_options opts;
+	struct bench_floor floor;
 	struct frontend fe;
 	int vid;
 	struct rte_mempool *pool;
@@ -95,6 +107,16 @@ void bench_start(struct bench *b, const char *program);
 void bench_stop(struct bench *b);
 /* Which file rte_vhost_enqueue_burst() comes from. */
 const char *bench_library(void);
+
+/* One burst in the cell's direction by the library, or by the floor while that is on. */
+static inline unsigned bench_burst(struct bench *b, struct rte_mbuf **pkts, unsigned n);
+
+/* floor.c: can it do this cell, and its burst. */
+bool floor_can(const struct bench *b, uint32_t pkt_bytes);
+void floor_init(struct bench *b); /* its ring, for good */
+void floor_begin(struct bench *b);
+void floor_end(struct bench *b);
+unsigned floor_burst(struct bench *b, struct rte_mbuf **pkts, unsigned n);
 
 /* guest.c: the guest driver's share. */
 void cell_begin(struct bench *b, enum bench_direction dir, uint32_t pkt_bytes);
@@ -135,5 +157,15 @@ struct bench_result {
 
 double measure_quiet_ticks(unsigned ms);
 void cell_measure(struct bench *b, struct bench_result *result);
+
+static inline unsigned
+bench_burst(struct bench *b, struct rte_mbuf **pkts, unsigned n)
+{
+	if (b->floor.on)
+		return floor_burst(b, pkts, n);
+	if (b->dir == H2G)
+		return rte_vhost_enqueue_burst(b->vid, b->queue, pkts, (uint16_t)n);
+	return rte_vhost_dequeue_burst(b->vid, b->queue, b->pool, pkts, (uint16_t)n);
+}
 
 #endif

@@ -1,25 +1,28 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Runs bench_burst on two vhost libraries in turn and prints the ratio per cell.
+"""Runs bench_burst on two or three vhost libraries in turn and prints the ratios per cell.
 
-A is the library that ours is held against (the distribution's), B is ours. Each
-pair of processes runs A then B, the next pair B then A, and so on, so that a
-machine that slowly gets faster or slower favours neither. The ratio of a cell is
-the median of the ratios A/B of its pairs: above 1, B is faster. The numbers in
-brackets are the smallest and largest of them.
+A is the library that ours is held against (the distribution's), B is ours; C, if there is one, is
+A's release built for this machine (-O3 -march=native), named by --c or by the variable
+STOCK_NATIVE. Each round of processes runs A, C, B, the next one B, C, A, and so on, so that a
+machine that slowly gets faster or slower favours none. The ratio of a cell is the median of the
+ratios of its rounds: above 1, ours is faster. The numbers in brackets are the smallest and largest
+of those against the better of A and C.
 
-Cycles are TSC cycles per packet, around the burst call only; see measure.c.
+Cycles are TSC cycles per packet, around the burst call only; see measure.c. The floor is a
+hand-written loop that does what no device can leave out, timed in our processes; see floor.c.
 """
 
 import argparse
 import glob
 import os
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+
+from report import Row, cell_name, markdown, svg
 
 SONAME = "librte_vhost.so.23"
 MIN_CLEAN_ROUNDS = 9
@@ -51,7 +54,16 @@ class Setup:
         )
 
 
+def packed(setups):
+    return [
+        Setup("packed-" + s.name, " ".join(["--packed"] + s.args),
+              ",".join(str(size) for size in s.sizes), s.dirs_word)
+        for s in setups
+    ]
+
+
 DEFAULT = [Setup("plain", sizes="64,1500")]
+DEFAULT += packed(DEFAULT)
 
 FULL = [
     Setup("plain", sizes="64,128,256,512,1024,1500,1518"),
@@ -74,6 +86,7 @@ FULL = [
     Setup("64MiB", "--buffers-mib 64", sizes="64,1518"),
     Setup("empty", "--empty"),
 ]
+FULL += packed(FULL)
 
 
 class Library:
@@ -142,20 +155,25 @@ class Bench:
         self.args = args
         self.libraries = libraries
         self.failures = {}
+        self.floors = {}
         self.quiet_ticks = None
 
     def calibrate(self):
-        out = run([self.args.bench, "--calibrate"], self.libraries[1], 60)
+        out = run([self.args.bench, "--calibrate"], self.libraries[-1], 60)
         self.quiet_ticks = out.strip().split("=")[1]
 
     def sample(self, setup, library):
         """One process; again when the machine was too busy for enough clean rounds."""
         command = [self.args.bench, "--quiet-ticks", self.quiet_ticks]
         command += ["--rounds", str(self.args.rounds)] + setup.command()
+        command += ["--floor"] if library.letter == "B" else []
         for _ in range(RETRIES):
             cells = parse(run(command, library, 120), library)
             if all(int(words["rounds"]) >= MIN_CLEAN_ROUNDS for words in cells.values()):
                 break
+        for cell, words in cells.items():
+            if words["floor"] != "nan":
+                self.floors.setdefault(cell, []).append(float(words["floor"]))
         return {
             cell: float(words["cycles"])
             for cell, words in cells.items()
@@ -188,48 +206,40 @@ class Bench:
             except RuntimeError as error:
                 self.failures[(setup.name, library.letter)] = str(error)
         for cell in setup.cells():
-            values = {letter: cells.get(cell) for letter, cells in got.items()}
-            samples.setdefault(cell, []).append((values.get("A"), values.get("B")))
-
-
-def cell_name(cell):
-    name, direction, size = cell
-    return f"{direction} {size}" + ("" if name == "plain" else f" {name}")
-
-
-def median(values):
-    values = [value for value in values if value is not None]
-    return statistics.median(values) if values else None
+            samples.setdefault(cell, []).append(
+                {letter: cells.get(cell) for letter, cells in got.items()})
 
 
 def shown(value, width, digits=1):
     return f"{'-':>{width}}" if value is None else f"{value:{width}.{digits}f}"
 
 
-def print_table(samples, instructions):
-    head = f"{'cell':<22}{'A':>9}{'B':>9}{'A/B':>8}   {'spread':<15}"
+def print_table(rows, instructions, letters):
+    head = f"{'cell':<28}" + "".join(f"{letter:>9}" for letter in letters) + f"{'floor':>8}"
+    others = [letter for letter in letters if letter != "B"]
+    head += "".join(f"{letter + '/B':>7}" for letter in others)
+    head += f"{'best/B':>8}   " + f"{'spread':<15}"
     if instructions:
-        head += f"{'A insn':>9}{'B insn':>9}"
+        head += "".join(f"{letter + ' insn':>9}" for letter in letters)
     print(head)
     noisy = False
-    for cell, pairs in samples.items():
-        ratios = [a / b for a, b in pairs if a is not None and b is not None]
-        line = f"{cell_name(cell):<22}"
-        line += shown(median([a for a, _ in pairs]), 9) + shown(median([b for _, b in pairs]), 9)
-        line += shown(median(ratios), 8, 2)
-        if ratios:
-            mark = ""
-            if max(ratios) > min(ratios) * NOISY:
-                mark, noisy = "~", True
-            line += f"   {f'{min(ratios):.2f}..{max(ratios):.2f} {mark}':<15}"
+    for row in rows:
+        text = f"{cell_name(row.cell):<28}"
+        text += "".join(shown(row.cycles[letter], 9) for letter in letters) + shown(row.floor, 8)
+        text += "".join(shown(row.ratios[letter], 7, 2) for letter in others)
+        text += shown(row.better, 8, 2)
+        if row.spread:
+            low, high = row.spread
+            mark = "~" if high > low * NOISY else ""
+            noisy = noisy or mark != ""
+            text += f"   {f'{low:.2f}..{high:.2f} {mark}':<15}"
         else:
-            line += " " * 18
+            text += " " * 18
         if instructions:
-            line += shown(instructions.get((cell, "A")), 9) + shown(
-                instructions.get((cell, "B")), 9)
-        print(line.rstrip())
+            text += "".join(shown(instructions.get((row.cell, x)), 9) for x in letters)
+        print(text.rstrip())
     if noisy:
-        print("~ the pairs differ by more than 10 %: other programs are busy, repeat for certainty")
+        print("~ the rounds differ by more than 10 %: the machine is busy, repeat for certainty")
 
 
 def count_instructions(args, libraries, setups):
@@ -290,9 +300,13 @@ def parse_args():
     parser.add_argument("--a", metavar="DIR", help="where A lies [the distribution's library]")
     parser.add_argument("--b", metavar="DIR", default=os.path.join(build, "lib"),
                         help="where B lies [build/lib]")
+    parser.add_argument("--c", metavar="DIR", default=os.environ.get("STOCK_NATIVE"),
+                        help="where C lies, A's release built for this machine [$STOCK_NATIVE]")
+    parser.add_argument("--markdown", metavar="FILE", help="also write the table there")
+    parser.add_argument("--svg", metavar="FILE", help="and a picture there")
     parser.add_argument("--bench", default=os.path.join(build, "bench", "bench_burst"),
                         help="the program [build/bench/bench_burst]")
-    parser.add_argument("--full", action="store_true", help="all cells, about ten minutes")
+    parser.add_argument("--full", action="store_true", help="all cells, about half an hour")
     parser.add_argument("--only", metavar="NAMES", help="of all cells, the setups named")
     parser.add_argument("--sizes", metavar="LIST", help="other packet sizes, comma separated")
     parser.add_argument("--extra", metavar="OPTIONS", help="more options for bench_burst")
@@ -308,7 +322,9 @@ def main():
     directory = args.a or stock_directory()
     if directory is None:
         sys.exit(f"compare.py: no {SONAME} of the distribution to compare with; use --a DIR")
-    libraries = [Library("A", directory), Library("B", args.b)]
+    libraries = [Library("A", directory)]
+    libraries += [Library("C", args.c)] if args.c else []
+    libraries += [Library("B", args.b)]
     if not os.access(args.bench, os.X_OK):
         sys.exit(f"compare.py: {args.bench} is not built (meson configure build -Dbench=true)")
     setups = select(args)
@@ -319,8 +335,14 @@ def main():
     bench.calibrate()
     samples = bench.measure(setups)
     instructions = count_instructions(args, libraries, setups) if args.callgrind else {}
-    print("TSC cycles per packet (per call when empty), median of processes; A/B > 1: B is faster")
-    print_table(samples, instructions)
+    rows = [Row(cell, found, bench.floors.get(cell, [])) for cell, found in samples.items()]
+    print("TSC cycles per packet (per call when empty), median of processes; above 1, B is faster")
+    print_table(rows, instructions, [library.letter for library in libraries])
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for name, make in ((args.markdown, markdown), (args.svg, svg)):
+        if name:
+            with open(name, "w", encoding="utf-8") as file:
+                file.write(make(rows, root))
     for (name, letter), error in bench.failures.items():
         print(f"{name}: {letter} failed: {error}")
     return 1 if any(letter == "B" for _, letter in bench.failures) else 0

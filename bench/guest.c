@@ -88,13 +88,18 @@ indirect_table(const struct bench *b, const struct bench_buffer *buf, uint32_t b
 	       uint16_t flags)
 {
 	uint32_t offset = b->stride_bytes - CACHE_LINE;
-	struct guest_desc table[2] = {
+	const struct guest_desc split[2] = {
 		{buf->gpa, BENCH_HDR_BYTES, (uint16_t)(flags | GUEST_DESC_NEXT), 1},
 		{buf->gpa + BENCH_HDR_BYTES, bytes - BENCH_HDR_BYTES, flags, 0},
 	};
+	const struct guest_packed_desc packed[2] = {
+		{buf->gpa, BENCH_HDR_BYTES, 0, flags},
+		{buf->gpa + BENCH_HDR_BYTES, bytes - BENCH_HDR_BYTES, 0, flags},
+	};
+	const void *table = b->opts.packed ? (const void *)packed : split;
 
-	memcpy(buf->at + offset, table, sizeof(table));
-	return (struct guest_seg) {buf->gpa + offset, sizeof(table), GUEST_DESC_INDIRECT};
+	memcpy(buf->at + offset, table, sizeof(split));
+	return (struct guest_seg) {buf->gpa + offset, sizeof(split), GUEST_DESC_INDIRECT};
 }
 
 static void
@@ -171,7 +176,7 @@ cell_begin(struct bench *b, enum bench_direction dir, uint32_t pkt_bytes)
 	b->dir = dir;
 	b->pkt_bytes = pkt_bytes;
 	b->queue = dir == H2G ? 0 : 1;
-	b->vq = &b->fe.vqs[b->queue];
+	b->vq = b->floor.on ? &b->floor.vq : &b->fe.vqs[b->queue];
 	b->buffer_bytes = pkt_bytes + BENCH_HDR_BYTES;
 	if (dir == H2G && b->opts.mergeable)
 		b->buffer_bytes = MERGEABLE_BUFFER_BYTES;
@@ -189,15 +194,10 @@ cell_end(struct bench *b)
 	struct rte_mbuf *got;
 
 	while (b->vq->free_count < b->vq->size) {
-		unsigned n;
+		unsigned n = bench_burst(b, b->dir == H2G ? &m : &got, 1);
 
-		if (b->dir == H2G) {
-			n = rte_vhost_enqueue_burst(b->vid, b->queue, &m, 1);
-		} else {
-			n = rte_vhost_dequeue_burst(b->vid, b->queue, b->pool, &got, 1);
-			if (n == 1)
-				rte_pktmbuf_free(got);
-		}
+		if (n == 1 && b->dir == G2H)
+			rte_pktmbuf_free(got);
 		if (n != 1 || guest_reap(b) != 1)
 			bench_die("the ring does not drain");
 	}

@@ -142,7 +142,7 @@ static uint64_t
 one_burst(struct bench *b, struct rotation *r, bool on_valgrind)
 {
 	unsigned s = r->next++ % r->nr_sets;
-	uint16_t burst = (uint16_t)b->opts.burst, n;
+	unsigned burst = b->opts.burst, n;
 	struct rte_mbuf **pkts = r->sets[s];
 	unsigned buffers = burst * (b->dir == H2G ? buffers_per_packet(b, b->pkt_bytes) : 1);
 	uint64_t start, ticks;
@@ -154,10 +154,7 @@ one_burst(struct bench *b, struct rotation *r, bool on_valgrind)
 	if (on_valgrind)
 		CALLGRIND_TOGGLE_COLLECT;
 	start = fenced_tsc();
-	if (b->dir == H2G)
-		n = rte_vhost_enqueue_burst(b->vid, b->queue, pkts, burst);
-	else
-		n = rte_vhost_dequeue_burst(b->vid, b->queue, b->pool, pkts, burst);
+	n = bench_burst(b, pkts, burst);
 	ticks = fenced_tsc() - start;
 	if (on_valgrind)
 		CALLGRIND_TOGGLE_COLLECT;
@@ -176,14 +173,11 @@ static uint64_t
 empty_polls(struct bench *b, struct rotation *r)
 {
 	struct rte_mbuf *none[BENCH_MAX_BURST];
-	uint16_t burst = (uint16_t)b->opts.burst;
 	unsigned n = 0;
 	uint64_t start = fenced_tsc();
 
 	for (unsigned i = 0; i < ROUND_BURSTS; i++)
-		n += b->dir == H2G ?
-		     rte_vhost_enqueue_burst(b->vid, b->queue, r->sets[0], burst) :
-		     rte_vhost_dequeue_burst(b->vid, b->queue, b->pool, none, burst);
+		n += bench_burst(b, b->dir == H2G ? r->sets[0] : none, b->opts.burst);
 	start = fenced_tsc() - start;
 	if (n != 0)
 		bench_die("packets out of nothing");

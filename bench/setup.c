@@ -104,6 +104,8 @@ wanted_features(const struct bench_options *o)
 		f |= FE_F_MRG_RXBUF;
 	if (o->event_idx)
 		f |= FE_F_EVENT_IDX;
+	if (o->packed)
+		f |= FE_F_RING_PACKED;
 	if (o->in_order)
 		f |= FE_F_IN_ORDER;
 	if (o->offload != OFFLOAD_NONE)
@@ -220,6 +222,8 @@ bench_start(struct bench *b, const char *program)
 		bench_die("the driver does not start");
 	connect_frontend(b);
 	share_mapping(b);
+	if (b->opts.floor)
+		floor_init(b);
 	for (unsigned i = 0; i < b->fe.mem.nregions; i++)
 		b->mem_mark[i] = b->fe.mem.regions[i].used_bytes;
 	/* Polling on both sides: no eventfd in the picture. */
@@ -236,6 +240,8 @@ bench_stop(struct bench *b)
 {
 	for (unsigned i = 0; i < b->fe.mem.nregions; i++)
 		b->fe.mem.regions[i].local = b->own_view[i];
+	if (b->opts.floor)
+		guest_ring_fini(&b->floor.vq);
 	fe_close(&b->fe);
 	for (unsigned ms = 0; __atomic_load_n(&ready_vid, __ATOMIC_SEQ_CST) >= 0 && ms < 3000; ms++)
 		usleep(1000);

@@ -342,8 +342,6 @@ in_order(void)
 {
 	unsigned n = 0;
 
-	if (!flow_offers(FE_F_IN_ORDER))
-		tap_skip("IN_ORDER is not offered yet");
 	up(modern | FE_F_IN_ORDER, flow_packed ? 77 : 64, 0);
 	CHECK(tx.vq->in_order);
 	for (unsigned round = 0; round < 100; round++) {

@@ -30,7 +30,7 @@ flow_main(int argc, char **argv, const struct flow_test *tests, unsigned nr_test
 	const char *filter = argc > 1 + packed ? argv[1 + packed] : NULL;
 	struct tap_test chosen[64];
 	unsigned n = 0;
-	int rc = 0;
+	int rc;
 
 	RTE_VERIFY(nr_tests <= RTE_DIM(chosen));
 	for (unsigned i = 0; i < nr_tests; i++)
@@ -40,11 +40,7 @@ flow_main(int argc, char **argv, const struct flow_test *tests, unsigned nr_test
 	flow_init(argv[0]);
 	if (packed)
 		flow_use_packed();
-	/* Until our library has packed rings; to be deleted then, here and in scripts/run-tests. */
-	if (packed && !flow_offers(FE_F_RING_PACKED))
-		fprintf(tap.out, "1..1\nok 1 - packed # SKIP RING_PACKED is not offered yet\n");
-	else
-		rc = tap_run(chosen, n, filter, setup, teardown);
+	rc = tap_run(chosen, n, filter, setup, teardown);
 	flow_cleanup();
 	return rc;
 }

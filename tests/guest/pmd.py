@@ -19,7 +19,8 @@ def floating_lcores(count):
 
 
 def eal_arguments(lab, name, lcores=2, memory_mib=256):
-    return ["--lcores", floating_lcores(lcores), "--no-huge", "--no-pci", "--no-shconf",
+    """lcores: how many, wherever the kernel places them, or EAL's own words for it."""
+    return ["--lcores", lcores if isinstance(lcores, str) else floating_lcores(lcores), "--no-huge", "--no-pci", "--no-shconf",
             "--no-telemetry", "-m", str(memory_mib), "--file-prefix", f"{lab.dir.name}-{name}"]
 
 

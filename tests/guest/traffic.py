@@ -8,7 +8,7 @@ from vm import VM, build_guest, fetch_file
 
 # Virtio feature bits, virtio 1.2 section 5.1.3 and 6.
 NET_F_CSUM, NET_F_GUEST_TSO4, NET_F_HOST_TSO4, NET_F_MRG_RXBUF, NET_F_MQ = 0, 7, 11, 15, 22
-F_INDIRECT_DESC, F_EVENT_IDX, F_VERSION_1 = 28, 29, 32
+F_INDIRECT_DESC, F_EVENT_IDX, F_VERSION_1, F_RING_PACKED = 28, 29, 32, 34
 
 
 def start_pair(lab, options="", left=None, right=None):
@@ -122,6 +122,34 @@ def plain_rings(lab):
     finish(switch, footprint, a, b)
 
 
+def packed_rings(lab):
+    """Packed rings on both sides, with offloads, and through a reboot."""
+    packed = {"device": {"packed": "on"}}
+    switch, footprint, a, b = start_pair(lab, left=packed, right=packed)
+    for guest in (a, b):
+        count_features(guest, present=(F_RING_PACKED, F_EVENT_IDX, NET_F_HOST_TSO4))
+    check_ping(a, b)
+    seen = transfer_and_sniff(a, b)
+    check(seen["gso"] > 0, "no frame larger than the MTU arrived")
+    b.reboot()
+    check_ping(a, b)
+    check_transfer(b, a)
+    finish(switch, footprint, a, b)
+
+
+def packed_and_plain(lab):
+    """A packed ring without event index, indirect or mergeable buffers talks to a split one."""
+    switch, footprint, a, b = start_pair(lab, left={"device": {
+        "packed": "on", "mrg_rxbuf": "off", "indirect_desc": "off", "event_idx": "off"}})
+    count_features(a, present=(F_RING_PACKED,),
+                   absent=(NET_F_MRG_RXBUF, F_INDIRECT_DESC, F_EVENT_IDX))
+    count_features(b, absent=(F_RING_PACKED,))
+    check_ping(a, b)
+    check_transfer(a, b)
+    check_transfer(b, a)
+    finish(switch, footprint, a, b)
+
+
 def legacy_guest(lab):
     """A guest with the interface of before virtio 1.0 talks to a modern one."""
     switch, footprint, a, b = start_pair(
@@ -204,4 +232,4 @@ def three_guests(lab):
 
 if __name__ == "__main__":
     run_tests(ping_and_files, large_segments, segments_for_a_plain_guest, plain_rings,
-              legacy_guest, two_queues, jumbo_mtu, three_guests)
+              packed_rings, packed_and_plain, legacy_guest, two_queues, jumbo_mtu, three_guests)

@@ -43,16 +43,17 @@ def start_backend(lab, path, *, client, queues, arguments, name="backend", extra
     return backend
 
 
-def start_frontend(lab, path, *, server, queues, mergeable, arguments, name="frontend", extra=""):
+def start_frontend(lab, path, *, server, queues, mergeable, arguments, packed=False,
+                   name="frontend", extra=""):
     frontend = Testpmd(lab, name, [
         f"net_virtio_user0,path={path},queues={queues},server={int(server)},queue_size=256,"
-        f"mrg_rxbuf={int(mergeable)},packed_vq=0{extra}",
+        f"mrg_rxbuf={int(mergeable)},packed_vq={int(packed)}{extra}",
         pcap_device(lab, "frontend", 1, queues)], arguments, lcores=1 + 2 * queues)
     return frontend.wait_prompt()
 
 
-def exchange(lab, *, client, queues, mergeable, sizes=(60, 1514), backend_extra="",
-             frontend_extra=""):
+def exchange(lab, *, client, queues, mergeable, packed=False, sizes=(60, 1514),
+             backend_extra="", frontend_extra=""):
     """One run: both ways, all queues, every byte."""
     need_programs("dpdk-testpmd")
     path = lab.path("vhost.sock")
@@ -68,7 +69,7 @@ def exchange(lab, *, client, queues, mergeable, sizes=(60, 1514), backend_extra=
     backend = start_backend(lab, path, client=client, queues=queues, arguments=arguments,
                             extra=backend_extra)
     frontend = start_frontend(lab, path, server=client, queues=queues, mergeable=mergeable,
-                              arguments=arguments, extra=frontend_extra)
+                              packed=packed, arguments=arguments, extra=frontend_extra)
     backend.wait_link(0)
     frontend.start()
     backend.start()
