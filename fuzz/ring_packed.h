@@ -143,7 +143,7 @@ ORACLE static inline void packed_model_push(const struct ring *vr, uint16_t posi
 
 		d.len = used_bytes(u);
 		d.id = used_id(u);
-		d.flags = used_bytes(u) != 0 ? VRING_DESC_F_WRITE : 0;
+		d.flags = dir == CHAIN_WRITABLE ? VRING_DESC_F_WRITE : 0;
 		if ((position & MODEL_WRAP) != 0)
 			d.flags |= MODEL_AVAIL | MODEL_USED;
 		if (!one || i == 0)
