@@ -7,9 +7,9 @@
  * Checked: towards the host the packet stays as it was but for a checksum that
  * was asked for, which is then right; towards the guest the mbuf's bytes are
  * never touched, what is to be fixed up are checksum fields only, and a checksum
- * that is declared complete is; the inline answer is the long one; the fields that somebody divides by
- * or reads so many bytes of make sense; what a guest asked for arrives at
- * another that agreed to everything.
+ * that is declared complete is; the inline answer is the long one; the fields
+ * that somebody divides by or reads so many bytes of make sense; what a guest
+ * asked for arrives at another that agreed to everything.
  */
 #include <linux/virtio_net.h>
 #include <rte_ip.h>

@@ -87,7 +87,8 @@ static void one_half_for_both(void **state)
 static void a_packed_base_beyond_the_ring(void **state)
 {
 	static const uint32_t bases[] = { SESSION_RING_ENTRIES, 0x8000 | SESSION_RING_ENTRIES,
-					  SESSION_RING_ENTRIES << 16, 0xc0000000, 0x7fff, 0xffffffff };
+					  SESSION_RING_ENTRIES << 16, 0xc0000000, 0x7fff,
+					  0xffffffff };
 
 	(void)state;
 	negotiate_packed();

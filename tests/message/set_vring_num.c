@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* SET_VRING_NUM: up to 32768, a power of two unless the ring is packed, of a queue that stands still. */
+/*
+ * SET_VRING_NUM: up to 32768, a power of two unless the ring is packed, of a queue that stands
+ * still.
+ */
 #include "meaning.h"
 
 static void powers_of_two(void **state)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * net/hdr.c, host to guest: what an mbuf's offload request becomes, for guests that agreed to much
- * or to nothing. The mbuf is never written to: what changes is in the fixups. The inline answer to the
- * usual request has to be the same as the long one.
+ * or to nothing. The mbuf is never written to: what changes is in the fixups. The inline answer to
+ * the usual request has to be the same as the long one.
  */
 #include <stdlib.h>
 

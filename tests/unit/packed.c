@@ -605,7 +605,8 @@ static void rewind_over_the_end(void **state)
 				unsigned int nr_slots = MIN2(1 + n % 3, left);
 
 				for (unsigned int i = 0; i < nr_slots; i++)
-					put(BUFFER_GPA, 10, i + 1 < nr_slots ? NEXT : 0, (uint16_t)n);
+					put(BUFFER_GPA, 10, i + 1 < nr_slots ? NEXT : 0,
+					    (uint16_t)n);
 				places[n] = ring.last_avail;
 				assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
 				used[n++] = chain.used;
@@ -630,7 +631,7 @@ static void rewind_over_the_end(void **state)
 
 /* --- giving back -------------------------------------------------------- */
 
-/* 2.8.1: used is AVAIL and USED both equal to the counter; WRITE says that something was written. */
+/* 2.8.1: used is AVAIL and USED both equal to the counter; WRITE makes the length count. */
 static uint16_t used_flags(bool wrap, bool written)
 {
 	return (uint16_t)((wrap ? AVAIL | USED : 0) | (written ? WRITE : 0));

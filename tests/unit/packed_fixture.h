@@ -41,7 +41,7 @@ static inline void attach_at(uint16_t size, uint16_t at, bool wrap)
 	driver_event = guest_ptr(&memory, EVENTS_GPA, 4);
 	device_event = guest_ptr(&memory, EVENTS_GPA + 4, 4);
 	memset(slots, 0, size * sizeof(*slots));
-	/* Before the first wrap all are zeros; later each was used once under the counter before. */
+	/* Before the first wrap all are zeros; later each was used under the one before. */
 	for (uint16_t i = 0; i < size; i++)
 		slots[i].flags = (i < at) == wrap ? AVAIL | USED : 0;
 	memset(&ring, 0, sizeof(ring));

@@ -101,7 +101,8 @@ static void every_position_and_distance(void **state)
 		for (unsigned int i = 0; i < 4u * size * size * (size + 1u); i++) {
 			uint16_t now = (uint16_t)(i % size | (i / size % 2 != 0 ? WRAP : 0));
 			unsigned int rest = i / size / 2;
-			uint16_t event = (uint16_t)(rest % size | (rest / size % 2 != 0 ? WRAP : 0));
+			uint16_t event =
+				(uint16_t)(rest % size | (rest / size % 2 != 0 ? WRAP : 0));
 			uint32_t distance = rest / size / 2;
 			bool expected = passed(now, distance, event);
 
@@ -159,7 +160,7 @@ static void hostile_positions(void **state)
 	}
 }
 
-/* More slots than the ring has, given back without a word in between: no event can be after them. */
+/* More slots than the ring has, given back without a word in between. */
 static void more_slots_than_the_ring(void **state)
 {
 	(void)state;
@@ -186,8 +187,10 @@ static void first_decision_after_a_start_is_yes(void **state)
 
 			/* But for the position where we are, which cannot have been passed. */
 			vring_set_base(&ring, WRAP | 5, WRAP | 5);
-			assert_int_equal(needed(WRAP | 6, 1, event, FLAGS_DESC), event != (WRAP | 6));
-			assert_int_equal(needed(WRAP | 7, 1, event, FLAGS_DESC), event == (WRAP | 6));
+			assert_int_equal(needed(WRAP | 6, 1, event, FLAGS_DESC),
+					 event != (WRAP | 6));
+			assert_int_equal(needed(WRAP | 7, 1, event, FLAGS_DESC),
+					 event == (WRAP | 6));
 		}
 	}
 }

@@ -207,7 +207,8 @@ int main(int argc, char **argv)
 		if (argc == 2 && strcmp(argv[1], builds[i].name) == 0)
 			build = &builds[i];
 	if (build == NULL) {
-		fprintf(stderr, "usage: %s base|avx2|avx512 (as far as there are builds)\n", argv[0]);
+		fprintf(stderr, "usage: %s base|avx2|avx512 (of those that are built)\n",
+			argv[0]);
 		return 2;
 	}
 	if (!has(build)) {
