@@ -173,18 +173,25 @@ static ALWAYS_INLINE void packed_used_push(struct ring *vr, enum chain_dir dir,
 {
 	const uintptr_t table = (uintptr_t)vr->packed;
 	const uint32_t size = vr->size;
-	uint32_t at = vr->used_idx & ~PACKED_WRAP, wrap = vr->used_idx & PACKED_WRAP, slots = 0;
+	const uint32_t first_at = vr->used_idx & ~PACKED_WRAP;
+	const uint32_t first_wrap = vr->used_idx & PACKED_WRAP;
+	uint32_t at = first_at, wrap = first_wrap, slots = used_slots(*used);
 	/* In order, and nothing to say of the others: the last one stands for all (2.8.13). */
-	bool one = vr->in_order && dir == CHAIN_READABLE;
+	const bool one = vr->in_order && dir == CHAIN_READABLE;
+	const struct used first = one ? used[n - 1] : *used;
 
-	if (one)
-		packed_store_used(table, at, wrap, used[n - 1]);
-	for (const struct used *end = used + n; used < end; used++) {
+	packed_advance(size, &at, &wrap, slots);
+	for (const struct used *end = used + n; ++used < end;) {
 		if (!one)
 			packed_store_used(table, at, wrap, *used);
 		slots += used_slots(*used);
 		packed_advance(size, &at, &wrap, used_slots(*used));
 	}
+	/*
+	 * The first one last: the driver looks at nothing behind it, so a packet
+	 * in several chains is there as a whole or not at all (5.1.6.4).
+	 */
+	packed_store_used(table, first_at, first_wrap, first);
 	vr->used_idx = (uint16_t)(wrap | at);
 	vr->unsignalled += slots;
 }
