@@ -1072,7 +1072,7 @@ int rte_vhost_get_vring_base(int vid, uint16_t queue_id, uint16_t *last_avail_id
  *   The same for used.
  * @return
  *   - 0: done.
- *   - -1: no such device or queue.
+ *   - -1: no such device or queue, or the (packed) ring has no such place.
  *
  * Threads: any, while no burst runs on the queue. Source: 22.11.
  */

@@ -183,16 +183,22 @@ int rte_vhost_set_vring_base(int vid, uint16_t queue_id, uint16_t last_avail_idx
 {
 	struct device *dev = device_lock(vid);
 	struct vq *vq = locked_vq(dev, queue_id);
+	bool ok = false;
 
 	if (vq != NULL) {
 		gate_close(&vq->gate);
-		vring_set_base(&vq->ring, last_avail_idx, last_used_idx);
-		vq->resync = false;
+		/* Of a ring that is not attached yet, attaching checks it. */
+		ok = !vring_attached(&vq->ring) ||
+		     vring_base_fits(&vq->ring, last_avail_idx, last_used_idx);
+		if (ok) {
+			vring_set_base(&vq->ring, last_avail_idx, last_used_idx);
+			vq->resync = false;
+		}
 		gate_open(&vq->gate);
 	}
 	if (dev != NULL)
 		device_unlock(dev);
-	return vq != NULL ? 0 : -1;
+	return ok ? 0 : -1;
 }
 
 /* No frontend can have asked for dirty logging: VHOST_F_LOG_ALL is not offered. */

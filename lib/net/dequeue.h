@@ -60,7 +60,10 @@ static void extbuf_free(void *addr, void *opaque)
 	rte_free(opaque);
 }
 
-/* Gives the mbuf a buffer of its own, large enough for the packet. */
+/*
+ * Gives the mbuf a buffer of its own, large enough for the packet. Not one whose
+ * own is pinned to it: nobody would ever take ours away again.
+ */
 static NOINLINE bool attach_extbuf(struct rte_mbuf *m, uint32_t pkt_bytes)
 {
 	struct rte_mbuf_ext_shared_info *shinfo;
@@ -71,7 +74,7 @@ static NOINLINE bool attach_extbuf(struct rte_mbuf *m, uint32_t pkt_bytes)
 
 	total += (uint32_t)(sizeof(*shinfo) + sizeof(uintptr_t));
 	total = RTE_ALIGN_CEIL(total, (uint32_t)sizeof(uintptr_t));
-	if (total > UINT16_MAX)
+	if (total > UINT16_MAX || RTE_MBUF_HAS_PINNED_EXTBUF(m))
 		return false;
 	buf_bytes = (uint16_t)total;
 	buf = rte_malloc(NULL, total, RTE_CACHE_LINE_SIZE);
@@ -125,7 +128,7 @@ static bool plan_packet(struct vq *vq, struct rte_mempool *pool, struct plan *pl
 		plan_from_chain(plan, &from, rte_pktmbuf_mtod(seg, void *), part);
 		seg->data_len = (uint16_t)part;
 		left -= part;
-		if (left == 0 || part == 0)
+		if (left == 0 || part == 0 || m->nb_segs == RTE_MBUF_MAX_NB_SEGS)
 			break;
 		if (next == end) {
 			unsigned int want = RTE_MIN((left - 1) / part + 1, RTE_DIM(more));

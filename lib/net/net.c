@@ -22,8 +22,10 @@ static const struct net_bursts *choose_bursts(enum ring_kind kind)
 #ifdef NET_BURSTS_X86
 	uint16_t bits = rte_vect_get_max_simd_bitwidth();
 
+	/* All that lib/meson.build compiles for: a virtual machine may mask any of it. */
 	if (bits >= RTE_VECT_SIMD_512 && __builtin_cpu_supports("avx512bw") &&
-	    __builtin_cpu_supports("avx512vl"))
+	    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+	    __builtin_cpu_supports("bmi2"))
 		return &net_bursts_avx512[kind];
 	if (bits >= RTE_VECT_SIMD_256 && __builtin_cpu_supports("avx2") &&
 	    __builtin_cpu_supports("bmi2"))

@@ -197,15 +197,15 @@ static ALWAYS_INLINE void packed_used_push(struct ring *vr, enum chain_dir dir,
 	const uint32_t size = vr->size;
 	/* WRITE: the length counts, also one of 0. */
 	const uint64_t written = dir == CHAIN_WRITABLE ? (uint64_t)VRING_DESC_F_WRITE << 48 : 0;
-	uint32_t at = packed_index(vr->used_idx), lap = packed_used_lap(vr->used_idx), slots = 0;
+	const uint32_t first_at = packed_index(vr->used_idx);
+	const uint32_t first_lap = packed_used_lap(vr->used_idx);
+	uint32_t at = first_at, lap = first_lap, slots = used_slots(*used);
 	/* In order, and nothing to say of the others: the last one stands for all (2.8.13). */
 	const bool one = dir == CHAIN_READABLE && vr->in_order;
-	const struct used *end = used + n;
+	const struct used first = one ? used[n - 1] : *used;
 
-	if (one)
-		shm_store64_release(packed_rest(table, at),
-				    (uint64_t)lap << 48 | packed_elem(used[n - 1]));
-	for (; used < end; used++) {
+	packed_advance(size, &at, &lap, slots);
+	for (const struct used *end = used + n; ++used < end;) {
 		/* Visible at once, and nothing before its data. */
 		if (!one)
 			shm_store64_release(packed_rest(table, at),
@@ -213,6 +213,12 @@ static ALWAYS_INLINE void packed_used_push(struct ring *vr, enum chain_dir dir,
 		slots += used_slots(*used);
 		packed_advance(size, &at, &lap, used_slots(*used));
 	}
+	/*
+	 * The first one last: the driver looks at nothing behind it, so a packet
+	 * in several chains is there as a whole or not at all (5.1.6.4).
+	 */
+	shm_store64_release(packed_rest(table, first_at),
+			    (uint64_t)first_lap << 48 | written | packed_elem(first));
 	vr->used_idx = packed_position(at, lap);
 	vr->unsignalled += slots;
 }

@@ -54,11 +54,16 @@ static struct parts parts_of(const struct ring *vr)
 			       .avail_alignment = VRING_AVAIL_ALIGN_SIZE };
 }
 
+bool vring_base_fits(const struct ring *vr, uint16_t avail, uint16_t used)
+{
+	return vr->kind != RING_PACKED ||
+	       ((avail & 0x7fff) < vr->size && (used & 0x7fff) < vr->size);
+}
+
 static bool numbers_fit(const struct ring *vr)
 {
-	if (vr->kind == RING_PACKED)
-		return (vr->last_avail & 0x7fff) < vr->size && (vr->used_idx & 0x7fff) < vr->size;
-	return is_pow2(vr->size);
+	return vring_base_fits(vr, vr->last_avail, vr->used_idx) &&
+	       (vr->kind == RING_PACKED || is_pow2(vr->size));
 }
 
 int vring_attach(struct ring *vr, struct gmem *mem, const struct vring_addrs *addrs)

@@ -73,6 +73,8 @@ static inline bool vring_attached(const struct ring *vr)
 	return vr->desc != NULL;
 }
 
+/* Is there such a place in the ring? (Of a ring that is attached: kind and size stand.) */
+bool vring_base_fits(const struct ring *vr, uint16_t avail, uint16_t used);
 /* Sets both positions, as SET_VRING_BASE and rte_vhost_set_vring_base() do. */
 void vring_set_base(struct ring *vr, uint16_t avail, uint16_t used);
 

@@ -7,6 +7,7 @@
 #include <linux/virtio_config.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include "table.h"
 
@@ -155,10 +156,21 @@ int vhu_set_vring_kick(struct vhu_call *call)
 
 int vhu_set_vring_call(struct vhu_call *call)
 {
-	int ret = replace_eventfd(call, &call->vq->callfd);
+	struct vq *vq = call->vq;
+	int ret = replace_eventfd(call, &vq->callfd);
 
-	call->vq->renotify = ret == 0;
-	return ret;
+	if (ret < 0)
+		return ret;
+	vq->renotify = true;
+	/*
+	 * What the old one was told last, or would have been, may never be heard:
+	 * the new one is told if the guest wants to know anything at all.
+	 */
+	vq->ring.signalled_valid = false;
+	if (vq->callfd >= 0 && vring_attached(&vq->ring) && vq->ring.fault == RING_FAULT_NONE &&
+	    ring_notify_needed(vq->ring.kind, &vq->ring))
+		(void)eventfd_write(vq->callfd, 1);
+	return 0;
 }
 
 int vhu_set_vring_err(struct vhu_call *call)

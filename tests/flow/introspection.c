@@ -216,6 +216,14 @@ indices(void)
 	CHECK_EQ(rte_vhost_get_vring_base(flow.vid, 1, &avail, &used), 0);
 	CHECK_EQ(avail, at(8));
 	CHECK_EQ(used, at(8));
+	/* Difference: a packed ring's places end with it. */
+	if (flow_packed && !is_stock) {
+		CHECK_EQ(rte_vhost_set_vring_base(flow.vid, 1, 64, 8), -1);
+		CHECK_EQ(rte_vhost_set_vring_base(flow.vid, 1, 8, 0xffff), -1);
+		CHECK_EQ(rte_vhost_get_vring_base(flow.vid, 1, &avail, &used), 0);
+		CHECK_EQ(avail, at(8));
+		CHECK_EQ(used, at(8));
+	}
 	counts_are(2, 10, 2);
 	CHECK_EQ(fe_get_vring_base(&flow.fe, 1, &base), 0);
 	CHECK_EQ((uint16_t)base, at(8));
@@ -293,7 +301,10 @@ monitor_address(void)
 	up(0);
 	CHECK_EQ(rte_vhost_get_monitor_addr(flow.vid, 1, &cond), 0);
 	CHECK_EQ(cond.size, 2);
-	CHECK_EQ(cond.mask, flow_packed ? GUEST_PACKED_AVAIL | GUEST_PACKED_USED : 63);
+	if (flow_packed)
+		CHECK_EQ(cond.mask, GUEST_PACKED_AVAIL | GUEST_PACKED_USED);
+	else
+		CHECK_EQ(cond.mask, is_stock ? 63 : UINT16_MAX);
 	CHECK_EQ(cond.val, flow_packed ? GUEST_PACKED_AVAIL : 0);
 	CHECK_EQ(cond.match, flow_packed);
 	CHECK(!wakes(&cond));
@@ -304,6 +315,12 @@ monitor_address(void)
 	CHECK_EQ(rte_vhost_get_monitor_addr(flow.vid, 1, &cond), 0);
 	CHECK_EQ(cond.val, flow_packed ? GUEST_PACKED_AVAIL : 1);
 	CHECK(!wakes(&cond));
+	/* Difference: to the stock library a split ring that is full looks empty. */
+	for (unsigned i = 0; i < tx.vq->size; i++) {
+		(void)guest_tx_reap(&tx);
+		CHECK(guest_tx_post(&tx, NULL, data, 60, NULL, 0) >= 0);
+	}
+	CHECK(is_stock || wakes(&cond));
 	CHECK_EQ(rte_vhost_get_monitor_addr(flow.vid, 2, &cond), -1);
 	CHECK_EQ(rte_vhost_get_monitor_addr(-1, 0, &cond), -1);
 	down();

@@ -150,6 +150,99 @@ too_long_for_external(void)
 	down();
 }
 
+/* --- odd pools ----------------------------------------------------------- */
+
+#define PINNED_MBUFS 64
+#define PINNED_BYTES (RTE_PKTMBUF_HEADROOM + ROOM_BYTES)
+
+/*
+ * Mbufs whose buffers are pinned to them keep them: a packet that is too long for one is chained
+ * (linear: dropped). Difference: the stock library replaces the buffer, for ever, and leaks its own.
+ */
+static void
+pinned_buffers_stay(void)
+{
+	const uint64_t ext = RTE_VHOST_USER_EXTBUF_SUPPORT;
+	const uint64_t flags[] = {0, ext, ext | RTE_VHOST_USER_LINEARBUF_SUPPORT};
+	uint8_t *memory = rte_malloc(NULL, PINNED_MBUFS * PINNED_BYTES, 64);
+	const struct rte_pktmbuf_extmem mem = {
+		.buf_ptr = memory, .buf_iova = RTE_BAD_IOVA,
+		.buf_len = PINNED_MBUFS * PINNED_BYTES, .elt_size = PINNED_BYTES,
+	};
+	struct rte_mempool *before = pool;
+	struct rte_mbuf *m[PINNED_MBUFS];
+
+	if (is_stock)
+		tap_skip("the stock library loses pinned buffers");
+	pool = rte_pktmbuf_pool_create_extbuf("pinned", PINNED_MBUFS, 0, 0, PINNED_BYTES, 0, &mem,
+					      1);
+	CHECK(pool != NULL);
+	for (unsigned i = 0; i < RTE_DIM(flags); i++) {
+		bool linear = (flags[i] & RTE_VHOST_USER_LINEARBUF_SUPPORT) != 0;
+		unsigned n;
+
+		up(flags[i]);
+		post(1, 60);
+		post(2, 9000);
+		post(3, 61);
+		n = take(m);
+		CHECK_EQ(n, linear ? 2 : 3);
+		CHECK(packet_is_pattern(m[0], 1, 60));
+		CHECK(packet_is_pattern(m[n - 1], 3, 61));
+		if (!linear)
+			CHECK(packet_is_pattern(m[1], 2, 9000));
+		for (unsigned k = 0; k < n; k++) {
+			CHECK_EQ(rte_mbuf_check(m[k], 1, NULL), 0);
+			for (struct rte_mbuf *seg = m[k]; seg != NULL; seg = seg->next)
+				CHECK(RTE_MBUF_HAS_PINNED_EXTBUF(seg) && RTE_MBUF_HAS_EXTBUF(seg));
+		}
+		rte_pktmbuf_free_bulk(m, n);
+		down();
+	}
+	CHECK_EQ(rte_pktmbuf_alloc_bulk(pool, m, PINNED_MBUFS), 0);
+	for (unsigned i = 0; i < PINNED_MBUFS; i++)
+		CHECK((uint8_t *)m[i]->buf_addr - memory < PINNED_MBUFS * PINNED_BYTES);
+	rte_pktmbuf_free_bulk(m, PINNED_MBUFS);
+	rte_mempool_free(pool);
+	rte_free(memory);
+	pool = before;
+}
+
+/* No mbuf has a word for more segments: a packet in bytes of one each is dropped at 65536. */
+static void
+more_segments_than_an_mbuf_counts(void)
+{
+	struct rte_mempool *before = pool;
+	struct rte_mbuf *m[BURST];
+
+	if (is_stock)
+		tap_skip("the stock library counts on, from 0");
+	pool = flow_pool(65700, 1);
+	up(0);
+	post(1, 65536);
+	post(2, 300);
+	CHECK_EQ(take(m), 1);
+	CHECK_EQ(m[0]->nb_segs, 300);
+	CHECK(packet_is_pattern(m[0], 2, 300));
+	rte_pktmbuf_free(m[0]);
+	post(3, 65535);
+	CHECK_EQ(take(m), 1);
+	CHECK_EQ(m[0]->nb_segs, 65535);
+	CHECK_EQ(rte_mbuf_check(m[0], 1, NULL), 0);
+	rte_pktmbuf_free(m[0]);
+	down();
+	/* Not one byte: nothing fits, nothing waits. */
+	rte_mempool_free(pool);
+	pool = flow_pool(64, 0);
+	up(0);
+	post(1, 60);
+	post(2, 300);
+	CHECK_EQ(take(m), 0);
+	down();
+	rte_mempool_free(pool);
+	pool = before;
+}
+
 static uint64_t
 heap_in_use(void)
 {
@@ -221,6 +314,8 @@ main(int argc, char **argv)
 		FLOW_TEST(too_long_for_external),
 		FLOW_TEST(external_buffers_are_freed_with_the_mbuf),
 		FLOW_TEST(unparsable_frame_keeps_external_flag),
+		FLOW_TEST(pinned_buffers_stay),
+		FLOW_TEST(more_segments_than_an_mbuf_counts),
 	};
 
 	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, flow_teardown);

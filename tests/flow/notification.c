@@ -231,6 +231,44 @@ no_call_fd(void)
 	down();
 }
 
+/*
+ * What the old descriptor was told may have been heard by nobody, and a guest that waits for an
+ * event that is past gets no other. Difference: the stock library leaves it waiting.
+ */
+static void
+new_call_fd(void)
+{
+	if (is_stock)
+		tap_skip("the stock library does not call on a new descriptor");
+	up(modern | FE_F_EVENT_IDX);
+	guest_sends(1);
+	CHECK_EQ(guest_ring_calls(tx.vq), 1);
+	set_used_event(1);
+	guest_sends(1);
+	CHECK_EQ(guest_ring_calls(tx.vq), 1); /* and lost */
+	guest_sends(1);
+	CHECK_EQ(guest_ring_calls(tx.vq), 0);
+	CHECK_EQ(fe_set_vring_call(&flow.fe, 1, tx.vq->callfd), 0);
+	CHECK_EQ(fe_sync(&flow.fe), 0);
+	CHECK_EQ(guest_ring_calls(tx.vq), 1);
+	/* None for a while. */
+	CHECK_EQ(fe_set_vring_call(&flow.fe, 1, -1), 0);
+	CHECK_EQ(fe_sync(&flow.fe), 0);
+	set_used_event(3);
+	guest_sends(1);
+	CHECK_EQ(fe_set_vring_call(&flow.fe, 1, tx.vq->callfd), 0);
+	CHECK_EQ(fe_sync(&flow.fe), 0);
+	CHECK_EQ(guest_ring_calls(tx.vq), 1);
+	down();
+	/* A guest that wants no calls gets none. */
+	up(modern);
+	guest_ring_call_disable(tx.vq);
+	CHECK_EQ(fe_set_vring_call(&flow.fe, 1, tx.vq->callfd), 0);
+	CHECK_EQ(fe_sync(&flow.fe), 0);
+	CHECK_EQ(guest_ring_calls(tx.vq), 0);
+	down();
+}
+
 static void
 explicit_calls(void)
 {
@@ -365,6 +403,7 @@ main(int argc, char **argv)
 		PACKED_TEST(flags_rule_the_event_index),
 		PACKED_TEST(wrap_counter_of_the_event),
 		FLOW_TEST(no_call_fd),
+		FLOW_TEST(new_call_fd),
 		FLOW_TEST(explicit_calls),
 		FLOW_TEST(no_calls_on_a_broken_queue),
 		FLOW_TEST(toggle_by_flag),

@@ -4,6 +4,9 @@
  * each shape and each fault. Random tables and traffic are in packed_random.c, notifications in
  * packed_notify.c.
  */
+#include <signal.h>
+#include <sys/mman.h>
+
 #include "packed_fixture.h"
 
 /* --- what waits --------------------------------------------------------- */
@@ -742,6 +745,52 @@ static void in_order_batch(void **state)
 	}
 }
 
+/* A page that must be written after what lies in the one behind it. */
+static struct {
+	uint8_t *page;
+	const struct guest_packed_desc *behind;
+	unsigned int nr_behind;
+	unsigned int missing; /* of those, when the page was written */
+	unsigned int writes;
+} watch;
+
+static void on_write(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)context;
+	if ((uint8_t *)info->si_addr - watch.page >= 4096)
+		abort();
+	watch.writes++;
+	for (unsigned int i = 0; i < watch.nr_behind; i++)
+		watch.missing += watch.behind[i].flags != used_flags(true, true);
+	(void)mprotect(watch.page, 4096, PROT_READ | PROT_WRITE);
+}
+
+/* 5.1.6.4: the driver finds all buffers of a packet once it has found the first. */
+static void batch_shows_as_a_whole(void **state)
+{
+	const struct sigaction action = { .sa_sigaction = on_write, .sa_flags = SA_SIGINFO };
+	struct sigaction before;
+	struct used batch[5];
+
+	(void)state;
+	attach_at(512, 255, true);
+	/* The first descriptor is the last one of its page. */
+	watch.page = GUEST_FORCE(uint8_t *, ring.packed);
+	watch.behind = &slots[256];
+	watch.nr_behind = ARRAY_LEN(batch) - 1;
+	for (uint16_t i = 0; i < ARRAY_LEN(batch); i++)
+		batch[i] = used_written(used_make(i, 1), 100);
+	assert_int_equal((uintptr_t)watch.page % 4096, 0);
+	assert_int_equal(sigaction(SIGSEGV, &action, &before), 0);
+	assert_int_equal(mprotect(watch.page, 4096, PROT_READ), 0);
+	ring_used_push(RING_PACKED, &ring, CHAIN_WRITABLE, batch, ARRAY_LEN(batch));
+	assert_int_equal(sigaction(SIGSEGV, &before, NULL), 0);
+	assert_int_equal(watch.writes, 1);
+	assert_int_equal(watch.missing, 0);
+	assert_int_equal(slots[255].flags, used_flags(true, true));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -775,6 +824,7 @@ int main(void)
 		TEST(used_descriptor),
 		TEST(used_over_the_end),
 		TEST(in_order_batch),
+		TEST(batch_shows_as_a_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
