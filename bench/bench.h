@@ -78,7 +78,7 @@ struct bench {
 	/* The cell being measured. */
 	enum bench_direction dir;
 	uint32_t pkt_bytes;
-	struct guest_split *vq;
+	struct guest_ring *vq;
 	uint16_t queue;
 	uint32_t buffer_bytes;
 	uint32_t stride_bytes;

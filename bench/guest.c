@@ -112,7 +112,7 @@ post(struct bench *b, struct bench_buffer *buf, uint32_t bytes)
 	} else if (b->opts.layout == LAYOUT_INDIRECT) {
 		segs[0] = indirect_table(b, buf, bytes, flags);
 	}
-	if (guest_split_prepare(b->vq, segs, nr_segs, buf) < 0)
+	if (guest_ring_prepare(b->vq, segs, nr_segs, buf) < 0)
 		bench_die("no free descriptor");
 }
 
@@ -128,7 +128,7 @@ guest_post(struct bench *b, unsigned max)
 		if (++b->next_buffer == b->nr_buffers)
 			b->next_buffer = 0;
 	}
-	guest_split_publish(b->vq);
+	guest_ring_publish(b->vq);
 	return n;
 }
 
@@ -136,7 +136,7 @@ void
 guest_post_packet(struct bench *b, struct bench_buffer *buf, uint32_t pkt_bytes)
 {
 	post(b, buf, pkt_bytes + BENCH_HDR_BYTES);
-	guest_split_publish(b->vq);
+	guest_ring_publish(b->vq);
 }
 
 unsigned
@@ -146,7 +146,7 @@ guest_reap(struct bench *b)
 	void *cookie;
 	unsigned n = 0;
 
-	while (guest_split_poll(b->vq, &used, &cookie)) {
+	while (guest_ring_poll(b->vq, &used, &cookie)) {
 		if (cookie == NULL)
 			bench_die("used element names chain %u, which is not posted", used.id);
 		n++;

@@ -169,7 +169,7 @@ share_mapping(struct bench *b)
 	}
 	free(table);
 	for (unsigned i = 0; i < b->fe.nr_vqs; i++)
-		guest_split_rebind(&b->fe.vqs[i], mem);
+		guest_ring_rebind(&b->fe.vqs[i], mem);
 }
 
 static void
@@ -226,7 +226,7 @@ bench_start(struct bench *b, const char *program)
 	for (unsigned i = 0; i < b->fe.nr_vqs; i++) {
 		b->fe.vqs[i].no_kick = true;
 		b->fe.vqs[i].event_idx = b->opts.event_idx;
-		guest_split_call_disable(&b->fe.vqs[i]);
+		guest_ring_call_disable(&b->fe.vqs[i]);
 		rte_vhost_enable_guest_notification(b->vid, (uint16_t)i, 0);
 	}
 }

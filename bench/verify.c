@@ -71,7 +71,7 @@ expect_packet(struct bench *b, const struct sent *sent)
 		void *cookie;
 		uint32_t part = RTE_MIN(left, b->buffer_bytes);
 
-		if (!guest_split_poll(b->vq, &used, &cookie) || cookie == NULL)
+		if (!guest_ring_poll(b->vq, &used, &cookie) || cookie == NULL)
 			bench_die("verify: a used element is missing or not ours");
 		buf = cookie;
 		if (used.len_bytes != part)
@@ -135,8 +135,8 @@ verify_h2g_burst(struct bench *b)
 	got = rte_vhost_enqueue_burst(b->vid, b->queue, pkts, (uint16_t)n);
 	if (got != n)
 		bench_die("verify: %u of %u packets enqueued", got, n);
-	if (guest_split_pending(b->vq) != buffers)
-		bench_die("verify: %u buffers used, expected %u", guest_split_pending(b->vq),
+	if (guest_ring_pending(b->vq) != buffers)
+		bench_die("verify: %u buffers used, expected %u", guest_ring_pending(b->vq),
 			  buffers);
 	for (unsigned i = 0; i < n; i++) {
 		expect_packet(b, &sent[i]);

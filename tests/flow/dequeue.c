@@ -74,8 +74,8 @@ pass(uint32_t seed, uint32_t len, const uint32_t *cuts, unsigned nr_cuts)
 	CHECK_EQ(m->data_off, RTE_PKTMBUF_HEADROOM);
 	CHECK_EQ(rte_mbuf_check(m, 1, NULL), 0);
 	rte_pktmbuf_free(m);
-	CHECK_EQ(guest_split_pending(tx.vq), 1);
-	CHECK(guest_split_poll(tx.vq, &used, NULL));
+	CHECK_EQ(guest_ring_pending(tx.vq), 1);
+	CHECK(guest_ring_poll(tx.vq, &used, NULL));
 	CHECK_EQ(used.id, head);
 	CHECK_EQ(used.len_bytes, 0);
 	tx.outstanding--;
@@ -457,11 +457,11 @@ packets_across_regions(void)
 		guest_fill(mem, gpa, 0, 12);
 		guest_write(mem, gpa + 12, data, 150);
 		flow.fe.vqs[1].indirect = before & 1;
-		CHECK(guest_split_post(&flow.fe.vqs[1], &seg, 1, NULL) >= 0);
+		CHECK(guest_ring_post(&flow.fe.vqs[1], &seg, 1, NULL) >= 0);
 		m = take_one();
 		CHECK(packet_equals(m, data, 150));
 		rte_pktmbuf_free(m);
-		CHECK(guest_split_poll(&flow.fe.vqs[1], &used, NULL));
+		CHECK(guest_ring_poll(&flow.fe.vqs[1], &used, NULL));
 	}
 	down();
 }

@@ -89,7 +89,7 @@ pass(uint32_t seed, uint32_t len, uint32_t seg_bytes, unsigned buffers)
 	CHECK_EQ(hdr.hdr_len, 0);
 	CHECK_EQ(hdr.csum_start, 0);
 	CHECK_EQ(hdr.csum_offset, 0);
-	CHECK_EQ(guest_split_pending(rx.vq), 0);
+	CHECK_EQ(guest_ring_pending(rx.vq), 0);
 }
 
 static void
@@ -463,9 +463,9 @@ buffers_across_regions(void)
 		struct guest_used used;
 
 		guest_fill(mem, gpa - 50, 0xee, 400);
-		CHECK(guest_split_post(&flow.fe.vqs[0], &seg, 1, NULL) >= 0);
+		CHECK(guest_ring_post(&flow.fe.vqs[0], &seg, 1, NULL) >= 0);
 		CHECK_EQ(give(before, 150, 0), 1);
-		CHECK(guest_split_poll(&flow.fe.vqs[0], &used, NULL));
+		CHECK(guest_ring_poll(&flow.fe.vqs[0], &used, NULL));
 		CHECK_EQ(used.len_bytes, 162);
 		guest_read(mem, gpa - 50, flat, 400);
 		guest_pattern(before, expected, 150);

@@ -131,7 +131,7 @@ vrings(void)
 
 	up(0);
 	for (uint16_t q = 0; q < 2; q++) {
-		struct guest_split *vq = &flow.fe.vqs[q];
+		struct guest_ring *vq = &flow.fe.vqs[q];
 
 		memset(&vring, 0xff, sizeof(vring));
 		CHECK_EQ(rte_vhost_get_vhost_vring(flow.vid, q, &vring), 0);

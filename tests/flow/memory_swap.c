@@ -240,7 +240,7 @@ send_from(uint64_t gpa, uint32_t seed)
 	guest_pattern(seed, data, sizeof(data));
 	guest_fill(&flow.fe.mem, gpa, 0, 12);
 	guest_write(&flow.fe.mem, gpa + 12, data, sizeof(data));
-	CHECK(guest_split_post(&flow.fe.vqs[1], &seg, 1, NULL) >= 0);
+	CHECK(guest_ring_post(&flow.fe.vqs[1], &seg, 1, NULL) >= 0);
 	if (rte_vhost_dequeue_burst(flow.vid, 1, pool, m, BURST) != 1)
 		return NULL;
 	return m[0];
@@ -262,7 +262,7 @@ hotplugged_region_is_usable(void)
 		CHECK(m != NULL);
 		CHECK(packet_is_pattern(m, i, 100));
 		rte_pktmbuf_free(m);
-		CHECK(guest_split_poll(&flow.fe.vqs[1], &used, NULL));
+		CHECK(guest_ring_poll(&flow.fe.vqs[1], &used, NULL));
 	}
 	down();
 }
@@ -293,14 +293,14 @@ same_addresses_other_files(void)
 		}
 		free(copy);
 		CHECK_EQ(fe_set_mem_table(&flow.fe, &flow.fe.mem), 0);
-		guest_split_rebind(&flow.fe.vqs[0], &flow.fe.mem);
-		guest_split_rebind(&flow.fe.vqs[1], &flow.fe.mem);
+		guest_ring_rebind(&flow.fe.vqs[0], &flow.fe.mem);
+		guest_ring_rebind(&flow.fe.vqs[1], &flow.fe.mem);
 		guest_memory_destroy(&old);
 		m = send_from(tx.arena_gpa, round);
 		CHECK(m != NULL);
 		CHECK(packet_is_pattern(m, round, 100));
 		rte_pktmbuf_free(m);
-		CHECK(guest_split_poll(&flow.fe.vqs[1], &used, NULL));
+		CHECK(guest_ring_poll(&flow.fe.vqs[1], &used, NULL));
 	}
 	CHECK_EQ(fe_sync(&flow.fe), 0);
 	CHECK_STR(rec_text(), "");

@@ -34,7 +34,7 @@ config_of(unsigned nr_pairs, uint16_t ring_size)
 static void
 exchange(unsigned pair, uint32_t seed)
 {
-	struct guest_split *rxq = &flow.fe.vqs[2 * pair], *txq = &flow.fe.vqs[2 * pair + 1];
+	struct guest_ring *rxq = &flow.fe.vqs[2 * pair], *txq = &flow.fe.vqs[2 * pair + 1];
 	uint8_t data[200], got[200];
 	struct guest_net_hdr hdr;
 	struct guest_tx tx;

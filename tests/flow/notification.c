@@ -33,8 +33,8 @@ up(uint64_t features)
 	guest_tx_init(&tx, &flow.fe.vqs[1], GUEST_NET_HDR_BYTES, 1u << 20);
 	CHECK_EQ(guest_rx_init(&rx, &flow.fe.vqs[0], GUEST_NET_HDR_BYTES, true, 32, 1526), 0);
 	/* The library may call once when a ring becomes ready. */
-	guest_split_calls(tx.vq);
-	guest_split_calls(rx.vq);
+	guest_ring_calls(tx.vq);
+	guest_ring_calls(rx.vq);
 	rec_reset();
 }
 
@@ -73,13 +73,13 @@ one_call_a_burst(void)
 	up(modern);
 	guest_rx_fill(&rx, UINT32_MAX);
 	guest_sends(5);
-	CHECK_EQ(guest_split_calls(tx.vq), 1);
+	CHECK_EQ(guest_ring_calls(tx.vq), 1);
 	host_sends(5);
-	CHECK_EQ(guest_split_calls(rx.vq), 1);
+	CHECK_EQ(guest_ring_calls(rx.vq), 1);
 	CHECK_EQ(rec_calls(), 2);
 	/* Nothing done, nothing said. */
 	guest_sends(0);
-	CHECK_EQ(guest_split_calls(tx.vq), 0);
+	CHECK_EQ(guest_ring_calls(tx.vq), 0);
 	CHECK_EQ(rec_calls(), 2);
 	down();
 }
@@ -89,19 +89,19 @@ flag_suppresses_calls(void)
 {
 	up(modern);
 	guest_rx_fill(&rx, UINT32_MAX);
-	guest_split_call_disable(tx.vq);
-	guest_split_call_disable(rx.vq);
+	guest_ring_call_disable(tx.vq);
+	guest_ring_call_disable(rx.vq);
 	guest_sends(3);
 	host_sends(3);
-	CHECK_EQ(guest_split_calls(tx.vq), 0);
-	CHECK_EQ(guest_split_calls(rx.vq), 0);
+	CHECK_EQ(guest_ring_calls(tx.vq), 0);
+	CHECK_EQ(guest_ring_calls(rx.vq), 0);
 	CHECK_EQ(rec_calls(), 0);
-	guest_split_call_enable(tx.vq);
-	guest_split_call_enable(rx.vq);
+	guest_ring_call_enable(tx.vq);
+	guest_ring_call_enable(rx.vq);
 	guest_sends(1);
 	host_sends(1);
-	CHECK_EQ(guest_split_calls(tx.vq), 1);
-	CHECK_EQ(guest_split_calls(rx.vq), 1);
+	CHECK_EQ(guest_ring_calls(tx.vq), 1);
+	CHECK_EQ(guest_ring_calls(rx.vq), 1);
 	down();
 }
 
@@ -113,23 +113,23 @@ event_index_decides(void)
 	/* The first notification after a start is always sent. */
 	guest_split_set_used_event(tx.vq, 1000);
 	guest_sends(1);
-	CHECK_EQ(guest_split_calls(tx.vq), 1);
+	CHECK_EQ(guest_ring_calls(tx.vq), 1);
 	/* Now only when used.idx passes used_event. */
 	guest_split_set_used_event(tx.vq, 5);
 	guest_sends(4); /* 1..5 */
-	CHECK_EQ(guest_split_calls(tx.vq), 0);
+	CHECK_EQ(guest_ring_calls(tx.vq), 0);
 	guest_sends(1); /* 5 -> 6: passes 5 */
-	CHECK_EQ(guest_split_calls(tx.vq), 1);
+	CHECK_EQ(guest_ring_calls(tx.vq), 1);
 	guest_sends(3);
-	CHECK_EQ(guest_split_calls(tx.vq), 0);
+	CHECK_EQ(guest_ring_calls(tx.vq), 0);
 	guest_split_set_used_event(tx.vq, 11);
 	guest_sends(8); /* 9 -> 17: passes on the way */
-	CHECK_EQ(guest_split_calls(tx.vq), 1);
+	CHECK_EQ(guest_ring_calls(tx.vq), 1);
 	/* The flag is ignored when the event index is negotiated. */
 	tx.vq->avail[0] = GUEST_AVAIL_NO_INTERRUPT;
 	guest_split_set_used_event(tx.vq, 17);
 	guest_sends(1);
-	CHECK_EQ(guest_split_calls(tx.vq), 1);
+	CHECK_EQ(guest_ring_calls(tx.vq), 1);
 	down();
 }
 
@@ -143,12 +143,12 @@ event_index_wraps(void)
 	flow_up(&flow, 0, &config);
 	guest_tx_init(&tx, &flow.fe.vqs[1], GUEST_NET_HDR_BYTES, 1u << 20);
 	guest_sends(1);
-	guest_split_calls(tx.vq);
+	guest_ring_calls(tx.vq);
 	guest_split_set_used_event(tx.vq, 2);
 	guest_sends(7); /* 65531 -> 2 */
-	CHECK_EQ(guest_split_calls(tx.vq), 0);
+	CHECK_EQ(guest_ring_calls(tx.vq), 0);
 	guest_sends(1); /* 2 -> 3 */
-	CHECK_EQ(guest_split_calls(tx.vq), 1);
+	CHECK_EQ(guest_ring_calls(tx.vq), 1);
 	flow_down(&flow);
 }
 
@@ -164,7 +164,7 @@ no_call_fd(void)
 	guest_sends(3);
 	host_sends(3);
 	CHECK_EQ(rec_calls(), 0);
-	CHECK_EQ(guest_split_calls(tx.vq), 0);
+	CHECK_EQ(guest_ring_calls(tx.vq), 0);
 	down();
 }
 
@@ -173,13 +173,13 @@ explicit_calls(void)
 {
 	up(modern);
 	CHECK_EQ(rte_vhost_vring_call(flow.vid, 0), 0);
-	CHECK_EQ(guest_split_calls(rx.vq), 1);
+	CHECK_EQ(guest_ring_calls(rx.vq), 1);
 	CHECK_EQ(rte_vhost_vring_call_nonblock(flow.vid, 1), 0);
-	CHECK_EQ(guest_split_calls(tx.vq), 1);
+	CHECK_EQ(guest_ring_calls(tx.vq), 1);
 	CHECK_EQ(rec_calls(), 2);
-	guest_split_call_disable(rx.vq);
+	guest_ring_call_disable(rx.vq);
 	CHECK_EQ(rte_vhost_vring_call(flow.vid, 0), 0);
-	CHECK_EQ(guest_split_calls(rx.vq), 0);
+	CHECK_EQ(guest_ring_calls(rx.vq), 0);
 	CHECK_EQ(rec_calls(), 2);
 	CHECK_EQ(rte_vhost_vring_call(flow.vid, 2), -1);
 	CHECK_EQ(rte_vhost_vring_call_nonblock(flow.vid, 65535), -1);
@@ -201,10 +201,10 @@ no_calls_on_a_broken_queue(void)
 	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 1, pool, pkts, BURST), 0);
 	CHECK_EQ(rte_vhost_vring_call(flow.vid, 1), -1);
 	CHECK_EQ(rte_vhost_vring_call_nonblock(flow.vid, 1), -1);
-	CHECK_EQ(guest_split_calls(tx.vq), 0);
+	CHECK_EQ(guest_ring_calls(tx.vq), 0);
 	/* The other queue is as before. */
 	CHECK_EQ(rte_vhost_vring_call_nonblock(flow.vid, 0), 0);
-	CHECK_EQ(guest_split_calls(rx.vq), 1);
+	CHECK_EQ(guest_ring_calls(rx.vq), 1);
 	down();
 }
 
@@ -217,11 +217,11 @@ toggle_by_flag(void)
 	CHECK_EQ(rte_vhost_enable_guest_notification(flow.vid, 1, 0), 0);
 	CHECK_EQ(tx.vq->used[0], GUEST_USED_NO_NOTIFY);
 	CHECK(guest_tx_send(&tx, NULL, data, 60) >= 0);
-	CHECK(!guest_split_kick(tx.vq));
+	CHECK(!guest_ring_kick(tx.vq));
 	CHECK_EQ(rte_vhost_enable_guest_notification(flow.vid, 1, 1), 0);
 	CHECK_EQ(tx.vq->used[0], 0);
 	CHECK(guest_tx_send(&tx, NULL, data, 60) >= 0);
-	CHECK(guest_split_kick(tx.vq));
+	CHECK(guest_ring_kick(tx.vq));
 	CHECK_EQ(rte_vhost_enable_guest_notification(flow.vid, 2, 1), -1);
 	CHECK_EQ(rte_vhost_enable_guest_notification(-1, 1, 1), -1);
 	down();
@@ -237,9 +237,9 @@ toggle_by_event_index(void)
 	guest_sends(3);
 	CHECK_EQ(rte_vhost_enable_guest_notification(flow.vid, 1, 1), 0);
 	CHECK_EQ(guest_split_avail_event(tx.vq), 3);
-	tx.vq->kicked_idx = tx.vq->avail_idx;
+	guest_ring_kick_wanted(tx.vq); /* forget what was posted before */
 	CHECK(guest_tx_send(&tx, NULL, data, 60) >= 0);
-	CHECK(guest_split_kick(tx.vq));
+	CHECK(guest_ring_kick(tx.vq));
 	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 1, pool, pkts, BURST), 1);
 	rte_pktmbuf_free(pkts[0]);
 	down();

@@ -87,17 +87,17 @@ static void
 exchange(struct frontend *fe, int vid)
 {
 	static uint8_t data[100];
-	struct guest_split *txq = &fe->vqs[1];
+	struct guest_ring *txq = &fe->vqs[1];
 	struct guest_seg seg = {.gpa = 0x100000, .len_bytes = 12 + sizeof(data)};
 	struct rte_mbuf *m;
 
 	guest_write(&fe->mem, seg.gpa + 12, data, sizeof(data));
-	CHECK(guest_split_post(txq, &seg, 1, NULL) >= 0);
+	CHECK(guest_ring_post(txq, &seg, 1, NULL) >= 0);
 	CHECK_EQ(rte_vhost_dequeue_burst(vid, 1, pool, &m, 1), 1);
 	seg.gpa = 0x110000;
 	seg.len_bytes = 1526;
 	seg.flags = GUEST_DESC_WRITE;
-	CHECK(guest_split_post(&fe->vqs[0], &seg, 1, NULL) >= 0);
+	CHECK(guest_ring_post(&fe->vqs[0], &seg, 1, NULL) >= 0);
 	CHECK_EQ(rte_vhost_enqueue_burst(vid, 0, &m, 1), 1);
 	rte_pktmbuf_free(m);
 }
@@ -109,8 +109,8 @@ one_cycle(struct frontend *fe, const char *path, const struct fe_config *config)
 	CHECK_EQ(fe_connect(fe, path), 0);
 	CHECK_EQ(fe_negotiate(fe, config), 0);
 	CHECK_EQ(fe_build(fe, config), 0);
-	guest_split_reset(&fe->vqs[0], 0);
-	guest_split_reset(&fe->vqs[1], 0);
+	guest_ring_reset(&fe->vqs[0], 0);
+	guest_ring_reset(&fe->vqs[1], 0);
 	CHECK_EQ(fe_set_backend_req_fd(fe), 0);
 	CHECK_EQ(fe_start(fe, config), 0);
 	exchange(fe, rec_vid());

@@ -279,14 +279,17 @@ fe_build(struct frontend *fe, const struct fe_config *config)
 	if (fe->vqs == NULL)
 		return -ENOMEM;
 	for (unsigned i = 0; i < fe->nr_vqs; i++) {
-		rc = guest_split_init(&fe->vqs[i], &fe->mem, ring_size);
+		rc = guest_ring_init(&fe->vqs[i],
+				     fe->features & FE_F_RING_PACKED ? &guest_packed : &guest_split,
+				     &fe->mem, ring_size);
 		if (rc != 0) {
 			fe->nr_vqs = i;
 			return rc;
 		}
 		fe->vqs[i].event_idx = (fe->features & FE_F_EVENT_IDX) != 0;
+		fe->vqs[i].in_order = (fe->features & FE_F_IN_ORDER) != 0;
 		if (config->base != 0)
-			guest_split_reset(&fe->vqs[i], config->base);
+			guest_ring_reset(&fe->vqs[i], config->base);
 	}
 	return 0;
 }
@@ -294,7 +297,7 @@ fe_build(struct frontend *fe, const struct fe_config *config)
 int
 fe_start_vring(struct frontend *fe, unsigned index)
 {
-	struct guest_split *vq = &fe->vqs[index];
+	struct guest_ring *vq = &fe->vqs[index];
 	struct fe_vring_addr addr = {
 		.index = index,
 		.desc_uva = guest_uva(&fe->mem, vq->desc_gpa),
@@ -305,7 +308,7 @@ fe_start_vring(struct frontend *fe, unsigned index)
 	int rc = fe_set_vring_num(fe, index, vq->size);
 
 	if (rc == 0)
-		rc = fe_set_vring_base(fe, index, vq->last_used);
+		rc = fe_set_vring_base(fe, index, guest_ring_base(vq));
 	if (rc == 0)
 		rc = fe_set_vring_addr(fe, &addr);
 	if (rc == 0)
@@ -355,7 +358,7 @@ fe_close(struct frontend *fe)
 {
 	fe_disconnect(fe);
 	for (unsigned i = 0; i < fe->nr_vqs; i++)
-		guest_split_fini(&fe->vqs[i]);
+		guest_ring_fini(&fe->vqs[i]);
 	free(fe->vqs);
 	if (fe->mem.nregions > 0)
 		guest_memory_destroy(&fe->mem);

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "guest_memory.h"
+#include "guest_packed.h"
 #include "guest_split.h"
 
 enum fe_request {
@@ -167,7 +168,7 @@ struct frontend {
 	uint64_t protocol_offered, protocol_features;  /* same */
 
 	struct guest_memory mem; /* by fe_setup(), or by the test before it */
-	struct guest_split *vqs; /* nr_vqs queues, by fe_setup() */
+	struct guest_ring *vqs; /* nr_vqs queues, by fe_setup() */
 	unsigned nr_vqs;
 };
 
@@ -240,7 +241,7 @@ struct fe_config {
 	bool no_protocol_features;  /* leave bit 30 out: a frontend of the first days */
 	unsigned nr_pairs;	    /* [1] */
 	uint16_t ring_size;	    /* [256] */
-	uint16_t base;		    /* SET_VRING_BASE of every ring */
+	uint16_t base;		    /* chains that have gone through every ring before */
 	const struct guest_region_spec *regions; /* [one of 64 MiB at 0] */
 	unsigned nregions;
 	bool no_enable; /* leave the rings disabled */

@@ -33,7 +33,7 @@ guest_pattern(uint32_t seed, void *data, uint32_t data_bytes)
 }
 
 void
-guest_tx_init(struct guest_tx *tx, struct guest_split *vq, unsigned hdr_bytes,
+guest_tx_init(struct guest_tx *tx, struct guest_ring *vq, unsigned hdr_bytes,
 	      uint64_t arena_bytes)
 {
 	*tx = (struct guest_tx) {
@@ -94,7 +94,7 @@ guest_tx_post(struct guest_tx *tx, const struct guest_net_hdr *hdr, const void *
 	for (unsigned i = 0; i < n; at += segs[i].len_bytes, i++)
 		guest_write(tx->vq->mem, segs[i].gpa, at, segs[i].len_bytes);
 	free(flat);
-	head = guest_split_post(tx->vq, segs, (uint16_t)n, NULL);
+	head = guest_ring_post(tx->vq, segs, (uint16_t)n, NULL);
 	if (head >= 0) {
 		tx->next_bytes = start + room;
 		tx->outstanding++;
@@ -117,15 +117,15 @@ guest_tx_reap(struct guest_tx *tx)
 	struct guest_used used;
 	int n = 0;
 
-	for (; guest_split_pending(tx->vq) > 0; n++) {
+	for (;; n++) {
 		uint32_t free_before = tx->vq->free_count;
 
-		guest_split_poll(tx->vq, &used, NULL);
+		if (!guest_ring_poll(tx->vq, &used, NULL))
+			return n;
 		if (tx->vq->free_count == free_before || tx->outstanding == 0)
 			return -EPROTO;
 		tx->outstanding--;
 	}
-	return n;
 }
 
 int
@@ -146,7 +146,7 @@ guest_tx_drain(struct guest_tx *tx, int timeout_ms)
 }
 
 int
-guest_rx_init(struct guest_rx *rx, struct guest_split *vq, unsigned hdr_bytes, bool mergeable,
+guest_rx_init(struct guest_rx *rx, struct guest_ring *vq, unsigned hdr_bytes, bool mergeable,
 	      unsigned nr_buffers, uint32_t buffer_bytes)
 {
 	*rx = (struct guest_rx) {
@@ -193,7 +193,7 @@ post_buffer(struct guest_rx *rx, struct guest_rx_buffer *buffer)
 			.flags = GUEST_DESC_WRITE,
 		};
 	}
-	return guest_split_prepare(rx->vq, segs, n, buffer);
+	return guest_ring_prepare(rx->vq, segs, n, buffer);
 }
 
 unsigned
@@ -212,7 +212,7 @@ guest_rx_fill(struct guest_rx *rx, unsigned max)
 		buffer->posted = true;
 		posted++;
 	}
-	guest_split_publish(rx->vq);
+	guest_ring_publish(rx->vq);
 	return posted;
 }
 
@@ -262,7 +262,7 @@ next_buffer(struct guest_rx *rx, struct guest_rx_buffer **buffer, uint32_t *len_
 	struct guest_used used;
 	void *cookie;
 
-	if (!guest_split_poll(rx->vq, &used, &cookie))
+	if (!guest_ring_poll(rx->vq, &used, &cookie))
 		return -EAGAIN;
 	*buffer = cookie;
 	*len_bytes = used.len_bytes;

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "guest_split.h"
+#include "guest_ring.h"
 
 enum {
 	GUEST_NET_NEEDS_CSUM = 1,
@@ -42,7 +42,7 @@ unsigned guest_net_hdr_bytes(uint64_t features);
 
 /* Transmit side: packets are copied into an arena that is used round and round. */
 struct guest_tx {
-	struct guest_split *vq;
+	struct guest_ring *vq;
 	unsigned hdr_bytes;
 	uint64_t arena_gpa;
 	uint64_t arena_bytes;
@@ -51,7 +51,7 @@ struct guest_tx {
 	unsigned outstanding; /* posted, not reaped */
 };
 
-void guest_tx_init(struct guest_tx *tx, struct guest_split *vq, unsigned hdr_bytes,
+void guest_tx_init(struct guest_tx *tx, struct guest_ring *vq, unsigned hdr_bytes,
 		   uint64_t arena_bytes);
 /*
  * Posts header and data cut into pieces: cuts[i] is the length of piece i; what is left after the
@@ -76,7 +76,7 @@ struct guest_rx_buffer {
 	bool posted;
 };
 struct guest_rx {
-	struct guest_split *vq;
+	struct guest_ring *vq;
 	unsigned hdr_bytes;
 	bool mergeable;
 	uint32_t buffer_bytes;
@@ -86,7 +86,7 @@ struct guest_rx {
 };
 
 /* Allocates buffers (0 or -ENOMEM); nothing is posted yet. */
-int guest_rx_init(struct guest_rx *rx, struct guest_split *vq, unsigned hdr_bytes, bool mergeable,
+int guest_rx_init(struct guest_rx *rx, struct guest_ring *vq, unsigned hdr_bytes, bool mergeable,
 		  unsigned nr_buffers, uint32_t buffer_bytes);
 void guest_rx_fini(struct guest_rx *rx);
 /* Posts up to max free buffers, filled with a known byte; returns how many. */

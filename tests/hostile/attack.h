@@ -42,30 +42,30 @@ static inline void attack_down(void)
 	CHECK(rig_nothing_left());
 }
 
-static inline uint16_t queue_of(const struct guest_split *vq)
+static inline uint16_t queue_of(const struct guest_ring *vq)
 {
 	return vq == rig.tx;
 }
 
 /* Flags of a descriptor that the device may use, by the queue's direction. */
-static inline uint16_t usable(const struct guest_split *vq)
+static inline uint16_t usable(const struct guest_ring *vq)
 {
 	return vq == rig.rx ? GUEST_DESC_WRITE : 0;
 }
 
 /* What the host does with a queue: take what there is, or bring a packet. */
-static inline unsigned int serve(const struct guest_split *vq)
+static inline unsigned int serve(const struct guest_ring *vq)
 {
 	return vq == rig.tx ? rig_drop_all() : rig_enqueue(1, 100);
 }
 
-static inline bool serves(const struct guest_split *vq)
+static inline bool serves(const struct guest_ring *vq)
 {
 	return vq == rig.tx ? rig_serves_tx() : rig_serves_rx();
 }
 
 /* The chain at `head` is bad, the ring is not. */
-static inline void expect_bad_chain(struct guest_split *vq, uint16_t head, const char *counter)
+static inline void expect_bad_chain(struct guest_ring *vq, uint16_t head, const char *counter)
 {
 	uint16_t q = queue_of(vq);
 	uint64_t counted = rig_counter(q, counter), dropped = rig_dropped(q);
@@ -82,14 +82,14 @@ static inline void expect_bad_chain(struct guest_split *vq, uint16_t head, const
 	CHECK_EQ(rig_counter(q, counter), counted + 1);
 	CHECK_EQ(rig_dropped(q), dropped + 1);
 	CHECK(rig_only_changed(&used_ring, 1));
-	CHECK_EQ(guest_split_errors(vq), 0);
+	CHECK_EQ(guest_ring_errors(vq), 0);
 	CHECK(serves(vq));
 }
 
 /* What was offered breaks the ring. Ends with a working one. */
-static inline void expect_broken(struct guest_split *vq, const char *counter)
+static inline void expect_broken(struct guest_ring *vq, const char *counter)
 {
-	struct guest_split *other = vq == rig.tx ? rig.rx : rig.tx;
+	struct guest_ring *other = vq == rig.tx ? rig.rx : rig.tx;
 	uint16_t q = queue_of(vq);
 	uint64_t counted = rig_counter(q, counter);
 
@@ -99,11 +99,11 @@ static inline void expect_broken(struct guest_split *vq, const char *counter)
 	CHECK_EQ(rig_used(vq, NULL), 0);
 	CHECK(rig_only_changed(NULL, 0));
 	CHECK_EQ(rig_counter(q, counter), counted + 1);
-	CHECK_EQ(guest_split_errors(vq), 1);
+	CHECK_EQ(guest_ring_errors(vq), 1);
 	/* Stopped means stopped: nothing is looked at, nothing said twice. */
 	CHECK_EQ(serve(vq), 0);
 	CHECK_EQ(rig_counter(q, counter), counted + 1);
-	CHECK_EQ(guest_split_errors(vq), 0);
+	CHECK_EQ(guest_ring_errors(vq), 0);
 	CHECK(rig_only_changed(NULL, 0));
 	/* Not even when the guest repairs it: that takes a reset. */
 	guest_split_raw_avail_idx(vq, guest_split_used_idx(vq));
@@ -111,7 +111,7 @@ static inline void expect_broken(struct guest_split *vq, const char *counter)
 	CHECK_EQ(rte_vhost_avail_entries(rig.flow.vid, q), 0);
 	CHECK(rte_vhost_vring_call(rig.flow.vid, q) < 0);
 	CHECK(serves(other));
-	CHECK_EQ(guest_split_errors(other), 0);
+	CHECK_EQ(guest_ring_errors(other), 0);
 	CHECK_EQ(rig_restart(q), 0);
 	CHECK(serves(vq));
 }

@@ -115,7 +115,7 @@ static void data_round(void)
 		if (guest_tx_send(&b.tx, NULL, data, sizeof(data)) < 0)
 			die("no room to send");
 	}
-	guest_split_kick(b.tx.vq);
+	guest_ring_kick(b.tx.vq);
 	while (turned < BATCH && flow_now_us() < until)
 		turned += reflect();
 	right = collect(first, BATCH);

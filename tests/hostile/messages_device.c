@@ -239,7 +239,7 @@ static void life_without(unsigned int k)
 	/* The vid next to the bystander's. */
 	CHECK_EQ(rte_vhost_dequeue_burst(1, 1, rig.pool, &m, 1), 1);
 	rte_pktmbuf_free(m);
-	CHECK_EQ(guest_split_calls(&line.vqs[1]), 1);
+	CHECK_EQ(guest_ring_calls(&line.vqs[1]), 1);
 	CHECK_EQ(fe_set_vring_enable(&line, 0, false), 0);
 	CHECK_EQ(fe_set_vring_enable(&line, 0, true), 0);
 	CHECK_EQ(fe_stop(&line, NULL), 0);

@@ -201,8 +201,8 @@ static void f17_same_addresses_another_file(void)
 		CHECK_EQ(guest_memory_create(&fe->mem, &line_region, 1), 0);
 		guest_write(&fe->mem, 0, copy, sizeof(copy));
 		CHECK_EQ(fe_set_mem_table(fe, &fe->mem), 0);
-		guest_split_rebind(&fe->vqs[0], &fe->mem);
-		guest_split_rebind(&fe->vqs[1], &fe->mem);
+		guest_ring_rebind(&fe->vqs[0], &fe->mem);
+		guest_ring_rebind(&fe->vqs[1], &fe->mem);
 		/* Not a byte may come from here, nor go to it. */
 		guest_fill(&old, 0, 0xff, sizeof(copy));
 		CHECK(rig_serves_tx());
@@ -240,8 +240,8 @@ static void f17_same_file_another_offset(void)
 					    .local = map + i * REGION_BYTES,
 					    .fd = fd };
 		memcpy(r->local, copy, sizeof(copy));
-		guest_split_rebind(&fe->vqs[0], &fe->mem);
-		guest_split_rebind(&fe->vqs[1], &fe->mem);
+		guest_ring_rebind(&fe->vqs[0], &fe->mem);
+		guest_ring_rebind(&fe->vqs[1], &fe->mem);
 		CHECK_EQ(fe_set_mem_table(fe, &fe->mem), 0);
 		CHECK(rig_serves_tx());
 		CHECK(rig_serves_rx());
@@ -255,7 +255,7 @@ static void f17_same_file_another_offset(void)
 
 static struct fe_vring_addr addr_of(const struct frontend *fe, uint32_t index)
 {
-	const struct guest_split *vq = &fe->vqs[index];
+	const struct guest_ring *vq = &fe->vqs[index];
 
 	return (struct fe_vring_addr){ .index = index,
 				       .desc_uva = guest_uva(&fe->mem, vq->desc_gpa),
@@ -294,7 +294,7 @@ static void f31_vring_addr_while_running(void)
 	fe->use_ack = true;
 	for (unsigned int round = 0; round < 6; round++) {
 		uint32_t q = round % 2;
-		struct guest_split *vq = &fe->vqs[q];
+		struct guest_ring *vq = &fe->vqs[q];
 		uint64_t old_used = vq->used_gpa;
 		struct fe_vring_addr addr;
 		uint8_t copy[8 * RING_SIZE + 6];
@@ -304,7 +304,7 @@ static void f31_vring_addr_while_running(void)
 		vq->used_gpa = guest_alloc(&fe->mem, guest_split_used_bytes(vq->size), 64);
 		guest_read(&fe->mem, old_used, copy, sizeof(copy));
 		guest_write(&fe->mem, vq->used_gpa, copy, sizeof(copy));
-		guest_split_rebind(vq, &fe->mem);
+		guest_ring_rebind(vq, &fe->mem);
 		guest_split_raw_avail_idx(vq, vq->avail_idx);
 		addr = addr_of(fe, q);
 		CHECK_EQ(fe_set_vring_addr(fe, &addr), 0);

@@ -137,9 +137,9 @@ static void f29_eventfds_repeated(void)
 		refused(fe, FE_SET_VRING_KICK + i, &index, sizeof(index), &fe->mem.regions[0].fd,
 			1);
 	}
-	(void)guest_split_calls(rig.rx);
+	(void)guest_ring_calls(rig.rx);
 	CHECK(rig_serves_rx());
-	CHECK_EQ(guest_split_calls(rig.rx), 1);
+	CHECK_EQ(guest_ring_calls(rig.rx), 1);
 	CHECK(rig_serves_tx());
 	line_down();
 }
@@ -154,8 +154,8 @@ static void f30_call_without_fd(void)
 	fe->use_ack = true;
 	for (uint32_t q = 0; q < 2; q++)
 		CHECK_EQ(fe_set_vring_call(fe, q, -1), 0);
-	(void)guest_split_calls(rig.rx);
-	(void)guest_split_calls(rig.tx);
+	(void)guest_ring_calls(rig.rx);
+	(void)guest_ring_calls(rig.tx);
 	for (uint16_t q = 0; q < 2; q++) {
 		notified = rig_counter(q, "guest_notifications");
 		for (unsigned int i = 0; i < 20; i++) {
@@ -167,7 +167,7 @@ static void f30_call_without_fd(void)
 		}
 		CHECK_EQ(rig_counter(q, "guest_notifications"), notified);
 		CHECK_EQ(rig_counter(q, "guest_notifications_failed"), 0);
-		CHECK_EQ(guest_split_calls(&fe->vqs[q]), 0);
+		CHECK_EQ(guest_ring_calls(&fe->vqs[q]), 0);
 	}
 	line_down();
 }
@@ -256,7 +256,7 @@ static void nothing_comes(void)
 
 static void l7_dequeue_before_ready(void)
 {
-	struct guest_split *tx;
+	struct guest_ring *tx;
 	struct fe_vring_addr addr;
 
 	line_up();
@@ -268,7 +268,7 @@ static void l7_dequeue_before_ready(void)
 	CHECK_EQ(fe_set_mem_table(&line, &line.mem), 0);
 	nothing_comes();
 	for (uint32_t q = 0; q < 2; q++) {
-		struct guest_split *vq = &line.vqs[q];
+		struct guest_ring *vq = &line.vqs[q];
 
 		CHECK_EQ(fe_set_vring_enable(&line, q, true), 0);
 		nothing_comes();

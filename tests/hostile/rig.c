@@ -121,20 +121,20 @@ bool rig_nothing_left(void)
 
 /* --- guest --------------------------------------------------------------- */
 
-void rig_desc(struct guest_split *vq, uint16_t index, uint64_t gpa, uint32_t len, uint16_t flags,
+void rig_desc(struct guest_ring *vq, uint16_t index, uint64_t gpa, uint32_t len, uint16_t flags,
 	      uint16_t next)
 {
 	guest_split_raw_desc(vq, index, gpa, len, flags, next);
 }
 
-void rig_offer(struct guest_split *vq, uint16_t head)
+void rig_offer(struct guest_ring *vq, uint16_t head)
 {
 	guest_split_raw_avail(vq, vq->avail_idx & (vq->size - 1), head);
 	vq->avail_idx++;
 	guest_split_raw_avail_idx(vq, vq->avail_idx);
 }
 
-unsigned int rig_used(struct guest_split *vq, struct guest_used *last)
+unsigned int rig_used(struct guest_ring *vq, struct guest_used *last)
 {
 	uint16_t *seen = &seen_used[vq == rig.tx];
 	uint16_t now = guest_split_used_idx(vq);
@@ -270,7 +270,7 @@ bool rig_only_changed(const struct rig_range *ranges, unsigned int nr_ranges)
 	return true;
 }
 
-struct rig_range rig_used_range(const struct guest_split *vq)
+struct rig_range rig_used_range(const struct guest_ring *vq)
 {
 	return (struct rig_range){ vq->used_gpa, guest_split_used_bytes(vq->size) };
 }
@@ -282,7 +282,7 @@ int rig_restart(unsigned int queue)
 	struct frontend *fe = &rig.flow.fe;
 	int ret = fe_get_vring_base(fe, queue, NULL);
 
-	guest_split_reset(&fe->vqs[queue], 0);
+	guest_ring_reset(&fe->vqs[queue], 0);
 	seen_used[queue] = 0;
 	if (ret == 0)
 		ret = fe_start_vring(fe, queue);

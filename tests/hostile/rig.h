@@ -16,7 +16,7 @@
 struct rig {
 	struct flow flow;
 	bool up;
-	struct guest_split *rx, *tx; /* queues 0 and 1, by the guest's name */
+	struct guest_ring *rx, *tx; /* queues 0 and 1, by the guest's name */
 	struct rte_mempool *pool;
 	uint64_t buffers_gpa; /* scratch for buffers: BUFFERS_BYTES in region 0 */
 	uint8_t *picture;     /* of all regions, one after the other */
@@ -43,12 +43,12 @@ void rig_down(void);
 bool rig_nothing_left(void);
 
 /* Raw guest work. `flags` without NEXT. */
-void rig_desc(struct guest_split *vq, uint16_t index, uint64_t gpa, uint32_t len, uint16_t flags,
+void rig_desc(struct guest_ring *vq, uint16_t index, uint64_t gpa, uint32_t len, uint16_t flags,
 	      uint16_t next);
 /* Offers the next chain by its head, whatever that is. */
-void rig_offer(struct guest_split *vq, uint16_t head);
+void rig_offer(struct guest_ring *vq, uint16_t head);
 /* Used elements since the last call of this or rig_offer()'s queue start. */
-unsigned int rig_used(struct guest_split *vq, struct guest_used *last);
+unsigned int rig_used(struct guest_ring *vq, struct guest_used *last);
 
 /* Host to guest and back. */
 unsigned int rig_dequeue(struct rte_mbuf **pkts, unsigned int max);
@@ -69,7 +69,7 @@ struct rig_range {
 void rig_picture(void);
 bool rig_only_changed(const struct rig_range *ranges, unsigned int nr_ranges);
 /* Ranges of the used rings of both queues, for the array above. */
-struct rig_range rig_used_range(const struct guest_split *vq);
+struct rig_range rig_used_range(const struct guest_ring *vq);
 
 /* Stops a queue and starts it again as a reset guest would. 0 or -errno. */
 int rig_restart(unsigned int queue);

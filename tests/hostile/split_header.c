@@ -490,7 +490,7 @@ static void r10_modes(void)
 	CHECK(packets > 0);
 	(void)rig_drop_all();
 	CHECK_EQ(used + rig_used(rig.tx, NULL), offered);
-	CHECK_EQ(guest_split_errors(rig.tx), 0);
+	CHECK_EQ(guest_ring_errors(rig.tx), 0);
 	CHECK(rig_serves_tx());
 }
 
@@ -548,7 +548,7 @@ static void r10_guest_rewrites_its_buffers(void)
 						 guest_split_used_bytes(RING_SIZE) };
 	changes[4] = (struct rig_range){ END - 100, 100 };
 	CHECK(rig_only_changed(changes, 5));
-	CHECK_EQ(guest_split_errors(rig.rx), 0);
+	CHECK_EQ(guest_ring_errors(rig.rx), 0);
 	CHECK_EQ(rig_restart(0), 0);
 	CHECK(rig_serves_rx());
 	attack_down();

@@ -8,7 +8,7 @@
 
 #include "attack.h"
 
-static void both(void (*test)(struct guest_split *vq), uint16_t ring_size)
+static void both(void (*test)(struct guest_ring *vq), uint16_t ring_size)
 {
 	attack_up(0, 0, ring_size);
 	test(rig.tx);
@@ -50,7 +50,7 @@ static void r1_descriptor_across_regions(void)
 	attack_down();
 }
 
-static void r2_on(struct guest_split *vq)
+static void r2_on(struct guest_ring *vq)
 {
 	uint16_t flags = usable(vq);
 	uint64_t table = END - DESC_BYTES, data = rig.buffers_gpa;
@@ -99,7 +99,7 @@ static void r2_indirect_table_across_regions(void)
 	attack_down();
 }
 
-static void r3_on(struct guest_split *vq)
+static void r3_on(struct guest_ring *vq)
 {
 	static const struct {
 		uint64_t gpa;
@@ -265,7 +265,7 @@ static void r6_buffer_too_small_for_the_packet(void)
 }
 
 /* A chain of `n` descriptors of `len` bytes each, all the same buffer. */
-static void long_chain(struct guest_split *vq, uint16_t n, uint32_t len)
+static void long_chain(struct guest_ring *vq, uint16_t n, uint32_t len)
 {
 	for (uint16_t i = 0; i < n; i++)
 		rig_desc(vq, i, rig.buffers_gpa, len,
@@ -273,7 +273,7 @@ static void long_chain(struct guest_split *vq, uint16_t n, uint32_t len)
 			 (uint16_t)(i + 1));
 }
 
-static void r12_on(struct guest_split *vq)
+static void r12_on(struct guest_ring *vq)
 {
 	uint64_t table = rig.buffers_gpa + 4096;
 
@@ -303,7 +303,7 @@ static void r12_more_than_256_pieces(void)
 	both(r12_on, 1024);
 }
 
-static void r19_on(struct guest_split *vq)
+static void r19_on(struct guest_ring *vq)
 {
 	const uint32_t huge = 64u << 20;
 
@@ -333,7 +333,7 @@ static void r19_lengths_beyond_4_gib(void)
 
 /* --- flags --------------------------------------------------------------- */
 
-static void r20_on(struct guest_split *vq)
+static void r20_on(struct guest_ring *vq)
 {
 	uint16_t right = usable(vq), wrong = right ^ GUEST_DESC_WRITE;
 	uint64_t table = rig.buffers_gpa + 4096;
@@ -359,7 +359,7 @@ static void r20_wrong_direction(void)
 
 /* --- loops and indices --------------------------------------------------- */
 
-static void r11_ring_on(struct guest_split *vq)
+static void r11_ring_on(struct guest_ring *vq)
 {
 	static const uint16_t beyond[] = { RING_SIZE, RING_SIZE + 1, 0x7fff, 0x8000, UINT16_MAX };
 	uint16_t flags = usable(vq) | GUEST_DESC_NEXT;
@@ -394,7 +394,7 @@ static void r11_next_loops(void)
 }
 
 /* A loop in a ring so long that the limit of pieces is met first. */
-static void r11_long_ring_on(struct guest_split *vq)
+static void r11_long_ring_on(struct guest_ring *vq)
 {
 	rig_desc(vq, 0, rig.buffers_gpa, 10, usable(vq) | GUEST_DESC_NEXT, 0);
 	expect_bad_chain(vq, 0, "dropped_chain_too_long");
@@ -407,7 +407,7 @@ static void r11_next_loops_in_a_long_ring(void)
 	both(r11_long_ring_on, 32768);
 }
 
-static void r11_table_on(struct guest_split *vq)
+static void r11_table_on(struct guest_ring *vq)
 {
 	uint64_t table = rig.buffers_gpa + 4096;
 	uint16_t flags = usable(vq) | GUEST_DESC_NEXT;
@@ -439,7 +439,7 @@ static void r11_table_loops(void)
 	both(r11_table_on, RING_SIZE);
 }
 
-static void r13_on(struct guest_split *vq)
+static void r13_on(struct guest_ring *vq)
 {
 	static const uint16_t ahead[] = { RING_SIZE + 1, 0x7fff, 0x8000, UINT16_MAX };
 	struct guest_used used;
@@ -472,7 +472,7 @@ static void r13_avail_index_jumps(void)
 	both(r13_on, RING_SIZE);
 }
 
-static void r14_on(struct guest_split *vq)
+static void r14_on(struct guest_ring *vq)
 {
 	static const uint16_t heads[] = { RING_SIZE, RING_SIZE + 1, 0x7fff, 0x8000, UINT16_MAX };
 
@@ -510,7 +510,7 @@ static void r14_good_packets_before_a_bad_head(void)
 	CHECK_EQ(rig_used(rig.tx, NULL), 5);
 	/* Found out at the next look, at the latest. */
 	CHECK_EQ(rig_drop_all(), 0);
-	CHECK_EQ(guest_split_errors(rig.tx), 1);
+	CHECK_EQ(guest_ring_errors(rig.tx), 1);
 	CHECK_EQ(rig_counter(1, "ring_broken_bad_index"), 1);
 	CHECK(rig_serves_rx());
 	attack_down();
@@ -676,12 +676,12 @@ static bool wants_call(uint16_t event, uint16_t old)
 	return (uint16_t)(now - event - 1) < (uint16_t)(now - old);
 }
 
-static void r33_on(struct guest_split *vq)
+static void r33_on(struct guest_ring *vq)
 {
 	static const uint16_t offset[] = { 0, 1, 2, RING_SIZE, 0x7fff, 0x8000, 0xfffe, 0xffff };
 
 	CHECK(serves(vq)); /* the first call always comes */
-	(void)guest_split_calls(vq);
+	(void)guest_ring_calls(vq);
 	for (unsigned int i = 0; i < RTE_DIM(offset); i++) {
 		uint16_t old = guest_split_used_idx(vq);
 		uint16_t event = (uint16_t)(old + offset[i]);
@@ -695,7 +695,7 @@ static void r33_on(struct guest_split *vq)
 		rig_picture();
 		CHECK_EQ(serve(vq), 1);
 		CHECK_EQ(rig_used(vq, NULL), 1);
-		CHECK_EQ(guest_split_calls(vq), wants_call(event, old));
+		CHECK_EQ(guest_ring_calls(vq), wants_call(event, old));
 		CHECK(rig_only_changed(changes, vq == rig.rx ? 2 : 1));
 	}
 }

@@ -245,7 +245,7 @@ static void guest_turn(struct device *d)
 	guest_rx_fill(&d->rx, UINT32_MAX);
 	for (unsigned int i = random_below(&d->rng, 16); i > 0; i--)
 		guest_send(d);
-	guest_split_kick(d->tx.vq);
+	guest_ring_kick(d->tx.vq);
 }
 
 /* --- frontend ------------------------------------------------------------ */
@@ -337,7 +337,7 @@ static void move_memory(struct device *d)
 	d->fe.mem.regions[0].used_bytes = old.regions[0].used_bytes;
 	d->with_extra.regions[0] = d->fe.mem.regions[0];
 	for (unsigned int q = 0; q < 2; q++)
-		guest_split_rebind(&d->fe.vqs[q], &d->fe.mem);
+		guest_ring_rebind(&d->fe.vqs[q], &d->fe.mem);
 	must(fe_set_mem_table(&d->fe, &d->fe.mem), "SET_MEM_TABLE");
 	for (unsigned int q = 0; q < 2; q++)
 		must(fe_start_vring(&d->fe, q), "cannot start a ring");

@@ -38,7 +38,7 @@ static void not_while_running(void **state)
 static void the_ring_knows_better(void **state)
 {
 	(void)state;
-	guest_split_reset(&s.vqs[0], 500);
+	guest_ring_reset(&s.vqs[0], 500);
 	s.vqs[0].avail_idx = 507;
 	session_setup(&s, 2);
 	assert_int_equal(session_vq(&s, 0)->ring.last_avail, 500);

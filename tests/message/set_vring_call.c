@@ -38,7 +38,7 @@ static void replaced_under_a_running_queue(void **state)
 	vq_signal(session_vq(&s, 0));
 	assert_int_equal(eventfd_read(other, &count), 0);
 	assert_int_equal(count, 1);
-	assert_int_equal(guest_split_calls(&s.vqs[0]), 0);
+	assert_int_equal(guest_ring_calls(&s.vqs[0]), 0);
 	close(other);
 }
 

@@ -35,7 +35,7 @@ static void a_running_queue_does_not_notice(void **state)
 	assert_string_equal(session_events(&s), "");
 	session_vq(&s, 0)->ring.fault = RING_FAULT_AVAIL;
 	vq_report_broken(session_vq(&s, 0));
-	assert_int_equal(guest_split_errors(&s.vqs[0]), 1);
+	assert_int_equal(guest_ring_errors(&s.vqs[0]), 1);
 }
 
 int main(void)

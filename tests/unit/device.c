@@ -210,10 +210,10 @@ static void guest_is_signalled(void **state)
 	vq = session_vq(&s, 0);
 	vq_signal(vq);
 	vq_signal(vq);
-	assert_int_equal(guest_split_calls(&s.vqs[0]), 2);
+	assert_int_equal(guest_ring_calls(&s.vqs[0]), 2);
 	assert_int_equal(vq->stats.guest_notifications, 2);
 	assert_int_equal(notified, 2);
-	assert_int_equal(guest_split_calls(&s.vqs[1]), 0);
+	assert_int_equal(guest_ring_calls(&s.vqs[1]), 0);
 }
 
 /* A guest that polls: nothing written, nothing counted. */
@@ -257,11 +257,11 @@ static void notify_asks_the_ring(void **state)
 	vq->ring.published = 1;
 	guest_split_set_used_event(&s.vqs[0], 0);
 	vq_notify(RING_SPLIT, vq);
-	assert_int_equal(guest_split_calls(&s.vqs[0]), 1);
+	assert_int_equal(guest_ring_calls(&s.vqs[0]), 1);
 	guest_split_set_used_event(&s.vqs[0], 100);
 	vq->ring.published = 2;
 	vq_notify(RING_SPLIT, vq);
-	assert_int_equal(guest_split_calls(&s.vqs[0]), 0);
+	assert_int_equal(guest_ring_calls(&s.vqs[0]), 0);
 }
 
 static void broken_ring_is_reported(void **state)
@@ -274,7 +274,7 @@ static void broken_ring_is_reported(void **state)
 	vq->ring.fault = RING_FAULT_LOOP;
 	kit_lines = 0;
 	vq_report_broken(vq);
-	assert_int_equal(guest_split_errors(&s.vqs[1]), 1);
+	assert_int_equal(guest_ring_errors(&s.vqs[1]), 1);
 	assert_int_equal(vq->stats.faults[RING_FAULT_LOOP], 1);
 	assert_int_equal(kit_lines, 1);
 	assert_non_null(strstr(kit_last_line, "loop"));
@@ -282,7 +282,7 @@ static void broken_ring_is_reported(void **state)
 	/* A frontend that gave no err eventfd is no reason to stumble. */
 	assert_int_equal(session_fd(&s, VHU_SET_VRING_ERR, 1, -1), 0);
 	vq_report_broken(vq);
-	assert_int_equal(guest_split_errors(&s.vqs[1]), 0);
+	assert_int_equal(guest_ring_errors(&s.vqs[1]), 0);
 }
 
 /* What an application asked for before the ring was there is applied when it is. */
@@ -307,7 +307,7 @@ static void resumes_where_the_guest_was_told(void **state)
 	struct vq *vq;
 
 	(void)state;
-	guest_split_reset(&s.vqs[0], 1000);
+	guest_ring_reset(&s.vqs[0], 1000);
 	s.vqs[0].avail_idx = 1005; /* what SET_VRING_BASE will say: fetched, never given back */
 	session_setup(&s, 2);
 	vq = session_vq(&s, 0);

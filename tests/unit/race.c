@@ -75,18 +75,18 @@ static void *data_thread(void *arg)
 }
 
 /* The guest: keeps the rings full and takes back what was used. */
-static uint64_t guest_turn(struct guest_split *vq, unsigned int posts)
+static uint64_t guest_turn(struct guest_ring *vq, unsigned int posts)
 {
 	struct guest_used used;
 	uint64_t got = 0;
 	void *cookie;
 
-	while (guest_split_poll(vq, &used, &cookie))
+	while (guest_ring_poll(vq, &used, &cookie))
 		got++;
 	for (unsigned int i = 0; i < posts; i++) {
 		struct guest_seg seg = { .gpa = 0x80000 + 64u * (i % 16), .len_bytes = 8 };
 
-		if (guest_split_post(vq, &seg, 1, NULL) < 0)
+		if (guest_ring_post(vq, &seg, 1, NULL) < 0)
 			break;
 	}
 	return got;

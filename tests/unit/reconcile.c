@@ -449,7 +449,7 @@ static void without_protocol_features_rings_start_enabled(void **state)
 static void each_missing_fact_keeps_a_queue_down(void **state)
 {
 	for (unsigned int missing = 0; missing < 7; missing++) {
-		const struct guest_split *vq = &s.vqs[0];
+		const struct guest_ring *vq = &s.vqs[0];
 
 		setup(state);
 		session_negotiate(&s);

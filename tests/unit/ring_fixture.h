@@ -23,7 +23,7 @@
 #define LARGE_BYTES (32 * MIB)
 
 static struct guest_memory memory;
-static struct guest_split guest;
+static struct guest_ring guest;
 static struct gmem *mem;
 static struct ring ring;
 static struct span_pool pool;
@@ -33,7 +33,7 @@ static void attach(uint16_t size)
 {
 	struct vring_addrs addrs;
 
-	assert_int_equal(guest_split_init(&guest, &memory, size), 0);
+	assert_int_equal(guest_ring_init(&guest, &guest_split, &memory, size), 0);
 	addrs.desc = uva(guest_uva(&memory, guest.desc_gpa));
 	addrs.avail = uva(guest_uva(&memory, guest.avail_gpa));
 	addrs.used = uva(guest_uva(&memory, guest.used_gpa));
@@ -64,7 +64,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	guest_split_fini(&guest);
+	guest_ring_fini(&guest);
 	gmem_put(mem);
 	guest_memory_destroy(&memory);
 	return 0;

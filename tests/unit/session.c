@@ -87,7 +87,7 @@ void session_open(struct session *s)
 
 	assert_int_equal(guest_memory_create(&s->mem, specs, ARRAY_LEN(specs)), 0);
 	for (unsigned int i = 0; i < SESSION_QUEUES; i++)
-		assert_int_equal(guest_split_init(&s->vqs[i], &s->mem, SESSION_RING_ENTRIES), 0);
+		assert_int_equal(guest_ring_init(&s->vqs[i], &guest_split, &s->mem, SESSION_RING_ENTRIES), 0);
 	s->dev = device_acquire(&s->config, "session");
 	assert_non_null(s->dev);
 	sessions[s->dev->vid] = s;
@@ -100,7 +100,7 @@ void session_close(struct session *s)
 	sessions[s->dev->vid] = NULL;
 	s->dev = NULL;
 	for (unsigned int i = 0; i < SESSION_QUEUES; i++)
-		guest_split_fini(&s->vqs[i]);
+		guest_ring_fini(&s->vqs[i]);
 	guest_memory_destroy(&s->mem);
 }
 
@@ -171,7 +171,7 @@ int session_fd(struct session *s, uint32_t request, uint32_t index, int fd)
 
 struct vhu_vring_addr session_addr_of(const struct session *s, uint32_t index)
 {
-	const struct guest_split *vq = &s->vqs[index];
+	const struct guest_ring *vq = &s->vqs[index];
 
 	return (struct vhu_vring_addr){ .index = index,
 					.desc = guest_uva(&s->mem, vq->desc_gpa),
@@ -225,7 +225,7 @@ void session_memory(struct session *s)
 
 void session_ring(struct session *s, uint32_t index)
 {
-	const struct guest_split *vq = &s->vqs[index];
+	const struct guest_ring *vq = &s->vqs[index];
 
 	assert_int_equal(session_state(s, VHU_SET_VRING_NUM, index, vq->size), 0);
 	assert_int_equal(session_state(s, VHU_SET_VRING_BASE, index, vq->avail_idx), 0);

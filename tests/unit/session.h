@@ -24,7 +24,7 @@ struct session {
 	struct driver_config config; /* change before session_open() */
 	struct device *dev;
 	struct guest_memory mem;
-	struct guest_split vqs[SESSION_QUEUES];
+	struct guest_ring vqs[SESSION_QUEUES];
 	bool need_reply; /* ask for an answer to every message */
 	uint64_t without_protocol; /* bits that session_negotiate() leaves out */
 	struct vhu_msg reply;

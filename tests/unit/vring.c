@@ -13,7 +13,7 @@
 #define MIB (UINT64_C(1) << 20)
 
 static struct guest_memory memory;
-static struct guest_split guest;
+static struct guest_ring guest;
 static struct gmem *mem;
 static struct ring ring;
 static struct vring_addrs addrs;
@@ -29,7 +29,7 @@ static int setup(void **state)
 	kit_capture_log();
 	assert_int_equal(guest_memory_create(&memory, specs, ARRAY_LEN(specs)), 0);
 	mem = kit_gmem(&memory);
-	assert_int_equal(guest_split_init(&guest, &memory, 8), 0);
+	assert_int_equal(guest_ring_init(&guest, &guest_split, &memory, 8), 0);
 	addrs.desc = uva(guest_uva(&memory, guest.desc_gpa));
 	addrs.avail = uva(guest_uva(&memory, guest.avail_gpa));
 	addrs.used = uva(guest_uva(&memory, guest.used_gpa));
@@ -42,7 +42,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	guest_split_fini(&guest);
+	guest_ring_fini(&guest);
 	gmem_put(mem);
 	guest_memory_destroy(&memory);
 	return 0;
