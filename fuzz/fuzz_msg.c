@@ -31,6 +31,7 @@
 #define FEATURES                                                                   \
 	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_NET_F_MQ) | BIT(VIRTIO_NET_F_MRG_RXBUF) | \
 	 BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VHOST_F_LOG_ALL) |                      \
+	 BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) |                       \
 	 BIT(VHOST_USER_F_PROTOCOL_FEATURES))
 #define PROTOCOL_FEATURES                                                              \
 	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) |        \
@@ -214,7 +215,9 @@ static unsigned int sensible(struct vhu_msg *msg, uint32_t request, struct input
 		msg->payload.u64 = FEATURES & ~((uint64_t)(twist & 1) << VIRTIO_NET_F_MQ) &
 				   ~((uint64_t)(twist >> 1 & 1) << VHOST_USER_F_PROTOCOL_FEATURES) &
 				   ~((uint64_t)(twist >> 2 & 1) << VHOST_F_LOG_ALL) &
-				   ~((uint64_t)(twist >> 3 & 1) << VIRTIO_RING_F_EVENT_IDX);
+				   ~((uint64_t)(twist >> 3 & 1) << VIRTIO_RING_F_EVENT_IDX) &
+				   ~((uint64_t)(~twist >> 4 & 1) << VIRTIO_F_RING_PACKED) &
+				   ~((uint64_t)(~twist >> 5 & 1) << VIRTIO_F_IN_ORDER);
 		break;
 	case VHU_SET_PROTOCOL_FEATURES:
 		msg->payload.u64 = PROTOCOL_FEATURES & ~(uint64_t)twist;
@@ -243,14 +246,20 @@ static unsigned int sensible(struct vhu_msg *msg, uint32_t request, struct input
 		size = sizeof(msg->payload.addr);
 		break;
 	case VHU_SET_VRING_NUM:
-		msg->payload.state = (struct vhu_vring_state){ index, 1u << (twist & 7) };
+		msg->payload.state = (struct vhu_vring_state){
+			index, (twist & 0x80) != 0 ? twist & 0x3fu : 1u << (twist & 7)
+		};
 		break;
 	case VHU_SET_VRING_ENABLE:
 		msg->payload.state = (struct vhu_vring_state){ index, twist & 1 };
 		break;
 	case VHU_SET_VRING_BASE:
 	case VHU_GET_VRING_BASE:
-		msg->payload.state = (struct vhu_vring_state){ index, twist };
+		/* With a wrap counter, and both halves, as packed rings have it. */
+		msg->payload.state = (struct vhu_vring_state){
+			index, ((twist & 0x3fu) | (twist & 0x80u) << 8) *
+				       ((twist & 0x40) != 0 ? 0x10001u : 1u)
+		};
 		break;
 	case VHU_SET_VRING_KICK:
 	case VHU_SET_VRING_CALL:
@@ -351,37 +360,62 @@ static void use_chain(const struct chain *chain, enum chain_dir dir)
 	plan_execute(&plan);
 }
 
+/* A few chains, the one way or the other; with `give_up` the last one goes back. */
+static void serve_ring(enum ring_kind k, struct vq *vq, enum chain_dir dir,
+		       struct span_pool *pool, bool give_up)
+{
+	struct used used[4];
+	unsigned int n;
+
+	for (n = 0; n < ARRAY_LEN(used); n++) {
+		struct ring_cursor c = ring_open(k, &vq->ring);
+		struct piece piece = { .bytes = 0 };
+		struct chain chain;
+
+		if (ring_next(k, &vq->ring, &c, dir, 12, &piece) == NEXT_PIECE) {
+			const struct span spans[] = { { piece.lead, 12 },
+						      { piece.body, piece.bytes - 12 } };
+
+			ring_take(k, &c, piece.used);
+			ring_close(k, &vq->ring, &c);
+			chain = (struct chain){ .spans = spans,
+						.nr_spans = piece.bytes > 12 ? 2 : 0,
+						.bytes = piece.bytes,
+						.used = piece.used };
+			use_chain(&chain, dir);
+		} else {
+			enum fetch_result ret = ring_fetch(k, &vq->ring, dir, pool, &chain);
+
+			if (ret != FETCH_OK && ret != FETCH_BAD)
+				break;
+			use_chain(&chain, dir);
+		}
+		used[n] = used_written(chain.used, dir == CHAIN_WRITABLE ? chain.bytes : 0);
+	}
+	if (give_up && n != 0)
+		ring_rewind(k, &vq->ring, &used[--n], 1);
+	if (n == 0)
+		return;
+	ring_used_push(k, &vq->ring, dir, used, n);
+	ring_publish(k, &vq->ring);
+	vq_notify(k, vq);
+}
+
 /* What a data thread does to a queue; also when the device is not running. */
 static void burst(struct vq *vq, bool give_up)
 {
 	/* As virtio-net has it: the guest receives on even queues. */
 	enum chain_dir dir = vq == NULL || vq->index % 2 != 0 ? CHAIN_READABLE : CHAIN_WRITABLE;
 	struct span_pool pool = { .used = 0 };
-	unsigned int n = 0, waiting = 0;
-	struct chain chain;
 
 	if (vq == NULL || !gate_try_enter(&vq->gate))
 		return;
 	MUST(vq->ready && vring_attached(&vq->ring));
 	if (vq->ring.fault == RING_FAULT_NONE) {
-		waiting = ring_avail(RING_SPLIT, &vq->ring, 4);
-		while (n < waiting) {
-			enum fetch_result ret =
-				ring_fetch(RING_SPLIT, &vq->ring, dir, &pool, &chain);
-
-			if (ret == FETCH_BROKEN || ret == FETCH_FULL)
-				break;
-			if (give_up) {
-				ring_rewind(RING_SPLIT, &vq->ring, 1);
-				break;
-			}
-			use_chain(&chain, dir);
-			ring_used_push(RING_SPLIT, &vq->ring, &chain, chain.bytes);
-			n++;
-		}
-		MUST(ring_publish(RING_SPLIT, &vq->ring) == (n != 0));
-		if (n != 0)
-			vq_notify(RING_SPLIT, vq);
+		if (vq->ring.kind == RING_PACKED)
+			serve_ring(RING_PACKED, vq, dir, &pool, give_up);
+		else
+			serve_ring(RING_SPLIT, vq, dir, &pool, give_up);
 		if (vq->ring.fault != RING_FAULT_NONE)
 			vq_report_broken(vq);
 	}
@@ -408,6 +442,21 @@ static void ask_frontend(struct input *in)
 	MUST(f.dev->backend_fd >= 0 || ret != 0);
 }
 
+/* What is attached is whole and makes sense. */
+ORACLE static void check_ring(const struct ring *vr)
+{
+	bool packed = device_has(f.dev, VIRTIO_F_RING_PACKED);
+
+	MUST(vr->view.mem == f.dev->mem);
+	MUST(vr->kind == (packed ? RING_PACKED : RING_SPLIT));
+	MUST(packed ? vr->size != 0 && vr->size <= VRING_SIZE_MAX : is_pow2(vr->size));
+	if (packed)
+		MUST((vr->last_avail & 0x7fff) < vr->size && (vr->used_idx & 0x7fff) < vr->size);
+	MUST(in_guest_memory(GUEST_FORCE(void *, vr->desc), vr->size * 16u) &&
+	     in_guest_memory(GUEST_FORCE(void *, vr->avail), packed ? 4 : 6 + vr->size * 2u) &&
+	     in_guest_memory(GUEST_FORCE(void *, vr->used), packed ? 4 : 6 + vr->size * 8u));
+}
+
 ORACLE static void check_state(void)
 {
 	MUST(f.dev->running == f.running);
@@ -422,12 +471,8 @@ ORACLE static void check_state(void)
 		MUST(vq->ready == f.enabled[i]);
 		MUST(!vq->ready || (vq->started && vq->enabled && vring_attached(&vq->ring) &&
 				    vq->callfd != EVENTFD_UNSET));
-		MUST(vr->size == 0 || is_pow2(vr->size));
 		if (vring_attached(vr))
-			MUST(vr->view.mem == f.dev->mem &&
-			     in_guest_memory(GUEST_FORCE(void *, vr->desc), vr->size * 16u) &&
-			     in_guest_memory(GUEST_FORCE(void *, vr->avail), 6 + vr->size * 2u) &&
-			     in_guest_memory(GUEST_FORCE(void *, vr->used), 6 + vr->size * 8u));
+			check_ring(vr);
 	}
 }
 
@@ -456,7 +501,8 @@ ORACLE static void check_reply(int frontend, const struct vhu_msg *msg, bool ack
 		MUST(reply.payload.u64 == FEATURES);
 	else if (msg->hdr.request == VHU_GET_VRING_BASE)
 		MUST(reply.payload.state.index == msg->payload.state.index &&
-		     reply.payload.state.num <= UINT16_MAX);
+		     (reply.payload.state.num <= UINT16_MAX ||
+		      device_has(f.dev, VIRTIO_F_RING_PACKED)));
 	/* Nothing after it. */
 	MUST(recv(frontend, &reply, sizeof(reply), MSG_DONTWAIT) < 0);
 }

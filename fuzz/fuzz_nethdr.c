@@ -6,8 +6,8 @@
  *
  * Checked: towards the host the packet stays as it was but for a checksum that
  * was asked for, which is then right; towards the guest the mbuf's bytes are
- * never touched, the patch differs from them in checksum fields only, and a
- * checksum that is declared complete is; the fields that somebody divides by
+ * never touched, what is to be fixed up are checksum fields only, and a checksum
+ * that is declared complete is; the inline answer is the long one; the fields that somebody divides by
  * or reads so many bytes of make sense; what a guest asked for arrives at
  * another that agreed to everything.
  */
@@ -108,9 +108,9 @@ ORACLE static void check_fields(const struct rte_mbuf *m, bool compliant)
 		MUST(m->l4_len >= 20 && (flags & (RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6)) != 0);
 }
 
-/* What a patched packet must be, given the one that was sent. */
-ORACLE static void check_patch(const struct packet *p, const struct virtio_net_hdr_v1 *hdr,
-			const struct hdr_patch *patch)
+/* What a fixed up packet must be, given the one that was sent. */
+ORACLE static void check_fixups(const struct packet *p, const struct virtio_net_hdr_v1 *hdr,
+				const struct hdr_fixups *fixups)
 {
 	static uint8_t now[sizeof(p->bytes)];
 	const struct rte_mbuf *m = &p->segs[0];
@@ -135,9 +135,13 @@ ORACLE static void check_patch(const struct packet *p, const struct virtio_net_h
 		ip_field = l3 + 10;
 
 	memcpy(now, p->bytes, m->pkt_len);
-	memcpy(now, patch->bytes, patch->len_bytes);
-	for (uint32_t i = 0; i < patch->len_bytes; i++)
-		MUST(now[i] == p->bytes[i] || i - sum_field < 2 || i - ip_field < 2);
+	for (unsigned int i = 0; i < fixups->count; i++) {
+		uint32_t at = fixups->at[i].offset_bytes;
+
+		MUST(at == sum_field || at == ip_field);
+		MUST(at <= m->pkt_len - 2);
+		memcpy(now + at, &fixups->at[i].value, 2);
+	}
 	if (ip_field != UINT32_MAX && sum_field != ip_field)
 		MUST(sum_of(now + l3, (now[l3] & 15u) * 4u, 0) == 0xffff ||
 		     (now[l3] & 15u) * 4u < 20);
@@ -157,25 +161,47 @@ ORACLE static void check_patch(const struct packet *p, const struct virtio_net_h
 	}
 }
 
+/* It copies no headers, so it need not say no to very long ones. */
+#define LONGEST_HEADERS 256
+
+ORACLE static void check_usual(const struct rte_mbuf *m, uint64_t features, bool fits,
+			       const struct virtio_net_hdr_v1 *hdr, const struct hdr_fixups *fixups)
+{
+	struct virtio_net_hdr_v1 usual;
+	struct hdr_fixups usual_fixups;
+
+	if (!hdr_from_usual_mbuf(m, features, &usual, &usual_fixups))
+		return;
+	if (!fits) {
+		MUST(m->l2_len + m->l3_len + 18 > LONGEST_HEADERS);
+		return;
+	}
+	MUST(memcmp(&usual, hdr, sizeof(usual)) == 0 && usual_fixups.count == fixups->count);
+	for (unsigned int i = 0; i < fixups->count; i++)
+		MUST(usual_fixups.at[i].offset_bytes == fixups->at[i].offset_bytes &&
+		     usual_fixups.at[i].value == fixups->at[i].value);
+}
+
 static void back(const struct packet *p, uint64_t features)
 {
 	static uint8_t now[sizeof(p->bytes)];
 	const struct rte_mbuf *m = &p->segs[0];
 	struct virtio_net_hdr_v1 hdr = { 0 };
-	struct hdr_patch patch = { 0 };
-	bool fits = hdr_from_mbuf(m, features, &hdr, &patch);
+	struct hdr_fixups fixups = { 0 };
+	bool fits = hdr_from_mbuf(m, features, &hdr, &fixups);
 
 	flatten(p, now);
 	MUST(memcmp(p->bytes, now, m->pkt_len) == 0);
+	check_usual(m, features, fits, &hdr, &fixups);
 	if (!fits)
 		return;
-	MUST(patch.len_bytes <= sizeof(patch.bytes) && patch.len_bytes <= m->pkt_len);
+	MUST(fixups.count <= ARRAY_LEN(fixups.at));
 	if (hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE)
 		MUST(hdr.gso_size != 0 && hdr.gso_size == m->tso_segsz);
 	if ((hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) != 0)
 		MUST((features & BIT(VIRTIO_NET_F_GUEST_CSUM)) != 0 &&
 		     (uint32_t)hdr.csum_start + hdr.csum_offset + 2 <= m->pkt_len);
-	check_patch(p, &hdr, &patch);
+	check_fixups(p, &hdr, &fixups);
 }
 
 /* To a guest that agreed to everything: the same wish comes out. */
@@ -184,10 +210,10 @@ ORACLE static void check_round_trip(const struct packet *p, const struct virtio_
 	const struct rte_mbuf *m = &p->segs[0];
 	uint64_t flags = m->ol_flags & HDR_MBUF_OFFLOADS;
 	struct virtio_net_hdr_v1 hdr = { 0 };
-	struct hdr_patch patch = { 0 };
+	struct hdr_fixups fixups = { 0 };
 
-	/* Headers may be longer than what we rewrite. */
-	if (flags == 0 || !hdr_from_mbuf(m, UINT64_MAX, &hdr, &patch))
+	/* Headers may be longer than what we look at. */
+	if (flags == 0 || !hdr_from_mbuf(m, UINT64_MAX, &hdr, &fixups))
 		return;
 	if ((sent->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) != 0)
 		MUST(hdr.flags == VIRTIO_NET_HDR_F_NEEDS_CSUM &&

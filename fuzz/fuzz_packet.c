@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The packet path over a hostile split ring: both bursts with real mbufs, while
- * the guest rewrites its memory before loads, as in fuzz_ring.c.
+ * The packet path over a hostile ring of either format: both bursts with real
+ * mbufs, while the guest rewrites its memory before loads, as in fuzz_ring.c.
+ * Each input runs once with every build of the bursts that this machine has.
  *
  * Checked after each burst: the guest's memory changed in the used ring only
  * (towards the host) and by what the packets hold at most (towards the guest);
  * every chain that was taken was given back once or is still waiting; mbufs
  * hold together, hold what the guest's buffers held, and all come back to the
- * pool; the work was bounded.
+ * pool; the work was bounded. At the end: all builds did the same, to the byte.
  */
 #include <rte_eal.h>
 #include <rte_mbuf.h>
+#include <sys/eventfd.h>
 
-#include "net/net.h"
+#include "net/bursts.h"
+#include "ring_packed.h"
 #include "ring_split.h"
+
+#define MODEL(kind, verb, ...)                                                        \
+	((kind) == RING_PACKED ? packed_##verb(__VA_ARGS__) : split_##verb(__VA_ARGS__))
 
 #define OPS_MAX 24
 #define COUNT_MAX 40
@@ -24,7 +30,81 @@ static struct {
 	struct rte_mempool *pools[2]; /* small and usual buffers */
 	struct device *dev;
 	struct vq *vq;
+	/* Of the run: which build, and all it did, in one number. */
+	const struct net_bursts *bursts;
+	uint64_t digest;
 } g;
+
+static const struct {
+	const char *name;
+	const struct net_bursts *bursts;
+} builds[] = {
+	{ "base", net_bursts_base },
+#ifdef NET_BURSTS_X86
+	{ "avx2", net_bursts_avx2 },
+	{ "avx512", net_bursts_avx512 },
+#endif
+};
+
+static bool has_build(unsigned int i)
+{
+#ifdef NET_BURSTS_X86
+	if (builds[i].bursts == net_bursts_avx2)
+		return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
+	if (builds[i].bursts == net_bursts_avx512)
+		return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+#endif
+	return builds[i].bursts == net_bursts_base;
+}
+
+/* FNV-1a, eight bytes at a time. */
+ORACLE static void digest(const void *bytes, size_t len)
+{
+	const uint8_t *at = bytes;
+	uint64_t word;
+
+	for (; len >= sizeof(word); at += sizeof(word), len -= sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		g.digest = (g.digest ^ word) * UINT64_C(0x100000001b3);
+		g.digest ^= g.digest >> 29;
+	}
+	for (; len != 0; at++, len--)
+		g.digest = (g.digest ^ *at) * UINT64_C(0x100000001b3);
+}
+
+ORACLE static void digest_u64(uint64_t value)
+{
+	digest(&value, sizeof(value));
+}
+
+/* All that an application sees of a packet. */
+ORACLE static void digest_mbuf(const struct rte_mbuf *m)
+{
+	digest_u64(m->ol_flags);
+	digest_u64(m->packet_type);
+	/* Without a flag that gives them meaning, offload lengths are what they were. */
+	if ((m->ol_flags & (RTE_MBUF_F_TX_OFFLOAD_MASK | RTE_MBUF_F_RX_LRO)) != 0)
+		digest_u64(m->tx_offload);
+	digest_u64((uint64_t)m->pkt_len << 32 | m->port << 16 | m->nb_segs);
+	for (; m != NULL; m = m->next) {
+		digest_u64((uint64_t)m->data_len << 16 | m->data_off);
+		digest(rte_pktmbuf_mtod(m, const void *), m->data_len);
+	}
+}
+
+/* After a burst: the ring, its guest and the counters. */
+ORACLE static void digest_state(unsigned int n)
+{
+	const struct ring *vr = &g.vq->ring;
+
+	digest_u64(n);
+	digest_u64((uint64_t)vr->last_avail << 48 | (uint64_t)vr->used_idx << 32 |
+		   (uint64_t)vr->published << 16 | vr->fault);
+	digest_u64((uint64_t)vr->unsignalled << 1 | vr->signalled_valid);
+	digest(&g.vq->stats, sizeof(g.vq->stats));
+	for (unsigned int i = 0; i < NR_REGIONS; i++)
+		digest(f.regions[i].mmap_addr, layout[i].size_bytes);
+}
 
 static struct driver_config config = { .max_queue_pairs = 1, .backend = &net_backend };
 
@@ -53,17 +133,31 @@ static void start(void)
 	MUST(g.dev != NULL);
 	g.vq = device_vq_make(g.dev, 0);
 	MUST(g.vq != NULL);
-	g.vq->callfd = EVENTFD_NONE;
+	/* A real one, for the decision to notify to be taken. */
+	g.vq->callfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	MUST(g.vq->callfd >= 0);
 	gate_open(&g.vq->gate);
 }
 
 /* The used ring is where it has to be; take over what stands there. */
 ORACLE static void accept_used(const struct ring *vr)
 {
-	const void *used = GUEST_FORCE(const void *, vr->used);
-	size_t len = 6 + vr->size * 8u;
+	bool packed = vr->kind == RING_PACKED;
+	const void *used = packed ? GUEST_FORCE(const void *, vr->packed) :
+				    GUEST_FORCE(const void *, vr->used);
+	size_t len = packed ? vr->size * sizeof(struct vring_packed_desc) : 6 + vr->size * 8u;
 
 	memcpy(model_of(used, len), used, len);
+}
+
+/* Were exactly the `n` next chains used? Of a packed ring we know for 1 only. */
+ORACLE static bool used_exactly(const struct ring *vr, uint16_t before, unsigned int n,
+				const struct expected *first)
+{
+	if (vr->kind == RING_PACKED)
+		return n == 1 &&
+		       vr->used_idx == packed_position_after(vr, before, first->nr_slots);
+	return (uint16_t)(vr->used_idx - before) == n;
 }
 
 ORACLE static void accept_all(void)
@@ -112,15 +206,15 @@ static void dequeue(struct rte_mempool *pool, uint16_t count) REQUIRES(g.vq->gat
 	static struct expected e;
 	struct rte_mbuf *pkts[COUNT_MAX];
 	struct ring *vr = &g.vq->ring;
-	uint16_t inside = (uint16_t)(vr->last_avail - vr->used_idx), used = vr->used_idx;
+	uint16_t used = vr->used_idx;
 	unsigned int n;
 
-	split_expect(vr, CHAIN_READABLE, &e);
+	MODEL(vr->kind, expect, vr, CHAIN_READABLE, &e);
 	verb_begin();
-	n = net_dequeue(g.vq, pool, pkts, count);
+	n = g.bursts[vr->kind].dequeue(g.vq, pool, pkts, count);
 	MUST(n <= count);
 	/* Of a burst only the first packet; a header may change its checksum. */
-	if (n != 0 && !f.struck && (uint16_t)(vr->used_idx - used) == n && !g.vq->net.parse_hdr) {
+	if (n != 0 && !f.struck && used_exactly(vr, used, n, &e) && !g.vq->net.parse_hdr) {
 		MUST(e.result == FETCH_OK);
 		check_content(pkts[0], &e);
 	}
@@ -129,9 +223,12 @@ static void dequeue(struct rte_mempool *pool, uint16_t count) REQUIRES(g.vq->gat
 	for (unsigned int i = 0; i < n; i++) {
 		check_mbuf(pkts[i]);
 		MUST(!g.vq->net.linear || pkts[i]->nb_segs == 1);
+		digest_mbuf(pkts[i]);
 	}
 	rte_pktmbuf_free_bulk(pkts, n);
-	MUST((uint16_t)(vr->last_avail - vr->used_idx) == inside);
+	MUST(vr->last_avail == vr->used_idx && vr->published == vr->used_idx);
+	MUST(vr->kind != RING_PACKED || (vr->used_idx & 0x7fff) < vr->size);
+	digest_state(n);
 }
 
 /* A packet of any shape and wish. */
@@ -196,24 +293,26 @@ static void enqueue(struct rte_mempool *pool, uint16_t count, struct input *in)
 	static struct expected e;
 	struct rte_mbuf *pkts[COUNT_MAX];
 	struct ring *vr = &g.vq->ring;
-	uint16_t inside = (uint16_t)(vr->last_avail - vr->used_idx), used = vr->used_idx;
+	uint16_t used = vr->used_idx;
 	unsigned int n;
 
 	for (unsigned int i = 0; i < count; i++)
 		pkts[i] = make_packet(pool, in);
-	split_expect(vr, CHAIN_WRITABLE, &e);
+	MODEL(vr->kind, expect, vr, CHAIN_WRITABLE, &e);
 	verb_begin();
-	n = net_enqueue(g.vq, pkts, count);
+	n = g.bursts[vr->kind].enqueue(g.vq, pkts, count);
 	MUST(n <= count);
 	if (n == 1 && !f.struck && e.result == FETCH_OK && pkts[0]->ol_flags == 0 &&
-	    (uint16_t)(vr->used_idx - used) == 1)
+	    used_exactly(vr, used, 1, &e))
 		check_written(pkts[0], &e);
 	accept_all();
 	for (unsigned int i = 0; i < count; i++) {
 		check_mbuf(pkts[i]);
 		rte_pktmbuf_free(pkts[i]);
 	}
-	MUST((uint16_t)(vr->last_avail - vr->used_idx) == inside);
+	MUST(vr->last_avail == vr->used_idx && vr->published == vr->used_idx);
+	MUST(vr->kind != RING_PACKED || (vr->used_idx & 0x7fff) < vr->size);
+	digest_state(n);
 }
 
 /* Any features that can be negotiated. */
@@ -257,6 +356,16 @@ static void run(struct input *in) REQUIRES(g.vq->gate)
 	setup_net(in);
 	*vr = (struct ring){ .size = (uint16_t)(1u << (shape & 7)) };
 	vr->event_idx = (shape & 8) != 0;
+	if ((shape & 128) != 0) {
+		uint8_t size = input_u8(in);
+
+		/* Such guests speak virtio 1 and up. */
+		g.vq->net.hdr_bytes = sizeof(struct virtio_net_hdr_v1);
+		vr->kind = RING_PACKED;
+		vr->size = 1 + size % 128;
+		vr->in_order = (shape & 1) != 0;
+		vring_set_base(vr, MODEL_WRAP, MODEL_WRAP);
+	}
 	addrs.avail = uva(UVA_BASE + vr->size * 16u);
 	MUST(vring_attach(vr, f.mem, &addrs) == 0);
 	read_strikes(in);
@@ -283,17 +392,34 @@ static void run(struct input *in) REQUIRES(g.vq->gate)
 	rte_pktmbuf_free_bulk(held, nr_held);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes)
+/* The input with one of the builds; returns all that it did. */
+static uint64_t run_build(const uint8_t *bytes, size_t len_bytes, const struct net_bursts *bursts)
 {
 	struct input in = { bytes, len_bytes };
 
-	if (g.vq == NULL)
-		start();
+	g.bursts = bursts;
+	g.digest = UINT64_C(0xcbf29ce484222325);
+	memset(&g.vq->stats, 0, sizeof(g.vq->stats));
 	clear_memory();
 	MUST(gate_enter(&g.vq->gate));
 	run(&in);
 	gate_exit(&g.vq->gate);
 	for (unsigned int i = 0; i < ARRAY_LEN(g.pools); i++)
 		MUST(rte_mempool_avail_count(g.pools[i]) == POOL_MBUFS);
+	return g.digest;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes)
+{
+	uint64_t base;
+
+	if (g.vq == NULL)
+		start();
+	base = run_build(bytes, len_bytes, net_bursts_base);
+	for (unsigned int i = 1; i < ARRAY_LEN(builds); i++)
+		if (has_build(i) && run_build(bytes, len_bytes, builds[i].bursts) != base) {
+			fprintf(stderr, "%s does not do what base does\n", builds[i].name);
+			MUST(!"the builds agree");
+		}
 	return 0;
 }

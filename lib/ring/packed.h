@@ -122,7 +122,8 @@ static ALWAYS_INLINE enum ring_next packed_next(const struct ring *vr, struct ri
 	if (packed_desc_kind(d) == (want | VRING_DESC_F_NEXT)) {
 		second = packed_load_desc(c->table, c->at + 1 == c->size ? 0 : c->at + 1);
 		piece->used = used_make(packed_desc_id(second), 2);
-		return packed_desc_kind(second) == want &&
+		/* In a ring of one this may be the same, with NEXT taken back meanwhile. */
+		return packed_desc_kind(second) == want && c->size != 1 &&
 				       piece_of_two(vr, c, d, second, lead_bytes, piece) ?
 			       NEXT_PIECE :
 			       NEXT_OTHER;

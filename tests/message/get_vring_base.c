@@ -18,6 +18,19 @@ static void answers_the_position(void **state)
 	assert_int_equal(get_base(1), 44);
 }
 
+/* With both wrap counters; what was taken and not given back lies between the halves. */
+static void answers_both_positions_of_a_packed_ring(void **state)
+{
+	(void)state;
+	s.more_features = BIT(VIRTIO_F_RING_PACKED);
+	session_setup(&s, 2);
+	vring_set_base(&session_vq(&s, 1)->ring, 0x0003, 0x803e);
+	assert_int_equal(get_base(1), 0x803e0003);
+	/* And a start from there has it again. */
+	assert_int_equal(session_state(&s, VHU_SET_VRING_BASE, 1, 0x803e0003), 0);
+	assert_int_equal(get_base(1), 0x803e0003);
+}
+
 static void of_a_queue_nobody_touched(void **state)
 {
 	(void)state;
@@ -92,6 +105,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(answers_the_position),
+		TEST(answers_both_positions_of_a_packed_ring),
 		TEST(of_a_queue_nobody_touched),
 		TEST(stops_the_queue),
 		TEST(old_addresses_are_forgotten),

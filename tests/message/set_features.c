@@ -101,6 +101,43 @@ static void dropping_multiqueue_drops_queues(void **state)
 	assert_true(s.dev->running);
 }
 
+/* The ring's format and what goes with it, from the next start on. */
+static void features_of_the_ring(void **state)
+{
+	static const struct {
+		uint64_t more;
+		enum ring_kind kind;
+		bool in_order;
+	} rows[] = {
+		{ 0, RING_SPLIT, false },
+		{ BIT(VIRTIO_F_IN_ORDER), RING_SPLIT, true },
+		{ BIT(VIRTIO_F_RING_PACKED), RING_PACKED, false },
+		{ BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER), RING_PACKED, true },
+		{ 0, RING_SPLIT, false },
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_LEN(rows); i++) {
+		s.more_features = rows[i].more;
+		session_setup(&s, 2);
+		assert_string_equal(session_events(&s), "q0=1 q1=1 +dev");
+		for (unsigned int q = 0; q < 2; q++) {
+			assert_int_equal(session_vq(&s, q)->ring.kind, rows[i].kind);
+			assert_int_equal(session_vq(&s, q)->ring.in_order, rows[i].in_order);
+			assert_true(session_vq(&s, q)->ring.event_idx);
+		}
+		/* Not under a running queue. */
+		assert_true(session_u64(&s, VHU_SET_FEATURES,
+					s.dev->features ^ BIT(VIRTIO_F_RING_PACKED)) < 0);
+		assert_int_equal(session_vq(&s, 0)->ring.kind, rows[i].kind);
+		for (unsigned int q = 0; q < 2; q++) {
+			session_enable(&s, q, false);
+			assert_int_equal(session_state(&s, VHU_GET_VRING_BASE, q, 0), 0);
+		}
+		session_events(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -110,6 +147,7 @@ int main(void)
 		TEST(frozen_while_running),
 		TEST(logging_may_change_while_running),
 		TEST(dropping_multiqueue_drops_queues),
+		TEST(features_of_the_ring),
 	};
 
 	return RUN(tests);

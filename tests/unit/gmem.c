@@ -161,17 +161,21 @@ static int model_resolve(const struct gmem *m, uint64_t addr, uint32_t len, unsi
 static void check_resolve(struct memview *view, uint64_t addr, uint32_t len, unsigned int max)
 {
 	struct span spans[GMEM_REGIONS_MAX];
-	struct memview before = *view;
-	struct span fast;
+	struct span found;
 	int expected = model_resolve(view->mem, addr, len, max);
 	uint64_t at = addr;
 	int got;
 
-	/* The fast lane says yes only where the long way says one span, and the same one. */
-	if (len != 0 && gmem_resolve_last(&before, gpa(addr), len, &fast)) {
-		assert_int_equal(model_resolve(view->mem, addr, len, 1), 1);
-		assert_ptr_equal(kit_host(fast.ptr), model_byte(view->mem, addr));
-		assert_int_equal(fast.len_bytes, len);
+	/* The inline lookup says yes exactly where that is one span, and the same one. */
+	if (len != 0) {
+		bool whole = gmem_map_resolve(gmem_find(view->mem, gpa(addr)), gpa(addr), len,
+					      &found);
+
+		assert_int_equal(whole, model_resolve(view->mem, addr, len, 1) == 1);
+		if (whole) {
+			assert_ptr_equal(kit_host(found.ptr), model_byte(view->mem, addr));
+			assert_int_equal(found.len_bytes, len);
+		}
 	}
 	got = gmem_resolve(view, gpa(addr), len, spans, max);
 	if (got != expected)
@@ -277,12 +281,12 @@ static void no_memory_no_answers(void **state)
 	(void)state;
 	memview_set(&view, NULL);
 	assert_int_equal(gmem_resolve(&view, gpa(0), 1, &s, 1), -EFAULT);
-	assert_false(gmem_resolve_last(&view, gpa(0), 1, &s));
-	assert_false(gmem_resolve_last(&view, gpa(0), 0, &s));
+	assert_false(gmem_map_resolve(&view.last, gpa(0), 1, &s));
+	assert_false(gmem_map_resolve(&view.last, gpa(0), 0, &s));
 	assert_false(gmem_resolve_uva(NULL, uva(0), 1, &p));
 }
 
-static void fast_lane_edges(void **state)
+static void edges_of_the_last_hit(void **state)
 {
 	struct gmem *m = two_adjacent();
 	struct memview view;
@@ -290,17 +294,17 @@ static void fast_lane_edges(void **state)
 
 	(void)state;
 	memview_set(&view, m); /* the hint is the first region */
-	assert_true(gmem_resolve_last(&view, gpa(0), PAGE, &s));
-	assert_false(gmem_resolve_last(&view, gpa(0), PAGE + 1, &s));
-	assert_true(gmem_resolve_last(&view, gpa(PAGE - 1), 1, &s));
-	assert_false(gmem_resolve_last(&view, gpa(PAGE - 1), 2, &s));
-	assert_false(gmem_resolve_last(&view, gpa(PAGE), 1, &s));
-	assert_false(gmem_resolve_last(&view, gpa(UINT64_MAX), 1, &s));
-	assert_false(gmem_resolve_last(&view, gpa(UINT64_MAX), UINT32_MAX, &s));
+	assert_true(gmem_map_resolve(&view.last, gpa(0), PAGE, &s));
+	assert_false(gmem_map_resolve(&view.last, gpa(0), PAGE + 1, &s));
+	assert_true(gmem_map_resolve(&view.last, gpa(PAGE - 1), 1, &s));
+	assert_false(gmem_map_resolve(&view.last, gpa(PAGE - 1), 2, &s));
+	assert_false(gmem_map_resolve(&view.last, gpa(PAGE), 1, &s));
+	assert_false(gmem_map_resolve(&view.last, gpa(UINT64_MAX), 1, &s));
+	assert_false(gmem_map_resolve(&view.last, gpa(UINT64_MAX), UINT32_MAX, &s));
 	/* A hit elsewhere moves it. */
 	assert_int_equal(gmem_resolve(&view, gpa(PAGE), 1, &s, 1), 1);
-	assert_true(gmem_resolve_last(&view, gpa(PAGE), PAGE, &s));
-	assert_false(gmem_resolve_last(&view, gpa(0), 1, &s));
+	assert_true(gmem_map_resolve(&view.last, gpa(PAGE), PAGE, &s));
+	assert_false(gmem_map_resolve(&view.last, gpa(0), 1, &s));
 	gmem_put(m);
 }
 
@@ -367,7 +371,7 @@ int main(void)
 		cmocka_unit_test_setup(range_across_regions, setup),
 		cmocka_unit_test_setup(nothing_asked_nothing_given, setup),
 		cmocka_unit_test_setup(no_memory_no_answers, setup),
-		cmocka_unit_test_setup(fast_lane_edges, setup),
+		cmocka_unit_test_setup(edges_of_the_last_hit, setup),
 		cmocka_unit_test_setup(frontend_addresses, setup),
 		cmocka_unit_test_setup(range_predicate, setup),
 		cmocka_unit_test_setup(reading_a_span_list, setup),

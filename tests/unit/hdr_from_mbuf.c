@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * net/hdr.c, host to guest: what an mbuf's offload request becomes, for guests that agreed to much
- * or to nothing. The mbuf is never written to: what changes is in the patch.
+ * or to nothing. The mbuf is never written to: what changes is in the fixups. The inline answer to the
+ * usual request has to be the same as the long one.
  */
 #include <stdlib.h>
 
@@ -95,6 +96,7 @@ static const struct row rows[] = {
 /* clang-format on */
 
 static struct packet p;
+static unsigned int usual_requests; /* what the inline answer was good for */
 
 /* As an application prepares it. */
 static struct rte_mbuf *prepare(const struct packet_spec *spec, uint64_t ol_flags,
@@ -116,13 +118,42 @@ static struct rte_mbuf *prepare(const struct packet_spec *spec, uint64_t ol_flag
 	return m;
 }
 
-/* The packet as the guest will see it: the patch, then the rest. */
-static void patched(const struct hdr_patch *patch, uint8_t *out)
+/* Asks both ways; fixups in memory of their own, where a sanitizer sees the byte after them. */
+static bool ask(const struct rte_mbuf *m, uint64_t features, struct virtio_net_hdr_v1 *hdr,
+		struct hdr_fixups **fixups)
+{
+	struct hdr_fixups *f = malloc(sizeof(*f)), usual_fixups;
+	struct virtio_net_hdr_v1 usual;
+	bool taken;
+
+	memset(f, 0xee, sizeof(*f));
+	memset(hdr, 0xee, sizeof(*hdr));
+	taken = hdr_from_mbuf(m, features, hdr, f);
+	usual_requests += hdr_from_usual_mbuf(m, features, &usual, &usual_fixups);
+	/* It copies no headers, so it need not say no to very long ones. */
+	if (hdr_from_usual_mbuf(m, features, &usual, &usual_fixups) &&
+	    (taken || m->l2_len + m->l3_len + 18 <= 256)) {
+		assert_true(taken);
+		assert_memory_equal(&usual, hdr, sizeof(usual));
+		assert_int_equal(usual_fixups.count, f->count);
+		for (unsigned int i = 0; i < f->count; i++) {
+			assert_int_equal(usual_fixups.at[i].offset_bytes, f->at[i].offset_bytes);
+			assert_int_equal(usual_fixups.at[i].value, f->at[i].value);
+		}
+	}
+	*fixups = f;
+	return taken;
+}
+
+/* The packet as the guest will see it. */
+static void fixed_up(const struct hdr_fixups *fixups, uint8_t *out)
 {
 	packet_read(&p, out);
-	assert_true(patch->len_bytes <= p.len_bytes);
-	assert_true(patch->len_bytes <= HDR_PATCH_BYTES);
-	memcpy(out, patch->bytes, patch->len_bytes);
+	assert_in_range(fixups->count, 0, 2);
+	for (unsigned int i = 0; i < fixups->count; i++) {
+		assert_in_range(fixups->at[i].offset_bytes, 0, p.len_bytes - 2);
+		memcpy(out + fixups->at[i].offset_bytes, &fixups->at[i].value, 2);
+	}
 }
 
 static uint32_t sum_at(const struct row *row)
@@ -157,13 +188,13 @@ static void check_sums(const struct row *row, const uint8_t *got)
 static void check_row(const struct row *row, const uint32_t *cuts)
 {
 	static uint8_t got[PACKET_BYTES_MAX], raw[PACKET_BYTES_MAX];
-	struct virtio_net_hdr_v1 hdr = { 0 };
-	struct hdr_patch *patch = calloc(1, sizeof(*patch));
+	struct virtio_net_hdr_v1 hdr;
+	struct hdr_fixups *fixups;
 	struct rte_mbuf *m = prepare(&row->packet, row->ol_flags, cuts);
 	bool taken;
 
 	m->tso_segsz = row->tso_segsz;
-	taken = hdr_from_mbuf(m, row->features, &hdr, patch);
+	taken = ask(m, row->features, &hdr, &fixups);
 	if (taken != row->taken)
 		print_error("%s\n", row->name);
 	assert_int_equal(taken, row->taken);
@@ -171,7 +202,8 @@ static void check_row(const struct row *row, const uint32_t *cuts)
 	packet_read(&p, raw);
 	assert_memory_equal(raw, p.bytes, p.len_bytes);
 	if (taken) {
-		patched(patch, got);
+		fixed_up(fixups, got);
+		assert_int_equal(hdr.num_buffers, 1);
 		assert_int_equal(hdr.flags, row->flags);
 		assert_int_equal(hdr.gso_type, row->gso_type);
 		assert_int_equal(hdr.gso_size, row->gso_type != 0 ? row->tso_segsz : 0);
@@ -182,7 +214,7 @@ static void check_row(const struct row *row, const uint32_t *cuts)
 		check_sums(row, got);
 	}
 	packet_free(&p);
-	free(patch);
+	free(fixups);
 }
 
 static void requests(void **state)
@@ -237,21 +269,22 @@ static void udp_sum_is_never_zero(void **state)
 	(void)state;
 	for (uint32_t v = 0; v < 65536; v += 1) {
 		static uint8_t got[PACKET_BYTES_MAX];
-		struct virtio_net_hdr_v1 hdr = { 0 };
-		struct hdr_patch patch = { 0 };
+		struct virtio_net_hdr_v1 hdr;
+		struct hdr_fixups *fixups;
 		struct rte_mbuf *m = prepare(&row.packet, row.ol_flags, NULL);
 		uint8_t *payload = (uint8_t *)m->buf_addr + p.len_bytes - 3;
 
 		payload[0] = (uint8_t)(v >> 8);
 		payload[1] = (uint8_t)v;
 		memcpy(p.bytes + p.len_bytes - 3, payload, 2);
-		assert_true(hdr_from_mbuf(m, 0, &hdr, &patch));
-		patched(&patch, got);
+		assert_true(ask(m, 0, &hdr, &fixups));
+		fixed_up(fixups, got);
 		assert_int_not_equal(packet_word(got, sum_at(&row)), 0);
 		hit += packet_word(got, sum_at(&row)) == 0xffff;
 		if (v % 4096 == 0)
 			check_sums(&row, got);
 		packet_free(&p);
+		free(fixups);
 	}
 	assert_true(hit != 0);
 }
@@ -274,17 +307,17 @@ static void lengths_that_make_no_sense(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < ARRAY_LEN(wrong); i++) {
-		struct hdr_patch *patch = calloc(1, sizeof(*patch));
-		struct virtio_net_hdr_v1 hdr = { 0 };
+		struct hdr_fixups *fixups;
+		struct virtio_net_hdr_v1 hdr;
 		struct rte_mbuf *m = prepare(&spec, wrong[i].ol_flags, NULL);
 
 		m->l2_len = wrong[i].l2;
 		m->l3_len = wrong[i].l3;
 		m->l4_len = wrong[i].l4 & 0xff;
 		m->tso_segsz = 100;
-		assert_false(hdr_from_mbuf(m, EVERYTHING, &hdr, patch));
+		assert_false(ask(m, EVERYTHING, &hdr, &fixups));
 		packet_free(&p);
-		free(patch);
+		free(fixups);
 	}
 }
 
@@ -298,18 +331,20 @@ static void ip_header_longer_than_said(void **state)
 	(void)state;
 	for (unsigned int ihl = 0; ihl <= 15; ihl++) {
 		for (uint16_t l2 = 14; l2 < 127; l2 += 8) {
-			struct hdr_patch *patch = calloc(1, sizeof(*patch));
-			struct virtio_net_hdr_v1 hdr = { 0 };
+			struct hdr_fixups *fixups;
+			struct virtio_net_hdr_v1 hdr;
 			struct rte_mbuf *m = prepare(&spec, IPSUM | V4, NULL);
 
 			m->l2_len = l2 & 0x7f;
 			((uint8_t *)m->buf_addr)[l2] = (uint8_t)(0x40 | ihl);
-			if (hdr_from_mbuf(m, 0, &hdr, patch))
-				assert_true(l2 + 20u <= patch->len_bytes);
-			else
+			if (ask(m, 0, &hdr, &fixups)) {
+				assert_int_equal(fixups->count, 1);
+				assert_int_equal(fixups->at[0].offset_bytes, l2 + 10u);
+			} else {
 				assert_true(ihl > 5);
+			}
 			packet_free(&p);
-			free(patch);
+			free(fixups);
 		}
 	}
 }
@@ -329,8 +364,8 @@ static void hostile_requests(void **state)
 			.payload_bytes = kit_random_below(300),
 		};
 		const uint32_t cuts[] = { kit_random_below(80), 0 };
-		struct hdr_patch *patch = calloc(1, sizeof(*patch));
-		struct virtio_net_hdr_v1 hdr = { 0 };
+		struct hdr_fixups *fixups;
+		struct virtio_net_hdr_v1 hdr;
 		struct rte_mbuf *m;
 		static uint8_t got[PACKET_BYTES_MAX];
 
@@ -343,16 +378,41 @@ static void hostile_requests(void **state)
 			if (m->data_len != 0)
 				((uint8_t *)m->buf_addr)[kit_random_below(m->data_len)] =
 					(uint8_t)kit_random();
-		if (hdr_from_mbuf(m, kit_random() & EVERYTHING, &hdr, patch)) {
+		if (ask(m, kit_random() & EVERYTHING, &hdr, &fixups)) {
 			taken++;
-			patched(patch, got);
+			fixed_up(fixups, got);
 			assert_true((uint32_t)hdr.csum_start + hdr.csum_offset <
 				    p.len_bytes);
 		}
 		packet_free(&p);
-		free(patch);
+		free(fixups);
 	}
 	assert_true(taken > 1000);
+}
+
+/* Every length an mbuf can say, for what the inline answer is made for. */
+static void usual_requests_are_answered_alike(void **state)
+{
+	static const struct packet_spec spec = {
+		.l3 = PACKET_IPV4, .l4 = PACKET_TCP, .payload_bytes = 500
+	};
+
+	(void)state;
+	usual_requests = 0;
+	for (unsigned int l2 = 0; l2 < 128; l2 += 1 + l2 / 20 * 5) {
+		for (unsigned int l3 = 0; l3 < 512; l3++) {
+			struct rte_mbuf *m = prepare(&spec, l3 % 2 ? TCP | V4 : UDP | V4, NULL);
+			struct virtio_net_hdr_v1 hdr;
+			struct hdr_fixups *fixups;
+
+			m->l2_len = l2 & 0x7f;
+			m->l3_len = l3 & 0x1ff;
+			ask(m, EVERYTHING, &hdr, &fixups);
+			packet_free(&p);
+			free(fixups);
+		}
+	}
+	assert_true(usual_requests > 1000);
 }
 
 int main(void)
@@ -365,6 +425,7 @@ int main(void)
 		cmocka_unit_test(lengths_that_make_no_sense),
 		cmocka_unit_test(ip_header_longer_than_said),
 		cmocka_unit_test(hostile_requests),
+		cmocka_unit_test(usual_requests_are_answered_alike),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,29 +28,40 @@ static int note_state(int vid, uint16_t index, int enable)
 /* What a burst does, without packets. */
 static void serve(struct vq *vq, struct span_pool *pool, unsigned int queue)
 {
-	struct chain chains[16];
-	unsigned int n, waiting;
+	struct used used[32];
+	struct ring_cursor c = ring_open(RING_SPLIT, &vq->ring);
+	struct piece piece;
+	struct chain chain;
+	unsigned int n, taken;
+	uint64_t word;
 
-	waiting = ring_avail(RING_SPLIT, &vq->ring, 16);
-	pool->used = 0;
-	for (n = 0; n < waiting; n++)
-		if (ring_fetch(RING_SPLIT, &vq->ring, CHAIN_READABLE, pool, &chains[n]) !=
-		    FETCH_OK)
+	/* Half of them the one way, half the other. */
+	for (n = 0; n < 16; n++) {
+		if (ring_next(RING_SPLIT, &vq->ring, &c, CHAIN_READABLE, 0, &piece) != NEXT_PIECE)
 			break;
-	/* Takes two thirds, gives the rest back. */
-	waiting = n;
-	n -= n / 3;
-	ring_rewind(RING_SPLIT, &vq->ring, waiting - n);
-	for (unsigned int i = 0; i < n; i++) {
-		uint64_t word;
-
-		assert_int_equal(spans_read(chains[i].spans, chains[i].nr_spans, &word, 8), 8);
-		ring_used_push(RING_SPLIT, &vq->ring, &chains[i], 0);
+		ring_take(RING_SPLIT, &c, piece.used);
+		shm_read(&word, piece.body, sizeof(word));
+		used[n] = piece.used;
 	}
+	ring_close(RING_SPLIT, &vq->ring, &c);
+	pool->used = 0;
+	for (; n < 32; n++) {
+		if (ring_fetch(RING_SPLIT, &vq->ring, CHAIN_READABLE, pool, &chain) != FETCH_OK)
+			break;
+		assert_int_equal(spans_read(chain.spans, chain.nr_spans, &word, 8), 8);
+		used[n] = chain.used;
+	}
+	/* Takes two thirds, gives the rest back. */
+	taken = n;
+	n -= n / 3;
+	ring_rewind(RING_SPLIT, &vq->ring, used + n, taken - n);
+	if (n == 0)
+		return;
+	ring_used_push(RING_SPLIT, &vq->ring, CHAIN_READABLE, used, n);
 	served[queue] += n;
 	vq->stats.good_packets += n;
-	if (ring_publish(RING_SPLIT, &vq->ring))
-		vq_notify(RING_SPLIT, vq);
+	ring_publish(RING_SPLIT, &vq->ring);
+	vq_notify(RING_SPLIT, vq);
 }
 
 static void *data_thread(void *arg)

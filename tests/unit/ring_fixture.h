@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A split ring in guest memory of four regions, and words to write hostile descriptors with. For
- * the tests of ring/split.c, one program each. The guest is the test itself.
+ * A ring in guest memory of four regions, and fetching from it in both of the ways there are. For
+ * the tests of the ring formats, through split_fixture.h or packed_fixture.h. The guest is the test
+ * itself.
  */
 #ifndef UNIT_RING_FIXTURE_H
 #define UNIT_RING_FIXTURE_H
@@ -9,7 +10,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "guest_split.h"
 #include "kit.h"
 #include "ring/ring.h"
 
@@ -21,29 +21,19 @@
 #define GAP (3 * MIB)
 #define LARGE (64 * MIB)
 #define LARGE_BYTES (32 * MIB)
+/* What ring_next() is asked for besides 0, 1 and the length of the first piece. */
+#define LEAD_BYTES 12
 
+static enum ring_kind kind;
 static struct guest_memory memory;
-static struct guest_ring guest;
 static struct gmem *mem;
 static struct ring ring;
 static struct span_pool pool;
 static struct chain chain;
+/* Of the last fetch: what ring_next() found for LEAD_BYTES. */
+static enum ring_next next;
 
-static void attach(uint16_t size)
-{
-	struct vring_addrs addrs;
-
-	assert_int_equal(guest_ring_init(&guest, &guest_split, &memory, size), 0);
-	addrs.desc = uva(guest_uva(&memory, guest.desc_gpa));
-	addrs.avail = uva(guest_uva(&memory, guest.avail_gpa));
-	addrs.used = uva(guest_uva(&memory, guest.used_gpa));
-	memset(&ring, 0, sizeof(ring));
-	ring.size = size;
-	assert_int_equal(vring_attach(&ring, mem, &addrs), 0);
-	pool.used = 0;
-}
-
-static int setup(void **state)
+static void make_memory(void)
 {
 	static const struct guest_region_spec specs[] = {
 		{ .gpa = 0, .size_bytes = MIB },
@@ -52,41 +42,107 @@ static int setup(void **state)
 		{ .gpa = LARGE, .size_bytes = LARGE_BYTES }, /* never touched */
 	};
 
-	(void)state;
 	kit_capture_log();
 	kit_seed(3);
 	assert_int_equal(guest_memory_create(&memory, specs, ARRAY_LEN(specs)), 0);
 	mem = kit_gmem(&memory);
-	attach(RING_ENTRIES);
-	return 0;
 }
 
-static int teardown(void **state)
+static void drop_memory(void)
 {
-	(void)state;
-	guest_ring_fini(&guest);
 	gmem_put(mem);
 	guest_memory_destroy(&memory);
-	return 0;
 }
 
-/* Offers `head` as the next chain. */
-static void offer(uint16_t head)
+/* Where in our memory byte `i` of a chain is; the chain has it. */
+static const uint8_t *byte_of(const struct chain *c, uint32_t i)
 {
-	guest_split_raw_avail(&guest, guest.avail_idx % RING_ENTRIES, head);
-	guest_split_raw_avail_idx(&guest, ++guest.avail_idx);
+	const struct span *s = c->spans;
+
+	for (; i >= s->len_bytes; s++)
+		i -= s->len_bytes;
+	return kit_host(s->ptr) + i;
 }
 
-static void desc(uint16_t i, uint64_t at, uint32_t len, uint16_t flags, uint16_t next)
+/* The same bytes: looks at the ends of every piece, where they could differ. */
+static void assert_same_bytes(const struct piece *piece, uint32_t lead, const struct chain *c)
 {
-	guest_split_raw_desc(&guest, i, at, len, flags, next);
+	uint32_t end = 0;
+
+	assert_int_equal(piece->bytes, c->bytes);
+	assert_int_equal(piece->used.word, c->used.word);
+	if (piece->bytes < lead)
+		return; /* neither is to be used */
+	if (lead != 0) {
+		assert_ptr_equal(kit_host(piece->lead), byte_of(c, 0));
+		assert_ptr_equal(kit_host(piece->lead) + lead - 1, byte_of(c, lead - 1));
+	}
+	for (unsigned int i = 0; i < c->nr_spans; i++) {
+		const uint32_t ends[] = { end, end + c->spans[i].len_bytes - 1 };
+
+		end += c->spans[i].len_bytes;
+		for (unsigned int k = 0; c->spans[i].len_bytes != 0 && k < 2; k++)
+			if (ends[k] >= lead)
+				assert_ptr_equal(kit_host(piece->body) + (ends[k] - lead),
+						 byte_of(c, ends[k]));
+	}
+	if (piece->bytes > lead)
+		assert_ptr_equal(kit_host(piece->body), byte_of(c, lead));
 }
 
-static enum fetch_result fetch(enum chain_dir dir)
+/* What ring_next() says to a ring that stands as `before`, against what fetching gave. */
+static enum ring_next agree(const struct ring *before, enum chain_dir dir, uint32_t lead,
+			    enum fetch_result fetched)
 {
-	return ring_fetch(RING_SPLIT, &ring, dir, &pool, &chain);
+	struct ring copy = *before;
+	struct ring_cursor c = ring_open(kind, &copy);
+	const bool waits = ring_peek(kind, &c, 1) != 0;
+	struct piece piece = { 0 };
+	enum ring_next found = ring_next(kind, &copy, &c, dir, lead, &piece);
+
+	assert_int_equal(copy.fault == RING_FAULT_AVAIL, ring.fault == RING_FAULT_AVAIL);
+	assert_int_equal(found == NEXT_NONE, !waits);
+	/* Looking takes nothing. */
+	ring_close(kind, &copy, &c);
+	assert_int_equal(copy.last_avail, before->last_avail);
+	if (found == NEXT_NONE)
+		assert_true(fetched == FETCH_NONE || ring.fault == RING_FAULT_AVAIL);
+	else
+		assert_int_not_equal(fetched, FETCH_NONE);
+	if (found != NEXT_PIECE)
+		return found;
+	if (fetched == FETCH_FULL)
+		return found;
+	assert_int_equal(fetched, FETCH_OK);
+	assert_same_bytes(&piece, lead, &chain);
+	ring_take(kind, &c, piece.used);
+	ring_close(kind, &copy, &c);
+	assert_int_equal(copy.last_avail, ring.last_avail);
+	return found;
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+/* Fetches the next chain, and checks that ring_next() finds the same one. */
+static inline enum fetch_result fetch(enum chain_dir dir)
+{
+	const struct ring before = ring;
+	enum fetch_result ret = ring_fetch(kind, &ring, dir, &pool, &chain);
+
+	agree(&before, dir, 0, ret);
+	agree(&before, dir, 1, ret);
+	if (ret == FETCH_OK && chain.nr_spans != 0)
+		agree(&before, dir, chain.spans[0].len_bytes, ret);
+	next = agree(&before, dir, LEAD_BYTES, ret);
+	return ret;
+}
+
+/* At most how many chains wait. */
+static inline unsigned int waiting(unsigned int max)
+{
+	const struct ring_cursor c = ring_open(kind, &ring);
+	unsigned int n = ring_peek(kind, &c, max);
+
+	assert_int_equal(ring_waits(kind, &ring), ring_peek(kind, &c, 1) != 0);
+	return n;
+}
 
 #endif

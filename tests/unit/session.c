@@ -66,8 +66,8 @@ void session_init(struct session *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->config = (struct driver_config){
-		.features = SESSION_FEATURES | BIT(VIRTIO_NET_F_MRG_RXBUF),
-		.supported_features = SESSION_FEATURES | BIT(VIRTIO_NET_F_MRG_RXBUF),
+		.features = SESSION_OFFERED,
+		.supported_features = SESSION_OFFERED,
 		.protocol_features = SESSION_PROTOCOL_FEATURES,
 		.max_queue_pairs = SESSION_QUEUES / 2,
 		.ops = { .new_device = on_new_device,
@@ -212,7 +212,7 @@ void session_negotiate(struct session *s)
 	assert_int_equal(session_u64(s, VHU_SET_PROTOCOL_FEATURES,
 				     s->config.protocol_features & ~s->without_protocol),
 			 0);
-	assert_int_equal(session_u64(s, VHU_SET_FEATURES, SESSION_FEATURES), 0);
+	assert_int_equal(session_u64(s, VHU_SET_FEATURES, SESSION_FEATURES | s->more_features), 0);
 	/* Status is negotiated with the rest: the device waits for DRIVER_OK. */
 	if (device_has_proto(s->dev, VHOST_USER_PROTOCOL_F_STATUS))
 		assert_int_equal(session_u64(s, VHU_SET_STATUS, VIRTIO_CONFIG_S_DRIVER_OK), 0);

@@ -20,6 +20,11 @@
 	(BIT(VIRTIO_F_VERSION_1) | BIT(VHOST_USER_F_PROTOCOL_FEATURES) | BIT(VIRTIO_NET_F_MQ) | \
 	 BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VHOST_F_LOG_ALL))
 
+/* What may be agreed on besides. */
+#define SESSION_OFFERED                                                        \
+	(SESSION_FEATURES | BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_F_RING_PACKED) | \
+	 BIT(VIRTIO_F_IN_ORDER))
+
 struct session {
 	struct driver_config config; /* change before session_open() */
 	struct device *dev;
@@ -27,6 +32,7 @@ struct session {
 	struct guest_ring vqs[SESSION_QUEUES];
 	bool need_reply; /* ask for an answer to every message */
 	uint64_t without_protocol; /* bits that session_negotiate() leaves out */
+	uint64_t more_features;    /* and those that it adds */
 	struct vhu_msg reply;
 	int new_device_returns;
 	/* Looked at in every callback; may be NULL. */

@@ -3,13 +3,13 @@
  * ring/split.h, split.c: taking chains off a split ring, a named case for each shape and each
  * fault. Random tables are in split_random.c.
  */
-#include "ring_fixture.h"
+#include "split_fixture.h"
 
 /* Writes an indirect table entry. */
 static void entry(uint64_t table, unsigned int i, uint64_t at, uint32_t len, uint16_t flags,
-		  uint16_t next)
+		  uint16_t link)
 {
-	struct guest_desc d = { .gpa = at, .len_bytes = len, .flags = flags, .next = next };
+	struct guest_desc d = { .gpa = at, .len_bytes = len, .flags = flags, .next = link };
 
 	guest_write(&memory, table + i * sizeof(d), &d, sizeof(d));
 }
@@ -19,12 +19,12 @@ static void entry(uint64_t table, unsigned int i, uint64_t at, uint32_t len, uin
 static void avail_counts_and_caps(void **state)
 {
 	(void)state;
-	assert_int_equal(ring_avail(RING_SPLIT, &ring, 32), 0);
+	assert_int_equal(waiting(32), 0);
 	for (unsigned int n = 1; n <= RING_ENTRIES; n++) {
 		guest_split_raw_avail_idx(&guest, (uint16_t)n);
-		assert_int_equal(ring_avail(RING_SPLIT, &ring, 32), n);
-		assert_int_equal(ring_avail(RING_SPLIT, &ring, 3), MIN2(n, 3u));
-		assert_int_equal(ring_avail(RING_SPLIT, &ring, 0), 0);
+		assert_int_equal(waiting(32), n);
+		assert_int_equal(waiting(3), MIN2(n, 3u));
+		assert_int_equal(waiting(0), 0);
 	}
 	assert_int_equal(ring.fault, RING_FAULT_NONE);
 }
@@ -34,7 +34,7 @@ static void avail_wraps_at_65536(void **state)
 	(void)state;
 	vring_set_base(&ring, 65530, 65530);
 	guest_split_raw_avail_idx(&guest, 4);
-	assert_int_equal(ring_avail(RING_SPLIT, &ring, 32), 10);
+	assert_int_equal(waiting(32), 10);
 	assert_int_equal(ring.fault, RING_FAULT_NONE);
 }
 
@@ -46,14 +46,14 @@ static void avail_jump_breaks_the_ring(void **state)
 	for (unsigned int i = 0; i < ARRAY_LEN(jumps); i++) {
 		ring.fault = RING_FAULT_NONE;
 		guest_split_raw_avail_idx(&guest, jumps[i]);
-		assert_int_equal(ring_avail(RING_SPLIT, &ring, 32), 0);
+		assert_int_equal(waiting(32), 0);
 		assert_int_equal(ring.fault, RING_FAULT_AVAIL);
 	}
 	/* Backwards is a jump, too. */
 	ring.fault = RING_FAULT_NONE;
 	vring_set_base(&ring, 5, 5);
 	guest_split_raw_avail_idx(&guest, 4);
-	assert_int_equal(ring_avail(RING_SPLIT, &ring, 32), 0);
+	assert_int_equal(waiting(32), 0);
 	assert_int_equal(ring.fault, RING_FAULT_AVAIL);
 }
 
@@ -65,9 +65,9 @@ static void plain_descriptor(void **state)
 	desc(5, 0x8000, 100, 0, 0);
 	offer(5);
 	assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
-	assert_int_equal(chain.id, 5);
+	assert_int_equal(used_id(chain.used), 5);
 	assert_int_equal(chain.nr_spans, 1);
-	assert_int_equal(chain.nr_slots, 1);
+	assert_int_equal(used_slots(chain.used), 1);
 	assert_int_equal(chain.bytes, 100);
 	assert_int_equal(chain.fault, RING_FAULT_NONE);
 	assert_ptr_equal(kit_host(chain.spans->ptr),
@@ -84,7 +84,7 @@ static void linked_descriptors(void **state)
 	desc(0, SEAM + 5, 7, GUEST_DESC_WRITE, 77 /* means nothing without NEXT */);
 	offer(3);
 	assert_int_equal(fetch(CHAIN_WRITABLE), FETCH_OK);
-	assert_int_equal(chain.id, 3);
+	assert_int_equal(used_id(chain.used), 3);
 	assert_int_equal(chain.nr_spans, 3);
 	assert_int_equal(chain.bytes, 519);
 	assert_int_equal(chain.spans[1].len_bytes, 500);
@@ -111,7 +111,7 @@ static void indirect_table(void **state)
 	desc(7, 0x9000, 48, GUEST_DESC_INDIRECT, 0);
 	offer(7);
 	assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
-	assert_int_equal(chain.id, 7);
+	assert_int_equal(used_id(chain.used), 7);
 	assert_int_equal(chain.nr_spans, 3);
 	assert_int_equal(chain.spans[0].len_bytes, 10);
 	assert_int_equal(chain.spans[1].len_bytes, 20);
@@ -184,6 +184,122 @@ static void chain_as_long_as_the_ring(void **state)
 	assert_int_equal(chain.bytes, RING_ENTRIES);
 }
 
+/* --- the usual form: what a run of packets takes ------------------------ */
+
+/* Head 0, fetched, was of the usual form (or not). */
+static void expect_usual(enum chain_dir dir, bool usual)
+{
+	offer(0);
+	pool.used = 0;
+	assert_int_equal(fetch(dir), FETCH_OK);
+	assert_int_equal(next, usual ? NEXT_PIECE : NEXT_OTHER);
+}
+
+static void forms_that_are_usual(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		enum chain_dir dir = i == 0 ? CHAIN_READABLE : CHAIN_WRITABLE;
+		uint16_t w = i == 0 ? 0 : GUEST_DESC_WRITE;
+
+		desc(0, 0x8000, 100, w, 0);
+		expect_usual(dir, true);
+		/* Shorter than the lead: whoever looks finds that out. */
+		desc(0, 0x8000, LEAD_BYTES - 1, w, 0);
+		expect_usual(dir, true);
+		desc(0, 0x8000, 0, w, 0);
+		expect_usual(dir, true);
+		desc(0, 0x8000, LEAD_BYTES, w | GUEST_DESC_NEXT, 9);
+		desc(9, 4 * MIB, 1000, w, 0);
+		expect_usual(dir, true);
+		desc(9, END - 1000, 1000, w, 0);
+		expect_usual(dir, true);
+		entry(0x9000, 0, 0xa000, 1000, w, 77);
+		desc(0, 0x9000, 16, GUEST_DESC_INDIRECT, 0);
+		expect_usual(dir, true);
+		desc(0, 0x9000, 16, GUEST_DESC_INDIRECT | GUEST_DESC_WRITE, 0);
+		expect_usual(dir, true);
+		/* What is behind it in the table is not looked at. */
+		desc(0, 0x9000, 32, GUEST_DESC_INDIRECT, 0);
+		expect_usual(dir, true);
+		entry(0x9000, 0, 0xa000, LEAD_BYTES, w | GUEST_DESC_NEXT, 1);
+		entry(0x9000, 1, SEAM, 1000, w, 0);
+		expect_usual(dir, true);
+	}
+}
+
+static void forms_that_are_not(void **state)
+{
+	(void)state;
+	/* Two pieces, but the first is not the lead. */
+	desc(1, 0x8000, 1000, 0, 0);
+	for (uint32_t len = 0; len < 30; len++) {
+		desc(0, 0x8000, len, GUEST_DESC_NEXT, 1);
+		expect_usual(CHAIN_READABLE, len == LEAD_BYTES);
+	}
+	/* Three. */
+	desc(0, 0x8000, LEAD_BYTES, GUEST_DESC_NEXT, 1);
+	desc(1, 0x8000, 1000, GUEST_DESC_NEXT, 2);
+	desc(2, 0x8000, 1000, 0, 2);
+	expect_usual(CHAIN_READABLE, false);
+	/* A body, a lead, a table in two regions. */
+	desc(1, SEAM - 10, 20, 0, 0);
+	expect_usual(CHAIN_READABLE, false);
+	desc(0, SEAM - 10, LEAD_BYTES, GUEST_DESC_NEXT, 1);
+	expect_usual(CHAIN_READABLE, false);
+	entry(SEAM - 8, 0, 0xa000, 1000, 0, 0);
+	desc(0, SEAM - 8, 16, GUEST_DESC_INDIRECT, 0);
+	expect_usual(CHAIN_READABLE, false);
+	/* A table after a plain one, and one of three. */
+	entry(0x9000, 0, 0xa000, 1000, 0, 0);
+	desc(0, 0x8000, LEAD_BYTES, GUEST_DESC_NEXT, 1);
+	desc(1, 0x9000, 16, GUEST_DESC_INDIRECT, 0);
+	expect_usual(CHAIN_READABLE, false);
+	desc(0, 0x9000, 48, GUEST_DESC_INDIRECT, 0);
+	expect_usual(CHAIN_READABLE, false);
+}
+
+/* A cursor takes a run of them; fetching one by one finds the same chains. */
+static void a_run_of_usual_chains(void **state)
+{
+	struct ring one_by_one;
+	struct ring_cursor c;
+
+	(void)state;
+	vring_set_base(&ring, 65530, 65530);
+	guest.avail_idx = 65530;
+	entry(0x9000, 0, 0xa000, LEAD_BYTES, GUEST_DESC_NEXT, 1);
+	entry(0x9000, 1, SEAM, 1000, 0, 0);
+	for (uint16_t i = 0; i < 12; i++) {
+		if (i % 3 == 0)
+			desc(i, 4 * MIB + i * 100u, 100u + i, 0, 0);
+		else if (i % 3 == 1)
+			desc(i, 0x9000, 32, GUEST_DESC_INDIRECT, 0);
+		else
+			desc(i, 0x8000u + i, LEAD_BYTES, GUEST_DESC_NEXT, 0);
+		offer(i);
+	}
+	one_by_one = ring;
+	c = ring_open(RING_SPLIT, &ring);
+	assert_int_equal(ring_peek(RING_SPLIT, &c, 32), 12);
+	for (unsigned int i = 0; i < 12; i++) {
+		struct piece piece = { 0 };
+
+		assert_int_equal(ring_next(RING_SPLIT, &ring, &c, CHAIN_READABLE, LEAD_BYTES,
+					   &piece), NEXT_PIECE);
+		ring_take(RING_SPLIT, &c, piece.used);
+		assert_int_equal(ring_fetch(RING_SPLIT, &one_by_one, CHAIN_READABLE, &pool, &chain),
+				 FETCH_OK);
+		assert_same_bytes(&piece, LEAD_BYTES, &chain);
+	}
+	assert_int_equal(ring_peek(RING_SPLIT, &c, 32), 0);
+	ring_close(RING_SPLIT, &ring, &c);
+	assert_int_equal(ring.last_avail, 6);
+	assert_int_equal(one_by_one.last_avail, 6);
+	assert_int_equal(fetch(CHAIN_READABLE), FETCH_NONE);
+	assert_int_equal(next, NEXT_NONE);
+}
+
 /* --- bad chains: given back, the ring goes on -------------------------- */
 
 static void expect_bad(uint16_t head, enum chain_dir dir, enum ring_fault fault)
@@ -194,7 +310,7 @@ static void expect_bad(uint16_t head, enum chain_dir dir, enum ring_fault fault)
 	offer(head);
 	assert_int_equal(fetch(dir), FETCH_BAD);
 	assert_int_equal(chain.fault, fault);
-	assert_int_equal(chain.id, head);
+	assert_int_equal(used_id(chain.used), head);
 	assert_int_equal(chain.nr_spans, 0);
 	assert_int_equal(chain.bytes, 0);
 	assert_int_equal(pool.used, used);
@@ -204,7 +320,7 @@ static void expect_bad(uint16_t head, enum chain_dir dir, enum ring_fault fault)
 	desc(15, 0x8000, 64, dir == CHAIN_WRITABLE ? GUEST_DESC_WRITE : 0, 0);
 	offer(15);
 	assert_int_equal(fetch(dir), FETCH_OK);
-	assert_int_equal(chain.id, 15);
+	assert_int_equal(used_id(chain.used), 15);
 	assert_int_equal(chain.fault, RING_FAULT_NONE);
 	pool.used = used;
 }
@@ -428,54 +544,72 @@ static void rewound_chains_come_again(void **state)
 	}
 	for (unsigned int i = 0; i < 4; i++)
 		assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
-	ring_rewind(RING_SPLIT, &ring, 3);
+	ring_rewind(RING_SPLIT, &ring, NULL, 3);
 	assert_int_equal(ring.last_avail, 1);
-	assert_int_equal(ring_avail(RING_SPLIT, &ring, 32), 3);
+	assert_int_equal(waiting(32), 3);
 	assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
-	assert_int_equal(chain.id, 1);
+	assert_int_equal(used_id(chain.used), 1);
 	assert_int_equal(chain.bytes, 11);
 	vring_set_base(&ring, 1, 1);
-	ring_rewind(RING_SPLIT, &ring, 2);
+	ring_rewind(RING_SPLIT, &ring, NULL, 2);
 	assert_int_equal(ring.last_avail, 65535);
 }
 
-static void prefetch_survives_any_head(void **state)
+static void push(uint16_t id, uint32_t written)
 {
-	(void)state;
-	for (uint16_t i = 0; i < RING_ENTRIES; i++)
-		guest_split_raw_avail(&guest, i, (uint16_t)kit_random());
-	ring_prefetch(RING_SPLIT, &ring, RING_ENTRIES);
-	assert_int_equal(ring.last_avail, 0);
+	const struct used u = used_written(used_make(id, 1), written);
+
+	ring_used_push(RING_SPLIT, &ring, CHAIN_WRITABLE, &u, 1);
 }
 
 static void used_shows_on_publish(void **state)
 {
 	(void)state;
-	assert_false(ring_publish(RING_SPLIT, &ring));
 	for (unsigned int i = 0; i < 3 * RING_ENTRIES; i++) {
-		struct chain c = { .id = (uint16_t)(i % RING_ENTRIES) };
 		struct guest_used elem;
 
-		ring_used_push(RING_SPLIT, &ring, &c, 1000 + i);
+		push((uint16_t)(i % RING_ENTRIES), 1000 + i);
 		assert_int_equal(guest_split_used_idx(&guest), i);
-		assert_true(ring_publish(RING_SPLIT, &ring));
-		assert_false(ring_publish(RING_SPLIT, &ring));
-		assert_int_equal(guest_split_used_idx(&guest), i + 1);
+		assert_int_equal(ring.published, i);
+		for (unsigned int again = 0; again < 2; again++) {
+			ring_publish(RING_SPLIT, &ring);
+			assert_int_equal(guest_split_used_idx(&guest), i + 1);
+			assert_int_equal(ring.published, i + 1);
+		}
 		elem = guest_split_used_elem(&guest, (uint16_t)(i % RING_ENTRIES));
 		assert_int_equal(elem.id, i % RING_ENTRIES);
 		assert_int_equal(elem.len_bytes, 1000 + i);
+		assert_int_equal(ring.unsignalled, i + 1);
 	}
+}
+
+static void used_in_batches(void **state)
+{
+	struct used batch[5];
+
+	(void)state;
+	for (unsigned int i = 0; i < 7; i++) {
+		for (unsigned int k = 0; k < ARRAY_LEN(batch); k++)
+			batch[k] = used_written(used_make((uint16_t)(65535 - k), 1), i * 100 + k);
+		ring_used_push(RING_SPLIT, &ring, CHAIN_READABLE, batch, ARRAY_LEN(batch));
+		ring_publish(RING_SPLIT, &ring);
+		for (unsigned int k = 0; k < ARRAY_LEN(batch); k++) {
+			uint16_t slot = (uint16_t)((i * 5 + k) % RING_ENTRIES);
+
+			assert_int_equal(guest_split_used_elem(&guest, slot).id, 65535 - k);
+			assert_int_equal(guest_split_used_elem(&guest, slot).len_bytes, i * 100 + k);
+		}
+	}
+	assert_int_equal(ring.unsignalled, 35);
 }
 
 static void used_index_wraps(void **state)
 {
-	struct chain c = { .id = 3 };
-
 	(void)state;
 	vring_set_base(&ring, 65534, 65534);
 	for (unsigned int i = 0; i < 4; i++)
-		ring_used_push(RING_SPLIT, &ring, &c, UINT32_MAX);
-	assert_true(ring_publish(RING_SPLIT, &ring));
+		push(3, UINT32_MAX);
+	ring_publish(RING_SPLIT, &ring);
 	assert_int_equal(guest_split_used_idx(&guest), 2);
 	assert_int_equal(guest_split_used_elem(&guest, 65534 % RING_ENTRIES).len_bytes, UINT32_MAX);
 	assert_int_equal(guest_split_used_elem(&guest, 1).id, 3);
@@ -497,6 +631,9 @@ int main(void)
 		TEST(indirect_table_across_the_seam),
 		TEST(zero_length_buffers_add_nothing),
 		TEST(chain_as_long_as_the_ring),
+		TEST(forms_that_are_usual),
+		TEST(forms_that_are_not),
+		TEST(a_run_of_usual_chains),
 		TEST(bad_addresses),
 		TEST(wrong_direction),
 		TEST(bad_indirect_tables),
@@ -509,8 +646,8 @@ int main(void)
 		TEST(full_pool_is_no_fault),
 		TEST(an_empty_pool_is_never_full),
 		TEST(rewound_chains_come_again),
-		TEST(prefetch_survives_any_head),
 		TEST(used_shows_on_publish),
+		TEST(used_in_batches),
 		TEST(used_index_wraps),
 	};
 

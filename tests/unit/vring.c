@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ring/vring.c: where a ring may lie. And the two notification decisions of a split ring, ours to
- * interrupt the guest and the guest's to kick us, compared with the specification's words for every
- * distance around the wrap (virtio 1.2, 2.7.7 and 2.7.10).
+ * ring/vring.c: where a ring of either format may lie. And the two notification decisions of a split
+ * ring, ours to interrupt the guest and the guest's to kick us, compared with the specification's
+ * words for every distance around the wrap (virtio 1.2, 2.7.7 and 2.7.10); those of a packed ring
+ * are in packed_notify.c.
  */
 #include <errno.h>
 
@@ -161,6 +162,22 @@ static void aligned_for_the_frontend_but_not_for_us(void **state)
 	guest_memory_destroy(&odd);
 }
 
+static void sizes_and_positions(void **state)
+{
+	static const uint16_t bad[] = { 0, 3, 7, 9, 100, 32767, 65535 };
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_LEN(bad); i++) {
+		ring.size = bad[i];
+		assert_int_equal(vring_attach(&ring, mem, &addrs), -ERANGE);
+		assert_false(vring_attached(&ring));
+	}
+	/* Any position is one: it counts past the end. */
+	ring.size = 8;
+	vring_set_base(&ring, 65535, 65530);
+	assert_int_equal(vring_attach(&ring, mem, &addrs), 0);
+}
+
 static void largest_ring(void **state)
 {
 	struct vring_addrs a = { .desc = uva(GUEST_UVA_BASE),
@@ -172,6 +189,113 @@ static void largest_ring(void **state)
 	assert_int_equal(vring_attach(&ring, mem, &a), 0);
 	a.desc.v += MIB / 2 + 16;
 	assert_int_equal(vring_attach(&ring, mem, &a), -EFAULT);
+}
+
+/* --- the same for a packed ring ----------------------------------------- */
+
+static int attach_packed(uint16_t size, const struct vring_addrs *a)
+{
+	ring.kind = RING_PACKED;
+	ring.size = size;
+	return vring_attach(&ring, mem, a);
+}
+
+static void packed_attached_where_it_was_said(void **state)
+{
+	uint16_t *driver, *device;
+
+	(void)state;
+	assert_int_equal(attach_packed(8, &addrs), 0);
+	driver = guest_ptr(&memory, guest.avail_gpa, 4);
+	device = guest_ptr(&memory, guest.used_gpa, 4);
+	guest.desc[7].next = 0x4321; /* the flags of a packed descriptor */
+	driver[1] = 0x1111;
+	assert_int_equal(shm_load16(GUEST_FIELD(GUEST_AT(ring.packed, struct vring_packed_desc, 7),
+						struct vring_packed_desc, flags)), 0x4321);
+	assert_int_equal(shm_load16(GUEST_FIELD(ring.driver_event, struct vring_packed_desc_event,
+						flags)), 0x1111);
+	shm_store16(GUEST_FIELD(ring.device_event, struct vring_packed_desc_event, off_wrap), 7);
+	assert_int_equal(device[0], 7);
+}
+
+/* 2.8.10: 16 for the descriptors, 4 for the event structures. */
+static void packed_alignment(void **state)
+{
+	static const uint64_t need[] = { 16, 4, 4 };
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++) {
+		for (uint64_t off = 0; off < 16; off++) {
+			struct vring_addrs a = addrs;
+
+			part(&a, i)->v += off;
+			assert_int_equal(attach_packed(8, &a), off % need[i] ? -EINVAL : 0);
+			assert_int_equal(vring_attached(&ring), off % need[i] == 0);
+		}
+	}
+}
+
+static void packed_ends_of_a_region(void **state)
+{
+	static const uint16_t sizes[] = { 1, 7, 8, 100, 32768 };
+	static const uint64_t step[] = { 16, 4, 4 };
+
+	(void)state;
+	for (unsigned int k = 0; k < ARRAY_LEN(sizes); k++) {
+		const uint64_t bytes[] = { 16u * sizes[k], 4, 4 };
+
+		for (unsigned int i = 0; i < 3; i++) {
+			struct vring_addrs a = { .desc = uva(GUEST_UVA_BASE + MIB),
+						 .avail = addrs.avail,
+						 .used = addrs.used };
+			uint64_t last = GUEST_UVA_BASE + MIB - bytes[i];
+
+			part(&a, i)->v = last;
+			assert_int_equal(attach_packed(sizes[k], &a), 0);
+			part(&a, i)->v = last + step[i];
+			/* An event structure that starts in the next region is whole again. */
+			assert_int_equal(attach_packed(sizes[k], &a), bytes[i] == step[i] ? 0 : -EFAULT);
+			part(&a, i)->v = last + MIB;
+			assert_int_equal(attach_packed(sizes[k], &a), 0);
+			part(&a, i)->v = last + MIB + step[i];
+			assert_int_equal(attach_packed(sizes[k], &a), -EFAULT);
+			assert_false(vring_attached(&ring));
+		}
+	}
+}
+
+static void packed_sizes_and_positions(void **state)
+{
+	static const uint16_t sizes[] = { 1, 2, 3, 8, 100, 255, 32767, 32768 };
+
+	(void)state;
+	addrs.desc = uva(GUEST_UVA_BASE);
+	addrs.avail = addrs.used = uva(GUEST_UVA_BASE + MIB);
+	assert_int_equal(attach_packed(0, &addrs), -ERANGE);
+	for (unsigned int i = 0; i < ARRAY_LEN(sizes); i++) {
+		for (unsigned int wraps = 0; wraps < 4; wraps++) {
+			uint16_t avail_wrap = (uint16_t)((wraps & 1) << 15);
+			uint16_t used_wrap = (uint16_t)((wraps & 2) << 14);
+			uint16_t last = (uint16_t)(sizes[i] - 1);
+
+			vring_set_base(&ring, avail_wrap, used_wrap);
+			assert_int_equal(attach_packed(sizes[i], &addrs), 0);
+			vring_set_base(&ring, avail_wrap | last, used_wrap | last);
+			assert_int_equal(attach_packed(sizes[i], &addrs), 0);
+			assert_int_equal(ring.last_avail, avail_wrap | last);
+			assert_int_equal(ring.used_idx, used_wrap | last);
+			assert_int_equal(ring.published, used_wrap | last);
+			if (last == 32767)
+				continue; /* no index is beyond it */
+			vring_set_base(&ring, (uint16_t)(avail_wrap | (last + 1)), used_wrap);
+			assert_int_equal(attach_packed(sizes[i], &addrs), -ERANGE);
+			assert_false(vring_attached(&ring));
+			vring_set_base(&ring, avail_wrap, (uint16_t)(used_wrap | (last + 1)));
+			assert_int_equal(attach_packed(sizes[i], &addrs), -ERANGE);
+			vring_set_base(&ring, avail_wrap | 32767, used_wrap | 32767);
+			assert_int_equal(attach_packed(sizes[i], &addrs), -ERANGE);
+		}
+	}
 }
 
 /* --- interrupting the guest -------------------------------------------- */
@@ -213,13 +337,13 @@ static void event_index_all_distances(void **state)
 			for (int delta = -12; delta <= 12; delta++) {
 				uint16_t event = (uint16_t)(olds[o] + delta);
 
-				ring.signalled = olds[o];
 				ring.signalled_valid = true;
+				ring.unsignalled = step;
 				ring.published = (uint16_t)(olds[o] + step);
 				guest_split_set_used_event(&guest, event);
 				assert_int_equal(ring_notify_needed(RING_SPLIT, &ring),
 						 passed(olds[o], ring.published, event));
-				assert_int_equal(ring.signalled, ring.published);
+				assert_int_equal(ring.unsignalled, 0);
 			}
 		}
 	}
@@ -232,8 +356,8 @@ static void every_event_value_once(void **state)
 	(void)state;
 	ring.event_idx = true;
 	for (uint32_t event = 0; event < 65536; event++) {
-		ring.signalled = 65534;
 		ring.signalled_valid = true;
+		ring.unsignalled = 6;
 		ring.published = 4;
 		guest_split_set_used_event(&guest, (uint16_t)event);
 		wanted += ring_notify_needed(RING_SPLIT, &ring);
@@ -247,9 +371,11 @@ static void first_decision_after_a_start_is_yes(void **state)
 	ring.event_idx = true;
 	vring_set_base(&ring, 40, 40);
 	ring.published = 41;
+	ring.unsignalled = 1;
 	guest_split_set_used_event(&guest, 1000);
 	assert_true(ring_notify_needed(RING_SPLIT, &ring));
 	ring.published = 42;
+	ring.unsignalled = 1;
 	assert_false(ring_notify_needed(RING_SPLIT, &ring));
 }
 
@@ -291,7 +417,12 @@ int main(void)
 		TEST(ends_of_a_region),
 		TEST(outside_memory),
 		TEST(aligned_for_the_frontend_but_not_for_us),
+		TEST(sizes_and_positions),
 		TEST(largest_ring),
+		TEST(packed_attached_where_it_was_said),
+		TEST(packed_alignment),
+		TEST(packed_ends_of_a_region),
+		TEST(packed_sizes_and_positions),
 		TEST(flag_without_event_index),
 		TEST(event_index_all_distances),
 		TEST(every_event_value_once),
