@@ -86,6 +86,7 @@ void device_release(struct device *dev)
 	dev->features_set = false;
 	dev->features_refused = false;
 	dev->mtu_bytes = 0;
+	__atomic_store_n(&dev->rarp.word, 0, __ATOMIC_RELAXED);
 	dev->status = 0;
 	dev->ready = false;
 	dev->log_budget = (struct log_budget){ 0 };

@@ -98,11 +98,21 @@ struct vq {
 	int8_t kicks_wanted; /* -1: never asked */
 };
 
+/* What SEND_RARP asked for; 0 when it is sent. One atomic word: nobody sees half of it. */
+union device_rarp {
+	uint64_t word;
+	struct {
+		uint8_t address[6];
+		uint16_t waits;
+	};
+};
+
 struct device {
 	pthread_mutex_t lock;
 	int vid;
 	bool in_use;
 	uint32_t nr_vqs; /* atomic; grows while in use, back to 0 at release */
+	union device_rarp rarp; /* beside nr_vqs: every burst looks at both */
 	struct vq *vqs[DEVICE_VQS_MAX];
 
 	const struct driver_config *config;
