@@ -2,9 +2,8 @@
 /* Which callbacks come after which message, in which order: exact lists (words: see flow.h). */
 #include <unistd.h>
 
-#include "flow.h"
+#include "flow_main.h"
 #include "guest_net.h"
-#include "tap.h"
 
 static const struct fe_config two_pairs = {
 	.features = FE_F_VERSION_1 | FE_F_MRG_RXBUF | FE_F_MQ | FE_F_LOG_ALL,
@@ -160,7 +159,8 @@ static void
 features_changed_by_log_all_only(void)
 {
 	char expected[64];
-	uint64_t base = (two_pairs.features | FE_F_PROTOCOL_FEATURES) & ~FE_F_LOG_ALL;
+	uint64_t base = (two_pairs.features | fe_extra_features | FE_F_PROTOCOL_FEATURES) &
+			~FE_F_LOG_ALL;
 	struct fe_config config = two_pairs;
 
 	config.features = base;
@@ -352,32 +352,27 @@ no_callbacks_registered(void)
 int
 main(int argc, char **argv)
 {
-	static const struct tap_test tests[] = {
-		TAP_TEST(connect_and_start_in_qemu_order),
-		TAP_TEST(start_with_enable_last),
-		TAP_TEST(start_without_protocol_features),
-		TAP_TEST(stop_by_get_vring_base_and_restart),
-		TAP_TEST(disable_and_enable),
-		TAP_TEST(new_fds_while_running),
-		TAP_TEST(quiet_messages_while_running),
-		TAP_TEST(features_changed_by_log_all_only),
-		TAP_TEST(reset_owner),
-		TAP_TEST(only_eventfds_are_taken),
-		TAP_TEST(disconnect_while_running),
-		TAP_TEST(disconnect_before_start),
-		TAP_TEST(disconnect_after_stop),
-		TAP_TEST(new_device_refused_then_accepted),
-		TAP_TEST(new_device_never_accepted),
-		TAP_TEST(new_connection_refused),
-		TAP_TEST(status_gates_new_device),
-		TAP_TEST(every_callback_null),
-		TAP_TEST(no_callbacks_registered),
+	static const struct flow_test tests[] = {
+		FLOW_TEST(connect_and_start_in_qemu_order),
+		FLOW_TEST(start_with_enable_last),
+		FLOW_TEST(start_without_protocol_features),
+		FLOW_TEST(stop_by_get_vring_base_and_restart),
+		FLOW_TEST(disable_and_enable),
+		FLOW_TEST(new_fds_while_running),
+		FLOW_TEST(quiet_messages_while_running),
+		FLOW_TEST(features_changed_by_log_all_only),
+		FLOW_TEST(reset_owner),
+		FLOW_TEST(only_eventfds_are_taken),
+		FLOW_TEST(disconnect_while_running),
+		FLOW_TEST(disconnect_before_start),
+		FLOW_TEST(disconnect_after_stop),
+		FLOW_TEST(new_device_refused_then_accepted),
+		FLOW_TEST(new_device_never_accepted),
+		FLOW_TEST(new_connection_refused),
+		FLOW_TEST(status_gates_new_device),
+		FLOW_TEST(every_callback_null),
+		FLOW_TEST(no_callbacks_registered),
 	};
-	int rc;
 
-	tap_begin();
-	flow_init(argv[0]);
-	rc = tap_run(tests, RTE_DIM(tests), argc > 1 ? argv[1] : NULL, setup, teardown);
-	flow_cleanup();
-	return rc;
+	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, teardown);
 }

@@ -7,10 +7,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "flow.h"
+#include "flow_main.h"
 #include "guest_net.h"
 #include "packets.h"
-#include "tap.h"
 
 #define BURST 32
 #define STOCK_LIMIT 32 /* most packets one call of the stock library takes; ours has no limit */
@@ -319,6 +318,21 @@ small_ring_wraps(void)
 	down();
 }
 
+/* Difference: the stock library does not serve packets that need every entry of the smallest. */
+static void
+any_ring_size(void)
+{
+	static const uint16_t sizes[] = {3, 5, 7, 31, 100, 255};
+
+	for (unsigned i = is_stock; i < RTE_DIM(sizes); i++) {
+		up(modern, sizes[i], sizes[i], 1526);
+		for (uint32_t n = 0; n < 3u * sizes[i] + 20; n++)
+			pass(n, 60 + n, 0, 60 + n <= 1514 ? 1 : 2);
+		pass(1, 4000, 0, 3);
+		down();
+	}
+}
+
 static void
 indices_wrap(void)
 {
@@ -354,17 +368,25 @@ receive_many(unsigned n, unsigned first)
 	CHECK_EQ(guest_rx_recv(&rx, &hdr, got, sizeof(got), NULL), -EAGAIN);
 }
 
+/* Difference: the stock library reads a packed ring here as if it were split. */
+static void
+count_is(unsigned n)
+{
+	if (!(is_stock && flow_packed))
+		CHECK_EQ(rte_vhost_avail_entries(flow.vid, 0), n);
+}
+
 static void
 bursts_of_any_length(void)
 {
 	up(modern, 256, 100, 1526);
 	give_many(4, 0, 0); /* no buffers at all */
 	CHECK_EQ(guest_rx_fill(&rx, UINT32_MAX), 100);
-	CHECK_EQ(rte_vhost_avail_entries(flow.vid, 0), 100);
+	count_is(100);
 	give_many(0, 0, 0);
 	give_many(1, 1, 0);
 	give_many(7, 7, 1);
-	CHECK_EQ(rte_vhost_avail_entries(flow.vid, 0), 92);
+	count_is(92);
 	give_many(BURST, BURST, 8);
 	receive_many(40, 0);
 	give_many(50, is_stock ? STOCK_LIMIT : 50, 40);
@@ -430,7 +452,7 @@ stop_and_resume(void)
 	give_many(5, 5, 0);
 	receive_many(5, 0);
 	CHECK_EQ(fe_stop(&flow.fe, bases), 0);
-	CHECK_EQ(bases[0], 5);
+	CHECK(flow_base_is(bases[0], rx.vq));
 	CHECK_EQ(fe_start_vring(&flow.fe, 0), 0);
 	CHECK_EQ(fe_start_vring(&flow.fe, 1), 0);
 	CHECK_EQ(fe_sync(&flow.fe), 0);
@@ -480,37 +502,33 @@ buffers_across_regions(void)
 int
 main(int argc, char **argv)
 {
-	static const struct tap_test tests[] = {
-		TAP_TEST(mergeable_one_buffer),
-		TAP_TEST(mergeable_many_buffers),
-		TAP_TEST(mergeable_tiny_buffers),
-		TAP_TEST(buffers_in_pieces),
-		TAP_TEST(header_over_many_descriptors),
-		TAP_TEST(plain_buffers),
-		TAP_TEST(plain_indirect_buffers),
-		TAP_TEST(mergeable_indirect_buffers),
-		TAP_TEST(legacy_header_is_ten_bytes),
-		TAP_TEST(num_buffers_without_mergeable),
-		TAP_TEST(plain_buffer_too_small),
-		TAP_TEST(too_few_mergeable_buffers),
-		TAP_TEST(every_size_class),
-		TAP_TEST(every_small_size),
-		TAP_TEST(chained_mbufs),
-		TAP_TEST(random_shapes),
-		TAP_TEST(small_ring_wraps),
-		TAP_TEST(indices_wrap),
-		TAP_TEST(bursts_of_any_length),
-		TAP_TEST(more_packets_than_buffers),
-		TAP_TEST(wrong_queue_takes_nothing),
-		TAP_TEST(disabled_or_stopped_queue_takes_nothing),
-		TAP_TEST(stop_and_resume),
-		TAP_TEST(buffers_across_regions),
+	static const struct flow_test tests[] = {
+		FLOW_TEST(mergeable_one_buffer),
+		FLOW_TEST(mergeable_many_buffers),
+		FLOW_TEST(mergeable_tiny_buffers),
+		FLOW_TEST(buffers_in_pieces),
+		FLOW_TEST(header_over_many_descriptors),
+		FLOW_TEST(plain_buffers),
+		FLOW_TEST(plain_indirect_buffers),
+		FLOW_TEST(mergeable_indirect_buffers),
+		SPLIT_TEST(legacy_header_is_ten_bytes),
+		FLOW_TEST(num_buffers_without_mergeable),
+		FLOW_TEST(plain_buffer_too_small),
+		FLOW_TEST(too_few_mergeable_buffers),
+		FLOW_TEST(every_size_class),
+		FLOW_TEST(every_small_size),
+		FLOW_TEST(chained_mbufs),
+		FLOW_TEST(random_shapes),
+		FLOW_TEST(small_ring_wraps),
+		PACKED_TEST(any_ring_size),
+		FLOW_TEST(indices_wrap),
+		FLOW_TEST(bursts_of_any_length),
+		FLOW_TEST(more_packets_than_buffers),
+		FLOW_TEST(wrong_queue_takes_nothing),
+		FLOW_TEST(disabled_or_stopped_queue_takes_nothing),
+		FLOW_TEST(stop_and_resume),
+		FLOW_TEST(buffers_across_regions),
 	};
-	int rc;
 
-	tap_begin();
-	flow_init(argv[0]);
-	rc = tap_run(tests, RTE_DIM(tests), argc > 1 ? argv[1] : NULL, setup, flow_teardown);
-	flow_cleanup();
-	return rc;
+	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, flow_teardown);
 }

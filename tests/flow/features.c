@@ -3,8 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "flow.h"
-#include "tap.h"
+#include "flow_main.h"
 
 /*
  * Offered with no flags. The guide and compatibility with the stock library ask for exactly its
@@ -284,25 +283,20 @@ offer_survives_reconnect(void)
 int
 main(int argc, char **argv)
 {
-	static const struct tap_test tests[] = {
-		TAP_TEST(defaults),
-		TAP_TEST(disable_and_enable),
-		TAP_TEST(set_features_is_taken_as_is),
-		TAP_TEST(set_protocol_features),
-		TAP_TEST(flags_change_the_offer),
-		TAP_TEST(frontend_may_choose_only_what_is_offered),
-		TAP_TEST(need_reply_without_reply_ack),
-		TAP_TEST(unoffered_bit_without_reply_closes),
-		TAP_TEST(features_are_frozen_while_running),
-		TAP_TEST(refused_features_clear_features_ok),
-		TAP_TEST(negotiated_protocol_features),
-		TAP_TEST(offer_survives_reconnect),
+	static const struct flow_test tests[] = {
+		FLOW_TEST(defaults),
+		FLOW_TEST(disable_and_enable),
+		FLOW_TEST(set_features_is_taken_as_is),
+		FLOW_TEST(set_protocol_features),
+		FLOW_TEST(flags_change_the_offer),
+		FLOW_TEST(frontend_may_choose_only_what_is_offered),
+		FLOW_TEST(need_reply_without_reply_ack),
+		FLOW_TEST(unoffered_bit_without_reply_closes),
+		FLOW_TEST(features_are_frozen_while_running),
+		FLOW_TEST(refused_features_clear_features_ok),
+		FLOW_TEST(negotiated_protocol_features),
+		FLOW_TEST(offer_survives_reconnect),
 	};
-	int rc;
 
-	tap_begin();
-	flow_init(argv[0]);
-	rc = tap_run(tests, RTE_DIM(tests), argc > 1 ? argv[1] : NULL, setup, teardown);
-	flow_cleanup();
-	return rc;
+	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, teardown);
 }

@@ -32,6 +32,8 @@ int rec_new_device_result;
 int rec_new_connection_result;
 void (*rec_hook)(const char *word, int vid);
 
+bool flow_packed;
+
 static struct flow *current;
 
 static void __attribute__((noreturn))
@@ -336,6 +338,35 @@ has_new_device(void *arg)
 {
 	(void)arg;
 	return strstr(rec_text(), "+dev") != NULL;
+}
+
+void
+flow_use_packed(void)
+{
+	flow_packed = true;
+	fe_extra_features = FE_F_RING_PACKED | FE_F_VERSION_1;
+}
+
+bool
+flow_offers(uint64_t features)
+{
+	const char *path = flow_path();
+	uint64_t offered = 0;
+
+	if (rte_vhost_driver_register(path, 0) != 0 ||
+	    rte_vhost_driver_get_features(path, &offered) != 0)
+		die("driver does not register");
+	flow_unserve(path);
+	return (offered & features) == features;
+}
+
+/* Difference: the stock library leaves the used half of a packed base out. */
+bool
+flow_base_is(uint32_t base, const struct guest_ring *vq)
+{
+	uint32_t mask = is_stock ? 0xffff : UINT32_MAX;
+
+	return (base & mask) == (guest_ring_base(vq) & mask);
 }
 
 void

@@ -24,6 +24,11 @@
 
 /* Starts EAL, checks that the library loaded is the one this program was built for. */
 void flow_init(const char *program);
+/* From now on every frontend asks for packed rings (and VERSION_1, which they need). */
+void flow_use_packed(void);
+extern bool flow_packed;
+/* Does the library offer all of these virtio features? */
+bool flow_offers(uint64_t features);
 /* Removes the scratch directory. */
 void flow_cleanup(void);
 
@@ -66,6 +71,9 @@ void flow_up(struct flow *flow, uint64_t driver_flags, const struct fe_config *c
 void flow_down(struct flow *flow);
 /* Teardown for tap_run(): whatever flow_up() left open after a failed test. */
 void flow_teardown(void);
+
+/* Is this what GET_VRING_BASE has to say when the device is where the driver is? */
+bool flow_base_is(uint32_t base, const struct guest_ring *vq);
 
 /* A pool with this data room (plus headroom); freed by the caller. */
 struct rte_mempool *flow_pool(unsigned nr_mbufs, uint16_t data_room_bytes);

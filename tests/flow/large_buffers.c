@@ -8,10 +8,9 @@
 
 #include <rte_malloc.h>
 
-#include "flow.h"
+#include "flow_main.h"
 #include "guest_net.h"
 #include "packets.h"
-#include "tap.h"
 
 #define BURST 32
 #define ROOM_BYTES 2048
@@ -215,19 +214,14 @@ unparsable_frame_keeps_external_flag(void)
 int
 main(int argc, char **argv)
 {
-	static const struct tap_test tests[] = {
-		TAP_TEST(linear_fits),
-		TAP_TEST(linear_drops_what_does_not_fit),
-		TAP_TEST(external_instead_of_chain),
-		TAP_TEST(too_long_for_external),
-		TAP_TEST(external_buffers_are_freed_with_the_mbuf),
-		TAP_TEST(unparsable_frame_keeps_external_flag),
+	static const struct flow_test tests[] = {
+		FLOW_TEST(linear_fits),
+		FLOW_TEST(linear_drops_what_does_not_fit),
+		FLOW_TEST(external_instead_of_chain),
+		FLOW_TEST(too_long_for_external),
+		FLOW_TEST(external_buffers_are_freed_with_the_mbuf),
+		FLOW_TEST(unparsable_frame_keeps_external_flag),
 	};
-	int rc;
 
-	tap_begin();
-	flow_init(argv[0]);
-	rc = tap_run(tests, RTE_DIM(tests), argc > 1 ? argv[1] : NULL, setup, flow_teardown);
-	flow_cleanup();
-	return rc;
+	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, flow_teardown);
 }

@@ -10,8 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "flow.h"
-#include "tap.h"
+#include "flow_main.h"
 
 static const struct fe_config plain = {
 	.features = FE_F_VERSION_1 | FE_F_MRG_RXBUF,
@@ -392,30 +391,25 @@ connections_that_say_little(void)
 int
 main(int argc, char **argv)
 {
-	static const struct tap_test tests[] = {
-		TAP_TEST(register_start_unregister),
-		TAP_TEST(same_path_again_and_again),
-		TAP_TEST(register_twice_is_refused),
-		TAP_TEST(unknown_paths_are_refused),
-		TAP_TEST(missing_directory_fails_start),
-		TAP_TEST(too_long_path_is_refused),
-		TAP_TEST(dead_socket_file_is_replaced),
-		TAP_TEST(live_socket_is_left_alone),
-		TAP_TEST(regular_file_is_left_alone),
-		TAP_TEST(socket_permissions_follow_umask),
-		TAP_TEST(two_frontends_on_one_path),
-		TAP_TEST(unregister_with_live_connection),
-		TAP_TEST(many_drivers_at_once),
-		TAP_TEST(client_waits_for_frontend_and_reconnects),
-		TAP_TEST(client_without_reconnect),
-		TAP_TEST(client_unregister_closes_connection),
-		TAP_TEST(connections_that_say_little),
+	static const struct flow_test tests[] = {
+		FLOW_TEST(register_start_unregister),
+		FLOW_TEST(same_path_again_and_again),
+		FLOW_TEST(register_twice_is_refused),
+		FLOW_TEST(unknown_paths_are_refused),
+		FLOW_TEST(missing_directory_fails_start),
+		FLOW_TEST(too_long_path_is_refused),
+		FLOW_TEST(dead_socket_file_is_replaced),
+		FLOW_TEST(live_socket_is_left_alone),
+		FLOW_TEST(regular_file_is_left_alone),
+		FLOW_TEST(socket_permissions_follow_umask),
+		FLOW_TEST(two_frontends_on_one_path),
+		FLOW_TEST(unregister_with_live_connection),
+		FLOW_TEST(many_drivers_at_once),
+		FLOW_TEST(client_waits_for_frontend_and_reconnects),
+		FLOW_TEST(client_without_reconnect),
+		FLOW_TEST(client_unregister_closes_connection),
+		FLOW_TEST(connections_that_say_little),
 	};
-	int rc;
 
-	tap_begin();
-	flow_init(argv[0]);
-	rc = tap_run(tests, RTE_DIM(tests), argc > 1 ? argv[1] : NULL, NULL, flow_teardown);
-	flow_cleanup();
-	return rc;
+	return flow_main(argc, argv, tests, RTE_DIM(tests), NULL, flow_teardown);
 }

@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "flow.h"
+#include "flow_main.h"
 #include "guest_net.h"
 #include "packets.h"
-#include "tap.h"
 
 #define BURST 32
 #define BORDER (8u << 20)
@@ -418,21 +417,16 @@ disconnect_and_burst_on(void)
 int
 main(int argc, char **argv)
 {
-	static const struct tap_test tests[] = {
-		TAP_TEST(same_table_under_traffic),
-		TAP_TEST(region_comes_and_goes_under_traffic),
-		TAP_TEST(hotplugged_region_is_usable),
-		TAP_TEST(same_addresses_other_files),
-		TAP_TEST(table_without_the_rings),
-		TAP_TEST(rings_toggle_under_traffic),
-		TAP_TEST(disconnect_under_traffic),
-		TAP_TEST(disconnect_and_burst_on),
+	static const struct flow_test tests[] = {
+		FLOW_TEST(same_table_under_traffic),
+		FLOW_TEST(region_comes_and_goes_under_traffic),
+		FLOW_TEST(hotplugged_region_is_usable),
+		FLOW_TEST(same_addresses_other_files),
+		FLOW_TEST(table_without_the_rings),
+		FLOW_TEST(rings_toggle_under_traffic),
+		FLOW_TEST(disconnect_under_traffic),
+		FLOW_TEST(disconnect_and_burst_on),
 	};
-	int rc;
 
-	tap_begin();
-	flow_init(argv[0]);
-	rc = tap_run(tests, RTE_DIM(tests), argc > 1 ? argv[1] : NULL, setup, teardown);
-	flow_cleanup();
-	return rc;
+	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, teardown);
 }

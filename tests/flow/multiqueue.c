@@ -2,10 +2,9 @@
 /* Several queue pairs: traffic on each, enabled one by one, fewer used than configured. */
 #include <unistd.h>
 
-#include "flow.h"
+#include "flow_main.h"
 #include "guest_net.h"
 #include "packets.h"
-#include "tap.h"
 
 #define BURST 32
 #define MAX_PAIRS 128
@@ -167,18 +166,13 @@ sparse_ring(void)
 int
 main(int argc, char **argv)
 {
-	static const struct tap_test tests[] = {
-		TAP_TEST(traffic_on_every_pair),
-		TAP_TEST(as_many_pairs_as_there_can_be),
-		TAP_TEST(pairs_one_by_one),
-		TAP_TEST(fewer_pairs_than_configured),
-		TAP_TEST(sparse_ring),
+	static const struct flow_test tests[] = {
+		FLOW_TEST(traffic_on_every_pair),
+		FLOW_TEST(as_many_pairs_as_there_can_be),
+		FLOW_TEST(pairs_one_by_one),
+		FLOW_TEST(fewer_pairs_than_configured),
+		FLOW_TEST(sparse_ring),
 	};
-	int rc;
 
-	tap_begin();
-	flow_init(argv[0]);
-	rc = tap_run(tests, RTE_DIM(tests), argc > 1 ? argv[1] : NULL, setup, flow_teardown);
-	flow_cleanup();
-	return rc;
+	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, flow_teardown);
 }

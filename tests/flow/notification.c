@@ -2,10 +2,9 @@
 /* Calls to the guest and kicks from it: flags, event index, explicit calls, the toggle. */
 #include <unistd.h>
 
-#include "flow.h"
+#include "flow_main.h"
 #include "guest_net.h"
 #include "packets.h"
-#include "tap.h"
 
 #define BURST 32
 
@@ -51,7 +50,7 @@ guest_sends(unsigned n)
 	struct rte_mbuf *pkts[BURST];
 
 	for (unsigned i = 0; i < n; i++)
-		CHECK(guest_tx_send(&tx, NULL, data, 60) >= 0);
+		CHECK(guest_tx_post(&tx, NULL, data, 60, NULL, 0) >= 0);
 	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 1, pool, pkts, BURST), n);
 	rte_pktmbuf_free_bulk(pkts, n);
 }
@@ -105,32 +104,96 @@ flag_suppresses_calls(void)
 	down();
 }
 
+/* A call when the n-th buffer (of one descriptor) is used. */
+static void
+set_used_event(uint16_t n)
+{
+	if (flow_packed)
+		guest_packed_set_used_event(tx.vq, n);
+	else
+		guest_split_set_used_event(tx.vq, n);
+}
+
 static void
 event_index_decides(void)
 {
 	up(modern | FE_F_EVENT_IDX);
 	CHECK(tx.vq->event_idx);
 	/* The first notification after a start is always sent. */
-	guest_split_set_used_event(tx.vq, 1000);
+	set_used_event(1000);
 	guest_sends(1);
 	CHECK_EQ(guest_ring_calls(tx.vq), 1);
 	/* Now only when used.idx passes used_event. */
-	guest_split_set_used_event(tx.vq, 5);
+	set_used_event(5);
 	guest_sends(4); /* 1..5 */
 	CHECK_EQ(guest_ring_calls(tx.vq), 0);
 	guest_sends(1); /* 5 -> 6: passes 5 */
 	CHECK_EQ(guest_ring_calls(tx.vq), 1);
 	guest_sends(3);
 	CHECK_EQ(guest_ring_calls(tx.vq), 0);
-	guest_split_set_used_event(tx.vq, 11);
+	set_used_event(11);
 	guest_sends(8); /* 9 -> 17: passes on the way */
 	CHECK_EQ(guest_ring_calls(tx.vq), 1);
-	/* The flag is ignored when the event index is negotiated. */
+	down();
+}
+
+static void
+flag_is_ignored_with_event_index(void)
+{
+	up(modern | FE_F_EVENT_IDX);
+	guest_sends(1);
+	guest_ring_calls(tx.vq);
 	tx.vq->avail[0] = GUEST_AVAIL_NO_INTERRUPT;
-	guest_split_set_used_event(tx.vq, 17);
+	set_used_event(1);
 	guest_sends(1);
 	CHECK_EQ(guest_ring_calls(tx.vq), 1);
 	down();
+}
+
+/* The flags say whether the event index counts at all. */
+static void
+flags_rule_the_event_index(void)
+{
+	struct guest_event event;
+
+	up(modern | FE_F_EVENT_IDX);
+	guest_sends(1);
+	guest_ring_calls(tx.vq);
+	set_used_event(1);
+	event = guest_packed_driver_event(tx.vq);
+	event.flags = GUEST_EVENT_DISABLE;
+	guest_packed_raw_driver_event(tx.vq, event);
+	guest_sends(1);
+	CHECK_EQ(guest_ring_calls(tx.vq), 0);
+	event.flags = GUEST_EVENT_ENABLE;
+	guest_packed_raw_driver_event(tx.vq, event);
+	guest_sends(1);
+	CHECK_EQ(guest_ring_calls(tx.vq), 1);
+	down();
+}
+
+/* Round after round in a ring of odd size: the right wrap counter calls, the other does not. */
+static void
+wrap_counter_of_the_event(void)
+{
+	const struct fe_config config = {.features = modern | FE_F_EVENT_IDX, .ring_size = 7};
+
+	flow_up(&flow, 0, &config);
+	guest_tx_init(&tx, &flow.fe.vqs[1], GUEST_NET_HDR_BYTES, 1u << 20);
+	guest_sends(1);
+	CHECK_EQ(guest_tx_reap(&tx), 1);
+	guest_ring_calls(tx.vq);
+	for (uint16_t n = 1; n < 100; n++) {
+		/* A whole round away, this one, the one before. */
+		const uint16_t events[] = {(uint16_t)(n + 7), n, (uint16_t)(n - 1)};
+		unsigned which = n % 3;
+
+		set_used_event(events[which]);
+		guest_sends(1);
+		CHECK_EQ(guest_tx_reap(&tx), 1);
+		CHECK_EQ(guest_ring_calls(tx.vq), which == 1);
+	}
+	flow_down(&flow);
 }
 
 static void
@@ -144,7 +207,7 @@ event_index_wraps(void)
 	guest_tx_init(&tx, &flow.fe.vqs[1], GUEST_NET_HDR_BYTES, 1u << 20);
 	guest_sends(1);
 	guest_ring_calls(tx.vq);
-	guest_split_set_used_event(tx.vq, 2);
+	set_used_event(2);
 	guest_sends(7); /* 65531 -> 2 */
 	CHECK_EQ(guest_ring_calls(tx.vq), 0);
 	guest_sends(1); /* 2 -> 3 */
@@ -197,7 +260,12 @@ no_calls_on_a_broken_queue(void)
 	if (is_stock)
 		tap_skip("the stock library has no broken queues");
 	up(modern);
-	tx.vq->avail[1] = 20000; /* the guest claims more than the ring has */
+	if (flow_packed) /* a chain without an end */
+		for (uint16_t i = 0; i < tx.vq->size; i++)
+			guest_packed_raw_desc(tx.vq, i, tx.arena_gpa, 1, 0, (uint16_t)(
+					      GUEST_DESC_NEXT | guest_packed_avail_flags(true)));
+	else
+		tx.vq->avail[1] = 20000; /* the guest claims more than the ring has */
 	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 1, pool, pkts, BURST), 0);
 	CHECK_EQ(rte_vhost_vring_call(flow.vid, 1), -1);
 	CHECK_EQ(rte_vhost_vring_call_nonblock(flow.vid, 1), -1);
@@ -208,18 +276,27 @@ no_calls_on_a_broken_queue(void)
 	down();
 }
 
+/* Did the device say that it wants no kicks? */
+static bool
+kicks_off(const struct guest_ring *vq)
+{
+	if (flow_packed)
+		return guest_packed_device_event(vq).flags == GUEST_EVENT_DISABLE;
+	return vq->used[0] == GUEST_USED_NO_NOTIFY;
+}
+
 /* Flags: NO_NOTIFY while disabled; untouched until the application says something. */
 static void
 toggle_by_flag(void)
 {
 	up(modern);
-	CHECK_EQ(tx.vq->used[0], 0);
+	CHECK(!kicks_off(tx.vq));
 	CHECK_EQ(rte_vhost_enable_guest_notification(flow.vid, 1, 0), 0);
-	CHECK_EQ(tx.vq->used[0], GUEST_USED_NO_NOTIFY);
+	CHECK(kicks_off(tx.vq));
 	CHECK(guest_tx_send(&tx, NULL, data, 60) >= 0);
 	CHECK(!guest_ring_kick(tx.vq));
 	CHECK_EQ(rte_vhost_enable_guest_notification(flow.vid, 1, 1), 0);
-	CHECK_EQ(tx.vq->used[0], 0);
+	CHECK(!kicks_off(tx.vq));
 	CHECK(guest_tx_send(&tx, NULL, data, 60) >= 0);
 	CHECK(guest_ring_kick(tx.vq));
 	CHECK_EQ(rte_vhost_enable_guest_notification(flow.vid, 2, 1), -1);
@@ -236,7 +313,12 @@ toggle_by_event_index(void)
 	up(modern | FE_F_EVENT_IDX);
 	guest_sends(3);
 	CHECK_EQ(rte_vhost_enable_guest_notification(flow.vid, 1, 1), 0);
-	CHECK_EQ(guest_split_avail_event(tx.vq), 3);
+	if (flow_packed) {
+		CHECK_EQ(guest_packed_device_event(tx.vq).flags, GUEST_EVENT_DESC);
+		CHECK_EQ(guest_packed_device_event(tx.vq).off_wrap, 3 | 1 << 15);
+	} else {
+		CHECK_EQ(guest_split_avail_event(tx.vq), 3);
+	}
 	guest_ring_kick_wanted(tx.vq); /* forget what was posted before */
 	CHECK(guest_tx_send(&tx, NULL, data, 60) >= 0);
 	CHECK(guest_ring_kick(tx.vq));
@@ -264,8 +346,8 @@ toggle_before_ready(void)
 	CHECK_EQ(fe_set_vring_enable(&fe, 0, true), 0);
 	CHECK_EQ(fe_set_vring_enable(&fe, 1, true), 0);
 	CHECK_EQ(fe_sync(&fe), 0);
-	CHECK_EQ(fe.vqs[1].used[0], GUEST_USED_NO_NOTIFY);
-	CHECK_EQ(fe.vqs[0].used[0], 0);
+	CHECK(kicks_off(&fe.vqs[1]));
+	CHECK(!kicks_off(&fe.vqs[0]));
 	fe_close(&fe);
 	CHECK(rec_wait_tail("-conn"));
 	flow_unserve(path);
@@ -274,23 +356,21 @@ toggle_before_ready(void)
 int
 main(int argc, char **argv)
 {
-	static const struct tap_test tests[] = {
-		TAP_TEST(one_call_a_burst),
-		TAP_TEST(flag_suppresses_calls),
-		TAP_TEST(event_index_decides),
-		TAP_TEST(event_index_wraps),
-		TAP_TEST(no_call_fd),
-		TAP_TEST(explicit_calls),
-		TAP_TEST(no_calls_on_a_broken_queue),
-		TAP_TEST(toggle_by_flag),
-		TAP_TEST(toggle_by_event_index),
-		TAP_TEST(toggle_before_ready),
+	static const struct flow_test tests[] = {
+		FLOW_TEST(one_call_a_burst),
+		FLOW_TEST(flag_suppresses_calls),
+		FLOW_TEST(event_index_decides),
+		FLOW_TEST(event_index_wraps),
+		SPLIT_TEST(flag_is_ignored_with_event_index),
+		PACKED_TEST(flags_rule_the_event_index),
+		PACKED_TEST(wrap_counter_of_the_event),
+		FLOW_TEST(no_call_fd),
+		FLOW_TEST(explicit_calls),
+		FLOW_TEST(no_calls_on_a_broken_queue),
+		FLOW_TEST(toggle_by_flag),
+		FLOW_TEST(toggle_by_event_index),
+		FLOW_TEST(toggle_before_ready),
 	};
-	int rc;
 
-	tap_begin();
-	flow_init(argv[0]);
-	rc = tap_run(tests, RTE_DIM(tests), argc > 1 ? argv[1] : NULL, setup, flow_teardown);
-	flow_cleanup();
-	return rc;
+	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, flow_teardown);
 }

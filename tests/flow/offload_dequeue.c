@@ -6,10 +6,9 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
-#include "flow.h"
+#include "flow_main.h"
 #include "guest_net.h"
 #include "packets.h"
-#include "tap.h"
 
 #define ROOM_BYTES 2048
 
@@ -453,27 +452,22 @@ compliant_packet_type(void)
 int
 main(int argc, char **argv)
 {
-	static const struct tap_test tests[] = {
-		TAP_TEST(legacy_nothing_asked),
-		TAP_TEST(legacy_checksum),
-		TAP_TEST(legacy_tso),
-		TAP_TEST(legacy_ufo),
-		TAP_TEST(legacy_odd_checksums),
-		TAP_TEST(legacy_bad_gso),
-		TAP_TEST(legacy_truncated_headers),
-		TAP_TEST(not_negotiated_is_ignored),
-		TAP_TEST(compliant_nothing_asked),
-		TAP_TEST(compliant_checksum),
-		TAP_TEST(compliant_gso),
-		TAP_TEST(compliant_unknown_protocol_in_software),
-		TAP_TEST(compliant_checksum_outside_packet),
-		TAP_TEST(compliant_packet_type),
+	static const struct flow_test tests[] = {
+		FLOW_TEST(legacy_nothing_asked),
+		FLOW_TEST(legacy_checksum),
+		FLOW_TEST(legacy_tso),
+		FLOW_TEST(legacy_ufo),
+		FLOW_TEST(legacy_odd_checksums),
+		FLOW_TEST(legacy_bad_gso),
+		FLOW_TEST(legacy_truncated_headers),
+		FLOW_TEST(not_negotiated_is_ignored),
+		FLOW_TEST(compliant_nothing_asked),
+		FLOW_TEST(compliant_checksum),
+		FLOW_TEST(compliant_gso),
+		FLOW_TEST(compliant_unknown_protocol_in_software),
+		FLOW_TEST(compliant_checksum_outside_packet),
+		FLOW_TEST(compliant_packet_type),
 	};
-	int rc;
 
-	tap_begin();
-	flow_init(argv[0]);
-	rc = tap_run(tests, RTE_DIM(tests), argc > 1 ? argv[1] : NULL, setup, flow_teardown);
-	flow_cleanup();
-	return rc;
+	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, flow_teardown);
 }

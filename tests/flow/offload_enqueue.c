@@ -3,10 +3,9 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
-#include "flow.h"
+#include "flow_main.h"
 #include "guest_net.h"
 #include "packets.h"
-#include "tap.h"
 
 #define ROOM_BYTES 2048
 
@@ -293,22 +292,17 @@ legacy_header(void)
 int
 main(int argc, char **argv)
 {
-	static const struct tap_test tests[] = {
-		TAP_TEST(nothing_asked),
-		TAP_TEST(header_is_always_written),
-		TAP_TEST(checksum),
-		TAP_TEST(ip_checksum_in_software),
-		TAP_TEST(tso),
-		TAP_TEST(ufo),
-		TAP_TEST(offloads_over_segments),
-		TAP_TEST(receive_flags_are_ignored),
-		TAP_TEST(legacy_header),
+	static const struct flow_test tests[] = {
+		FLOW_TEST(nothing_asked),
+		FLOW_TEST(header_is_always_written),
+		FLOW_TEST(checksum),
+		FLOW_TEST(ip_checksum_in_software),
+		FLOW_TEST(tso),
+		FLOW_TEST(ufo),
+		FLOW_TEST(offloads_over_segments),
+		FLOW_TEST(receive_flags_are_ignored),
+		SPLIT_TEST(legacy_header),
 	};
-	int rc;
 
-	tap_begin();
-	flow_init(argv[0]);
-	rc = tap_run(tests, RTE_DIM(tests), argc > 1 ? argv[1] : NULL, setup, flow_teardown);
-	flow_cleanup();
-	return rc;
+	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, flow_teardown);
 }

@@ -11,10 +11,9 @@
 
 #include <rte_malloc.h>
 
-#include "flow.h"
+#include "flow_main.h"
 #include "guest_net.h"
 #include "packets.h"
-#include "tap.h"
 
 #ifndef LEAK_CYCLES
 #define LEAK_CYCLES 10000
@@ -242,16 +241,11 @@ setup(void)
 int
 main(int argc, char **argv)
 {
-	static const struct tap_test tests[] = {
-		TAP_TEST(server_cycles),
-		TAP_TEST(cut_off_cycles),
-		TAP_TEST(driver_cycles),
+	static const struct flow_test tests[] = {
+		FLOW_TEST(server_cycles),
+		FLOW_TEST(cut_off_cycles),
+		FLOW_TEST(driver_cycles),
 	};
-	int rc;
 
-	tap_begin();
-	flow_init(argv[0]);
-	rc = tap_run(tests, RTE_DIM(tests), argc > 1 ? argv[1] : NULL, setup, flow_teardown);
-	flow_cleanup();
-	return rc;
+	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, flow_teardown);
 }

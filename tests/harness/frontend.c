@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+uint64_t fe_extra_features;
+
 static int
 get_u64(struct frontend *fe, uint32_t request, uint64_t *value)
 {
@@ -234,7 +236,7 @@ fe_set_backend_req_fd(struct frontend *fe)
 int
 fe_negotiate(struct frontend *fe, const struct fe_config *config)
 {
-	uint64_t wanted = config->features;
+	uint64_t wanted = config->features | fe_extra_features;
 	uint64_t wanted_protocol = config->protocol_features;
 	uint64_t nr_pairs;
 	int rc = fe_get_features(fe, &fe->offered);

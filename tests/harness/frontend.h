@@ -234,6 +234,9 @@ int fe_get_status(struct frontend *fe, uint64_t *status);
 /* Creates a socket pair and hands one end over; messages arrive by fe_recv_backend(). */
 int fe_set_backend_req_fd(struct frontend *fe);
 
+/* Features that every frontend of the program wants besides those of its configuration. */
+extern uint64_t fe_extra_features;
+
 /* What fe_setup() shall build. Zero fields take the defaults in brackets. */
 struct fe_config {
 	uint64_t features;	    /* wanted, cut to what is offered; bit 30 is added */
