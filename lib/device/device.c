@@ -85,7 +85,7 @@ void device_release(struct device *dev)
 	dev->protocol_features = 0;
 	dev->features_set = false;
 	dev->features_refused = false;
-	dev->mtu_bytes = 0;
+	__atomic_store_n(&dev->mtu_bytes, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&dev->rarp.word, 0, __ATOMIC_RELAXED);
 	dev->status = 0;
 	dev->ready = false;

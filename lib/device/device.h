@@ -124,7 +124,7 @@ struct device {
 	bool features_set;
 	bool features_refused; /* the last SET_FEATURES was; FEATURES_OK must not stick */
 	struct gmem *mem;
-	uint16_t mtu_bytes;
+	uint16_t mtu_bytes; /* 0: the frontend said nothing; atomic, bursts that count look */
 	uint8_t status;
 	int backend_fd; /* SET_BACKEND_REQ_FD */
 	struct log_budget log_budget; /* what its frontend may provoke */
@@ -191,8 +191,12 @@ void vq_signal(struct vq *vq);
 static ALWAYS_INLINE void vq_notify(enum ring_kind k, struct vq *vq)
 {
 	/* A guest that polls gave us nothing to call it with. */
-	if (vq->callfd >= 0 && ring_notify_needed(k, &vq->ring))
+	if (vq->callfd < 0)
+		return;
+	if (ring_notify_needed(k, &vq->ring))
 		vq_signal(vq);
+	else
+		vq->stats.notifications_suppressed++;
 }
 /* The ring is broken (ring.fault says how): tell the log and the frontend. */
 void vq_report_broken(struct vq *vq);

@@ -158,7 +158,7 @@ int vhu_valid_mtu(const union vhu_payload *in, uint32_t in_bytes, unsigned int n
 
 int vhu_set_mtu(struct vhu_call *call)
 {
-	call->dev->mtu_bytes = (uint16_t)call->in->u64;
+	__atomic_store_n(&call->dev->mtu_bytes, (uint16_t)call->in->u64, __ATOMIC_RELAXED);
 	return 0;
 }
 
