@@ -3,10 +3,9 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include "flow.h"
+#include "flow_main.h"
 #include "guest_net.h"
 #include "packets.h"
-#include "tap.h"
 
 #define BURST 32
 #define RARP_BYTES 64 /* what DPDK makes */
@@ -38,10 +37,10 @@ setup(void)
 }
 
 static void
-up(uint64_t format)
+up(void)
 {
 	const struct fe_config config = {
-		.features = FE_F_VERSION_1 | FE_F_MRG_RXBUF | FE_F_MQ | format,
+		.features = FE_F_VERSION_1 | FE_F_MRG_RXBUF | FE_F_MQ,
 		.protocol_features = 1u << FE_PROTOCOL_F_MQ | 1u << FE_PROTOCOL_F_REPLY_ACK |
 				     1u << FE_PROTOCOL_F_RARP,
 		.nr_pairs = 2,
@@ -84,12 +83,12 @@ receive(uint16_t queue, struct rte_mbuf **pkts, uint16_t count)
 }
 
 static void
-comes_first(uint64_t format)
+comes_first(void)
 {
 	static const uint8_t mac[6] = {0x02, 0x11, 0x22, 0x33, 0x44, 0x55};
 	struct rte_mbuf *pkts[BURST];
 
-	up(format);
+	up();
 	for (int i = 0; i < 3; i++)
 		CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
 	announce(mac);
@@ -111,12 +110,12 @@ comes_first(uint64_t format)
 
 /* It takes one place of `count`. */
 static void
-takes_a_place(uint64_t format)
+takes_a_place(void)
 {
 	static const uint8_t mac[6] = {0x02};
 	struct rte_mbuf *pkts[BURST] = {NULL};
 
-	up(format);
+	up();
 	for (int i = 0; i < 3; i++)
 		CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
 	announce(mac);
@@ -140,12 +139,12 @@ takes_a_place(uint64_t format)
 
 /* Any queue the guest sends on, and only one of them. */
 static void
-on_any_queue(uint64_t format)
+on_any_queue(void)
 {
 	static const uint8_t mac[6] = {0x02, 3};
 	struct rte_mbuf *pkts[BURST];
 
-	up(format);
+	up();
 	announce(mac);
 	CHECK_EQ(receive(0, pkts, BURST), 0);
 	CHECK_EQ(receive(2, pkts, BURST), 0);
@@ -157,12 +156,12 @@ on_any_queue(uint64_t format)
 }
 
 static void
-the_last_message_counts(uint64_t format)
+the_last_message_counts(void)
 {
 	uint8_t mac[6] = {0x02};
 	struct rte_mbuf *pkts[BURST];
 
-	up(format);
+	up();
 	for (mac[5] = 1; mac[5] <= 5; mac[5]++)
 		announce(mac);
 	mac[5] = 5;
@@ -174,14 +173,14 @@ the_last_message_counts(uint64_t format)
 
 /* No mbuf to be had: it waits, and so does what the guest sent. */
 static void
-waits_for_an_mbuf(uint64_t format)
+waits_for_an_mbuf(void)
 {
 	static const uint8_t mac[6] = {0x02, 9};
 	struct rte_mbuf *all[64], *pkts[BURST];
 
 	if (is_stock)
 		tap_skip("the stock library forgets it when the pool is empty");
-	up(format);
+	up();
 	CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
 	announce(mac);
 	CHECK_EQ(rte_pktmbuf_alloc_bulk(pool, all, 64), 0);
@@ -249,12 +248,12 @@ last_came(void *arg)
 }
 
 static void
-addresses_stay_whole(uint64_t format)
+addresses_stay_whole(void)
 {
 	struct receiver r[2] = {{.queue = 1}, {.queue = 3}};
 	pthread_t threads[2];
 
-	up(format);
+	up();
 	__atomic_store_n(&stop, false, __ATOMIC_RELEASE);
 	for (int i = 0; i < 2; i++)
 		CHECK_EQ(pthread_create(&threads[i], NULL, receive_all, &r[i]), 0);
@@ -274,39 +273,17 @@ addresses_stay_whole(uint64_t format)
 	flow_down(&flow);
 }
 
-#define BOTH_FORMATS(name)                                         \
-	static void name##_split(void) { name(0); }                \
-	static void name##_packed(void) { name(FE_F_RING_PACKED); }
-
-BOTH_FORMATS(comes_first)
-BOTH_FORMATS(takes_a_place)
-BOTH_FORMATS(on_any_queue)
-BOTH_FORMATS(the_last_message_counts)
-BOTH_FORMATS(waits_for_an_mbuf)
-BOTH_FORMATS(addresses_stay_whole)
-
 int
 main(int argc, char **argv)
 {
-	static const struct tap_test tests[] = {
-		TAP_TEST(comes_first_split),
-		TAP_TEST(comes_first_packed),
-		TAP_TEST(takes_a_place_split),
-		TAP_TEST(takes_a_place_packed),
-		TAP_TEST(on_any_queue_split),
-		TAP_TEST(on_any_queue_packed),
-		TAP_TEST(the_last_message_counts_split),
-		TAP_TEST(the_last_message_counts_packed),
-		TAP_TEST(waits_for_an_mbuf_split),
-		TAP_TEST(waits_for_an_mbuf_packed),
-		TAP_TEST(addresses_stay_whole_split),
-		TAP_TEST(addresses_stay_whole_packed),
+	static const struct flow_test tests[] = {
+		FLOW_TEST(comes_first),
+		FLOW_TEST(takes_a_place),
+		FLOW_TEST(on_any_queue),
+		FLOW_TEST(the_last_message_counts),
+		FLOW_TEST(waits_for_an_mbuf),
+		FLOW_TEST(addresses_stay_whole),
 	};
-	int rc;
 
-	tap_begin();
-	flow_init(argv[0]);
-	rc = tap_run(tests, RTE_DIM(tests), argc > 1 ? argv[1] : NULL, setup, flow_teardown);
-	flow_cleanup();
-	return rc;
+	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, flow_teardown);
 }
