@@ -86,8 +86,8 @@ int rte_vhost_enable_guest_notification(int vid, uint16_t queue_id, int enable)
 
 	if (vq == NULL)
 		return -1;
-	/* Remembered: a queue that is not ready yet gets it when it is. */
-	__atomic_store_n(&vq->kicks_wanted, enable != 0, __ATOMIC_RELAXED);
+	/* Remembered: a queue that is not ready yet, or held, gets it when it is. */
+	__atomic_store_n(&vq->kicks_wanted, enable != 0, __ATOMIC_SEQ_CST);
 	if (gate_enter(&vq->gate)) {
 		vq_apply_kicks_wanted(vq);
 		gate_exit(&vq->gate);

@@ -121,7 +121,7 @@ void device_gates_close(struct device *dev)
 void device_gates_open(struct device *dev, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++)
-		gate_open(&dev->vqs[i]->gate);
+		vq_gate_open(dev->vqs[i]);
 }
 
 void device_set_memory(struct device *dev, struct gmem *mem)

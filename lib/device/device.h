@@ -95,7 +95,7 @@ struct vq {
 	bool ready;
 	bool attach_failed; /* said so already */
 	/* What rte_vhost_enable_guest_notification() asked for; atomic. */
-	int8_t kicks_wanted; /* -1: never asked */
+	int8_t kicks_wanted; /* -1: never asked; atomic */
 };
 
 /* What SEND_RARP asked for; 0 when it is sent. One atomic word: nobody sees half of it. */
@@ -202,6 +202,8 @@ static ALWAYS_INLINE void vq_notify(enum ring_kind k, struct vq *vq)
 void vq_report_broken(struct vq *vq);
 /* Tells the guest whether to kick; inside the gate or with it closed. */
 void vq_apply_kicks_wanted(struct vq *vq);
+/* Opens what control closed. device.lock. */
+void vq_gate_open(struct vq *vq);
 
 /* --- state ------------------------------------------------------------- */
 
