@@ -22,7 +22,7 @@
 #include "tap.h"
 
 #define PATIENCE_MS 30000
-#define ROUNDS 4000
+#define ROUNDS 10000
 #define FRAME_BYTES 60
 #define US 1000ull /* in ns */
 
