@@ -276,7 +276,7 @@ def callgrind(args, setup, cell, library):
 
 def select(args):
     setups = FULL if args.full or args.only else DEFAULT
-    if args.sizes:
+    if args.sizes and not args.only:
         setups = [Setup("plain", sizes=args.sizes)]
     if args.only:
         names = args.only.split(",")
@@ -284,7 +284,10 @@ def select(args):
         if unknown:
             known = ", ".join(setup.name for setup in FULL)
             sys.exit(f"compare.py: --only knows {known}; not {', '.join(sorted(unknown))}")
-        setups = [setup for setup in setups if setup.name in names]
+        setups = [Setup(setup.name, " ".join(setup.args),
+                        args.sizes or ",".join(str(size) for size in setup.sizes),
+                        setup.dirs_word)
+                  for setup in setups if setup.name in names]
     if args.extra:
         setups = [Setup(setup.name, " ".join(setup.args + args.extra.split()),
                         ",".join(str(size) for size in setup.sizes), setup.dirs_word)

@@ -34,7 +34,8 @@
 	 BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) |                       \
 	 BIT(VHOST_USER_F_PROTOCOL_FEATURES))
 #define PROTOCOL_FEATURES                                                              \
-	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) |        \
+	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_RARP) |             \
+	 BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) |                                        \
 	 BIT(VHOST_USER_PROTOCOL_F_NET_MTU) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | \
 	 BIT(VHOST_USER_PROTOCOL_F_STATUS))
 
@@ -269,6 +270,7 @@ static unsigned int sensible(struct vhu_msg *msg, uint32_t request, struct input
 	case VHU_NET_SET_MTU:
 		msg->payload.u64 = 1500u + twist;
 		break;
+	case VHU_SEND_RARP:
 	case VHU_SET_STATUS:
 		msg->payload.u64 = twist;
 		break;

@@ -959,6 +959,10 @@ uint32_t rte_vhost_rx_queue_count(int vid, uint16_t qid);
  *   - 0: done or remembered.
  *   - -1: no such device or queue.
  *
+ * To sleep on the queue's kick eventfd: enable, look at the queue once more, sleep. While
+ * notifications are enabled the library raises that eventfd itself when it let go of the queue,
+ * because a look meanwhile saw nothing.
+ *
  * Threads: any. Source: 22.11; virtio, "Available Buffer Notification Suppression".
  */
 int rte_vhost_enable_guest_notification(int vid, uint16_t queue_id, int enable);

@@ -47,7 +47,8 @@ static const char usage_text[] =
 "\n"
 "Running:\n"
 "  -w, --workers=N          threads that move frames (1 to 16, default 1)\n"
-"  -P, --poll=MODE          adaptive: nap when idle (default); busy: never\n"
+"  -P, --poll=MODE          what idle workers do. adaptive: nap (default); busy:\n"
+"                           go on polling; interrupt: sleep until a guest kicks\n"
 "  -m, --mbufs=N            packet buffers of 2 KiB (default 16384)\n"
 "  -H, --hugepages          use huge pages, which must be set up\n"
 "\n"
@@ -164,10 +165,17 @@ static int set_number(struct config *config, int letter, const char *text)
 
 static int set_poll(struct config *config, const char *text)
 {
-	config->busy_poll = strcmp(text, "busy") == 0;
-	if (config->busy_poll || strcmp(text, "adaptive") == 0)
-		return 0;
-	fprintf(stderr, "%s: --poll expects 'adaptive' or 'busy', got '%s'\n", VSW_NAME, text);
+	static const char *const modes[] = { [POLL_ADAPTIVE] = "adaptive", [POLL_BUSY] = "busy",
+					     [POLL_INTERRUPT] = "interrupt" };
+
+	for (unsigned int i = 0; i < RTE_DIM(modes); i++) {
+		if (strcmp(text, modes[i]) == 0) {
+			config->poll = (enum poll_mode)i;
+			return 0;
+		}
+	}
+	fprintf(stderr, "%s: --poll expects 'adaptive', 'busy' or 'interrupt', got '%s'\n",
+		VSW_NAME, text);
 	return -1;
 }
 

@@ -26,6 +26,7 @@
 #include "port_eth.h"
 #include "port_vhost.h"
 #include "stats.h"
+#include "wakeup.h"
 #include "worker.h"
 
 enum { EXIT_USAGE = 2, MBUF_CACHE = 256, NS_PER_SECOND = 1000000000 };
@@ -103,6 +104,7 @@ static void start_workers(void)
 static void stop_workers(void)
 {
 	atomic_store(&vsw.stop_workers, true);
+	wakeup_all();
 	rte_eal_mp_wait_lcore();
 }
 
@@ -201,7 +203,7 @@ static int run_switch(const sigset_t *signals)
 	const struct switch_view *view;
 	int rc = EXIT_FAILURE;
 
-	if (make_shared() != 0)
+	if (make_shared() != 0 || wakeup_init() != 0)
 		return EXIT_FAILURE;
 	vsw.start_tsc = rte_get_timer_cycles();
 	start_workers();
@@ -243,6 +245,7 @@ int main(int argc, char **argv)
 	if (start_eal() == 0) {
 		rc = run_switch(&signals);
 		free_shared();
+		wakeup_fini();
 		rte_eal_cleanup();
 	}
 	args_eal_free();

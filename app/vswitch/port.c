@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "fdb.h"
+#include "wakeup.h"
 
 static struct port ports[VSW_MAX_PORTS];
 static atomic_uint n_slots;
@@ -48,8 +49,10 @@ struct port *port_alloc(enum port_kind kind, const char *name)
 	port->vid = -1;
 	port->instance = 1;
 	snprintf(port->name, sizeof(port->name), "%s", name);
-	for (unsigned int q = 0; q < VSW_MAX_QUEUE_PAIRS; q++)
+	for (unsigned int q = 0; q < VSW_MAX_QUEUE_PAIRS; q++) {
 		rte_spinlock_init(&port->tx_lock[q]);
+		port->kick_watch[q] = -1;
+	}
 	atomic_store_explicit(&n_slots, slot + 1, memory_order_release);
 	return port;
 }
@@ -58,6 +61,7 @@ void port_up(struct port *port)
 {
 	atomic_store(&port->state, STATE_UP);
 	atomic_store(&port->up, true);
+	wakeup_all();
 }
 
 void port_down(struct port *port)

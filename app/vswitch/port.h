@@ -21,6 +21,12 @@ void ports_unlock(void);
 /* A fresh port, or NULL when all VSW_MAX_PORTS are taken. Under ports_lock(). */
 struct port *port_alloc(enum port_kind kind, const char *name);
 
+/* The worker that reads a queue pair of a port. */
+static inline unsigned int port_reader(const struct port *port, unsigned int pair)
+{
+	return (port->slot + pair) % vsw.n_workers;
+}
+
 /* Let the workers use the port. Everything they read must be set already. */
 void port_up(struct port *port);
 /* Keep workers off the port; when this returns none uses it. Addresses learned on it are gone. */

@@ -23,6 +23,7 @@
 #include "events.h"
 #include "offload.h"
 #include "port.h"
+#include "wakeup.h"
 
 #define BIT(n) (1ULL << (n))
 
@@ -123,6 +124,27 @@ static struct port *free_port(const char *path)
 	return make_port(endpoint, instances + 1);
 }
 
+static void unwatch_kicks(struct port *port, unsigned int pair)
+{
+	int watched = atomic_exchange(&port->kick_watch[pair], -1);
+
+	if (watched >= 0)
+		wakeup_unwatch(port_reader(port, pair), watched);
+}
+
+/* A guest that polls for us has no eventfd: its queue has to be polled, too. */
+static void watch_kicks(struct port *port, unsigned int pair)
+{
+	struct rte_vhost_vring vring;
+
+	unwatch_kicks(port, pair);
+	if (vsw.config.poll == POLL_INTERRUPT &&
+	    rte_vhost_get_vhost_vring(port->vid, (uint16_t)(2 * pair + 1), &vring) == 0 &&
+	    vring.kickfd >= 0)
+		atomic_store(&port->kick_watch[pair],
+			     wakeup_watch(port_reader(port, pair), vring.kickfd));
+}
+
 static int on_new_connection(int vid)
 {
 	char path[PATH_MAX];
@@ -159,6 +181,8 @@ static void on_destroy_connection(int vid)
 	if (port == NULL)
 		return;
 	port_down(port);
+	for (unsigned int q = 0; q < VSW_MAX_QUEUE_PAIRS; q++)
+		unwatch_kicks(port, q);
 	ports_lock();
 	atomic_store(&by_vid[vid], NULL);
 	port->vid = -1;
@@ -187,6 +211,8 @@ static int on_new_device(int vid)
 	/* A device is ready when its first pair is, whatever was said about the vrings. */
 	atomic_store(&port->to_port_enabled[0], 1);
 	atomic_store(&port->from_port_enabled[0], 1);
+	if (atomic_load(&port->kick_watch[0]) < 0)
+		watch_kicks(port, 0);
 	for (unsigned int q = 0; q < VSW_MAX_QUEUE_PAIRS; q++)
 		atomic_store(&port->kicks_off[q], false);
 	pairs = vhost_active_pairs(port);
@@ -230,8 +256,14 @@ static int on_vring_state_changed(int vid, uint16_t vring, int enable)
 	if (vring % 2 == 0) {
 		atomic_store(&port->to_port_enabled[pair], (unsigned char)(enable != 0));
 	} else {
+		if (enable)
+			watch_kicks(port, pair);
+		else
+			unwatch_kicks(port, pair);
 		atomic_store(&port->kicks_off[pair], false);
 		atomic_store(&port->from_port_enabled[pair], (unsigned char)(enable != 0));
+		/* Asleep, it would neither ask this queue for kicks nor look at it. */
+		wakeup_worker(port_reader(port, pair));
 	}
 	return 0;
 }

@@ -41,6 +41,9 @@ struct endpoint {
 	bool registered;
 };
 
+/* What a worker does that found nothing for a while. */
+enum poll_mode { POLL_ADAPTIVE, POLL_BUSY, POLL_INTERRUPT };
+
 struct config {
 	struct endpoint endpoints[VSW_MAX_ENDPOINTS];
 	unsigned int n_endpoints;
@@ -52,7 +55,7 @@ struct config {
 	unsigned int mbufs;
 	unsigned int interval_seconds;
 	bool hugepages;
-	bool busy_poll;
+	enum poll_mode poll;
 	bool plain;
 	bool verbose;
 	int eal_argc;               /* what followed `--` */
@@ -105,6 +108,7 @@ struct port {
 	atomic_uchar to_port_enabled[VSW_MAX_QUEUE_PAIRS];
 	atomic_uchar from_port_enabled[VSW_MAX_QUEUE_PAIRS];
 	atomic_bool kicks_off[VSW_MAX_QUEUE_PAIRS];
+	atomic_int kick_watch[VSW_MAX_QUEUE_PAIRS]; /* of wakeup_watch(), -1: cannot sleep on it */
 	rte_spinlock_t tx_lock[VSW_MAX_QUEUE_PAIRS];
 	struct port_counters counters[VSW_MAX_WORKERS];
 

@@ -19,6 +19,7 @@
 #include "fdb.h"
 #include "offload.h"
 #include "port.h"
+#include "wakeup.h"
 
 enum {
 	IDLE_SPINS = 512,        /* empty rounds before the worker naps */
@@ -29,6 +30,7 @@ enum {
 
 struct worker {
 	unsigned int id;
+	bool falls_asleep;                   /* leave the guests' kicks on */
 	unsigned int n_up;                   /* ports up in this round */
 	uint16_t up[VSW_MAX_PORTS];
 	unsigned int n_touched;              /* ports with frames pending */
@@ -156,8 +158,9 @@ static unsigned int poll_vhost(struct worker *w, struct port *port, uint16_t q)
 
 	if (!atomic_load_explicit(&port->from_port_enabled[q], memory_order_relaxed))
 		return 0;
-	/* We poll: the guest need not kick. Said once each time the queue starts. */
-	if (!atomic_load_explicit(&port->kicks_off[q], memory_order_relaxed)) {
+	/* We poll: the guest need not kick. Said once each time the queue starts, or we wake up. */
+	if (!w->falls_asleep &&
+	    !atomic_load_explicit(&port->kicks_off[q], memory_order_relaxed)) {
 		atomic_store(&port->kicks_off[q], true);
 		rte_vhost_enable_guest_notification(port->vid, ring, 0);
 	}
@@ -194,7 +197,7 @@ static unsigned int poll_all(struct worker *w)
 		struct port *port = port_at(w->up[i]);
 
 		for (uint16_t q = 0; q < port->n_queues; q++) {
-			if ((port->slot + q) % vsw.n_workers != w->id)
+			if (port_reader(port, q) != w->id)
 				continue;
 			moved += port->kind == PORT_VHOST ? poll_vhost(w, port, q) :
 				 poll_eth(w, port, q);
@@ -203,14 +206,79 @@ static unsigned int poll_all(struct worker *w)
 	return moved;
 }
 
-/* Nothing to do: spin for a while, then give the CPU away in short naps. */
-static void rest(unsigned int *idle_rounds)
+/* Does every queue this worker reads (as of the last round) pass the test? */
+static bool all_queues(const struct worker *w, bool (*test)(struct port *port, uint16_t q))
+{
+	for (unsigned int i = 0; i < w->n_up; i++) {
+		struct port *port = port_at(w->up[i]);
+
+		for (uint16_t q = 0; q < port->n_queues; q++) {
+			if (port_reader(port, q) != w->id)
+				continue;
+			if (port->kind == PORT_VHOST && !atomic_load(&port->from_port_enabled[q]))
+				continue;
+			if (!test(port, q))
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool can_wake_us(struct port *port, uint16_t q)
+{
+	return port->kind == PORT_VHOST && atomic_load(&port->kick_watch[q]) >= 0;
+}
+
+static bool ask_for_kicks(struct port *port, uint16_t q)
+{
+	atomic_store(&port->kicks_off[q], false);
+	return rte_vhost_enable_guest_notification(port->vid, (uint16_t)(2 * q + 1), 1) == 0;
+}
+
+/* A burst finds nothing in a full queue when the pool is empty. */
+static bool is_empty(struct port *port, uint16_t q)
+{
+	return rte_vhost_rx_queue_count(port->vid, (uint16_t)(2 * q + 1)) == 0;
+}
+
+/*
+ * Sleep until there is something to do: ask all guests to kick, look once more,
+ * and only then sleep. What a guest sent before it was asked is seen by that
+ * look; what it sends after wakes us. A queue that appears meanwhile does, too.
+ * False: something here cannot wake us, or has to wait for mbufs; nap instead.
+ */
+static bool sleep_until_kicked(struct worker *w)
+{
+	bool look_again = false;
+
+	if (!all_queues(w, can_wake_us))
+		return false;
+	w->falls_asleep = true;
+	if (all_queues(w, ask_for_kicks)) {
+		look_again = poll_all(w) != 0;
+		if (!look_again && all_queues(w, is_empty)) {
+			rte_rcu_qsbr_thread_offline(vsw.qsbr, w->id);
+			wakeup_wait(w->id);
+			rte_rcu_qsbr_thread_online(vsw.qsbr, w->id);
+			look_again = true;
+		}
+	}
+	w->falls_asleep = false;
+	return look_again;
+}
+
+/* Nothing to do: spin for a while, then give the CPU away, by sleep or in short naps. */
+static void rest(struct worker *w, unsigned int *idle_rounds)
 {
 	struct timespec nap = { .tv_nsec = NAP_NS };
 
 	rte_pause();
-	if (vsw.config.busy_poll || ++*idle_rounds < IDLE_SPINS)
+	if (vsw.config.poll == POLL_BUSY || ++*idle_rounds < IDLE_SPINS)
 		return;
+	if (vsw.config.poll == POLL_INTERRUPT && sleep_until_kicked(w)) {
+		*idle_rounds = 0;
+		return;
+	}
 	if (*idle_rounds > IDLE_SPINS_DEEP) {
 		*idle_rounds = IDLE_SPINS_DEEP;
 		nap.tv_nsec = NAP_DEEP_NS;
@@ -229,7 +297,7 @@ int worker_main(void *arg)
 	rte_rcu_qsbr_thread_online(vsw.qsbr, id);
 	while (!atomic_load_explicit(&vsw.stop_workers, memory_order_relaxed)) {
 		if (poll_all(w) == 0)
-			rest(&idle_rounds);
+			rest(w, &idle_rounds);
 		else
 			idle_rounds = 0;
 		rte_rcu_qsbr_quiescent(vsw.qsbr, id);

@@ -194,7 +194,7 @@ int rte_vhost_set_vring_base(int vid, uint16_t queue_id, uint16_t last_avail_idx
 			vring_set_base(&vq->ring, last_avail_idx, last_used_idx);
 			vq->resync = false;
 		}
-		gate_open(&vq->gate);
+		vq_gate_open(vq);
 	}
 	if (dev != NULL)
 		device_unlock(dev);
@@ -289,7 +289,7 @@ int rte_vhost_vring_stats_reset(int vid, uint16_t queue_id)
 		return -1;
 	gate_close(&vq->gate);
 	stats_reset(&vq->stats);
-	gate_open(&vq->gate);
+	vq_gate_open(vq);
 	device_unlock(dev);
 	return 0;
 }

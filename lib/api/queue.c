@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "net/net.h"
+#include "net/rarp.h"
 
 /* Enters the gate of a queue if it is ready and sound. */
 static bool enter(struct vq *vq) TRY_ACQUIRE(true, vq->gate)
@@ -46,8 +47,11 @@ uint16_t rte_vhost_dequeue_burst(int vid, uint16_t queue_id, struct rte_mempool 
 	/* Another thread polls this queue: it will find what there is. */
 	if (unlikely(vq == NULL || (queue_id & 1) == 0 || count == 0 || !gate_try_enter(&vq->gate)))
 		return 0;
-	if (likely(vq->ring.fault == RING_FAULT_NONE && is_net(vq)))
-		n = vq->net.bursts->dequeue(vq, mbuf_pool, pkts, count);
+	if (likely(vq->ring.fault == RING_FAULT_NONE && is_net(vq))) {
+		if (unlikely(rarp_waits(vq->dev)))
+			n = rarp_take(vq->dev, mbuf_pool, pkts);
+		n += vq->net.bursts->dequeue(vq, mbuf_pool, pkts + n, count - n);
+	}
 	gate_exit(&vq->gate);
 	return n;
 }
@@ -82,8 +86,8 @@ int rte_vhost_enable_guest_notification(int vid, uint16_t queue_id, int enable)
 
 	if (vq == NULL)
 		return -1;
-	/* Remembered: a queue that is not ready yet gets it when it is. */
-	__atomic_store_n(&vq->kicks_wanted, enable != 0, __ATOMIC_RELAXED);
+	/* Remembered: a queue that is not ready yet, or held, gets it when it is. */
+	__atomic_store_n(&vq->kicks_wanted, enable != 0, __ATOMIC_SEQ_CST);
 	if (gate_enter(&vq->gate)) {
 		vq_apply_kicks_wanted(vq);
 		gate_exit(&vq->gate);

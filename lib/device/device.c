@@ -85,7 +85,8 @@ void device_release(struct device *dev)
 	dev->protocol_features = 0;
 	dev->features_set = false;
 	dev->features_refused = false;
-	dev->mtu_bytes = 0;
+	__atomic_store_n(&dev->mtu_bytes, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&dev->rarp.word, 0, __ATOMIC_RELAXED);
 	dev->status = 0;
 	dev->ready = false;
 	dev->log_budget = (struct log_budget){ 0 };
@@ -120,7 +121,7 @@ void device_gates_close(struct device *dev)
 void device_gates_open(struct device *dev, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++)
-		gate_open(&dev->vqs[i]->gate);
+		vq_gate_open(dev->vqs[i]);
 }
 
 void device_set_memory(struct device *dev, struct gmem *mem)

@@ -95,7 +95,16 @@ struct vq {
 	bool ready;
 	bool attach_failed; /* said so already */
 	/* What rte_vhost_enable_guest_notification() asked for; atomic. */
-	int8_t kicks_wanted; /* -1: never asked */
+	int8_t kicks_wanted; /* -1: never asked; atomic */
+};
+
+/* What SEND_RARP asked for; 0 when it is sent. One atomic word: nobody sees half of it. */
+union device_rarp {
+	uint64_t word;
+	struct {
+		uint8_t address[6];
+		uint16_t waits;
+	};
 };
 
 struct device {
@@ -103,6 +112,7 @@ struct device {
 	int vid;
 	bool in_use;
 	uint32_t nr_vqs; /* atomic; grows while in use, back to 0 at release */
+	union device_rarp rarp; /* beside nr_vqs: every burst looks at both */
 	struct vq *vqs[DEVICE_VQS_MAX];
 
 	const struct driver_config *config;
@@ -114,7 +124,7 @@ struct device {
 	bool features_set;
 	bool features_refused; /* the last SET_FEATURES was; FEATURES_OK must not stick */
 	struct gmem *mem;
-	uint16_t mtu_bytes;
+	uint16_t mtu_bytes; /* 0: the frontend said nothing; atomic, bursts that count look */
 	uint8_t status;
 	int backend_fd; /* SET_BACKEND_REQ_FD */
 	struct log_budget log_budget; /* what its frontend may provoke */
@@ -181,13 +191,19 @@ void vq_signal(struct vq *vq);
 static ALWAYS_INLINE void vq_notify(enum ring_kind k, struct vq *vq)
 {
 	/* A guest that polls gave us nothing to call it with. */
-	if (vq->callfd >= 0 && ring_notify_needed(k, &vq->ring))
+	if (vq->callfd < 0)
+		return;
+	if (ring_notify_needed(k, &vq->ring))
 		vq_signal(vq);
+	else
+		vq->stats.notifications_suppressed++;
 }
 /* The ring is broken (ring.fault says how): tell the log and the frontend. */
 void vq_report_broken(struct vq *vq);
 /* Tells the guest whether to kick; inside the gate or with it closed. */
 void vq_apply_kicks_wanted(struct vq *vq);
+/* Opens what control closed. device.lock. */
+void vq_gate_open(struct vq *vq);
 
 /* --- state ------------------------------------------------------------- */
 

@@ -44,7 +44,7 @@ static void vq_raise(struct device *dev, struct vq *vq)
 		return;
 	vq->ready = true;
 	notify_queue(dev, vq, 1);
-	gate_open(&vq->gate);
+	vq_gate_open(vq);
 }
 
 static void vq_reconcile(struct device *dev, struct vq *vq)

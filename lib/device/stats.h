@@ -24,7 +24,10 @@ struct vq_stats {
 	uint64_t inflight_submitted;
 	uint64_t inflight_completed;
 	/* From here on ours, after the names of DPDK 22.11. */
+	uint64_t notifications_suppressed; /* the guest asked for none */
 	uint64_t notifications_failed;
+	uint64_t copied_bytes;  /* by the CPU, with headers and what was lost half way */
+	uint64_t oversized_packets; /* above the MTU, to the guest */
 	uint64_t mbuf_alloc_failed;
 	uint64_t dropped_too_large;   /* LINEARBUF or no memory for the packet */
 	uint64_t dropped_unsupported; /* an offload the guest did not agree to */

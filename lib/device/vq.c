@@ -160,6 +160,26 @@ void vq_apply_kicks_wanted(struct vq *vq)
 		ring_kick_enable(vq->ring.kind, &vq->ring, wanted != 0);
 }
 
+/*
+ * While the gate was closed, a data thread may have asked for kicks, and may
+ * have found nothing and gone to sleep on the kick fd. The gate is opened, then
+ * the wish read; the thread stores it, then finds the gate closed: one of the
+ * two sees the other.
+ */
+void vq_gate_open(struct vq *vq)
+{
+	int8_t wanted;
+
+	gate_open(&vq->gate);
+	wanted = __atomic_load_n(&vq->kicks_wanted, __ATOMIC_SEQ_CST);
+	if (wanted < 0 || !gate_enter(&vq->gate))
+		return;
+	vq_apply_kicks_wanted(vq);
+	gate_exit(&vq->gate);
+	if (wanted != 0 && vq->kickfd >= 0)
+		(void)eventfd_write(vq->kickfd, 1);
+}
+
 void vq_signal(struct vq *vq)
 {
 	struct device *dev = vq->dev;

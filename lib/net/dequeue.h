@@ -172,6 +172,11 @@ static ALWAYS_INLINE void use_header(const struct virtio_net_hdr_v1 *hdr, struct
 /* What there is in every header format; the rest is for drivers to set and us to ignore. */
 #define HDR_READ_BYTES sizeof(struct virtio_net_hdr)
 
+static ALWAYS_INLINE uint32_t hdr_read_bytes(const struct vq *vq)
+{
+	return vq->net.parse_hdr ? HDR_READ_BYTES : 0;
+}
+
 /* The next chain, of any form, into the fresh mbuf `m`, which stays fresh unless this is OK. */
 static NOINLINE enum dequeue_result dequeue_any(enum ring_kind k, struct vq *vq,
 						struct rte_mempool *pool, struct rte_mbuf *m)
@@ -200,6 +205,8 @@ static NOINLINE enum dequeue_result dequeue_any(enum ring_kind k, struct vq *vq,
 		whole = plan_packet(vq, pool, &plan, &chain, m);
 		/* Also of a part: its segments are about to go back to the pool. */
 		plan_execute(&plan);
+		for (const struct rte_mbuf *part = m; !whole && part != NULL; part = part->next)
+			vq->stats.copied_bytes += part->data_len;
 	}
 	if (whole && vq->net.parse_hdr) {
 		spans_read(chain.spans, chain.nr_spans, &hdr, HDR_READ_BYTES);
@@ -214,7 +221,7 @@ static NOINLINE enum dequeue_result dequeue_any(enum ring_kind k, struct vq *vq,
 		return DEQUEUE_LOST;
 	}
 	if (vq->stats_on)
-		packet_stats(&vq->stats, &m, 1);
+		packet_stats(&vq->stats, &m, 1, hdr_read_bytes(vq), PACKET_ANY_BYTES);
 	return DEQUEUE_OK;
 }
 
@@ -264,7 +271,7 @@ static ALWAYS_INLINE unsigned int dequeue_run(enum ring_kind k, struct vq *vq,
 	}
 	ring_used_push(k, &vq->ring, CHAIN_READABLE, used, n);
 	if (vq->stats_on)
-		packet_stats(&vq->stats, pkts, n);
+		packet_stats(&vq->stats, pkts, n, hdr_read_bytes(vq), PACKET_ANY_BYTES);
 	return n;
 }
 

@@ -110,7 +110,7 @@ static int run(struct vhu_call *call, const struct vhu_spec *spec)
 	if (spec->scope == VHU_SCOPE_ALL)
 		device_gates_open(dev, closed);
 	else if (spec->scope == VHU_SCOPE_RING)
-		gate_open(&call->vq->gate);
+		vq_gate_open(call->vq);
 	device_reconcile_start(dev);
 	return ret;
 }

@@ -139,6 +139,16 @@ int vhu_get_queue_num(struct vhu_call *call)
 	return reply_u64(call, call->dev->config->max_queue_pairs);
 }
 
+/* The guest moved here: packets shall find it. The first six bytes are its address. */
+int vhu_send_rarp(struct vhu_call *call)
+{
+	union device_rarp rarp = { .word = call->in->u64 };
+
+	rarp.waits = 1;
+	__atomic_store_n(&call->dev->rarp.word, rarp.word, __ATOMIC_RELEASE);
+	return 0;
+}
+
 int vhu_valid_mtu(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds)
 {
 	(void)in_bytes;
@@ -148,7 +158,7 @@ int vhu_valid_mtu(const union vhu_payload *in, uint32_t in_bytes, unsigned int n
 
 int vhu_set_mtu(struct vhu_call *call)
 {
-	call->dev->mtu_bytes = (uint16_t)call->in->u64;
+	__atomic_store_n(&call->dev->mtu_bytes, (uint16_t)call->in->u64, __ATOMIC_RELAXED);
 	return 0;
 }
 

@@ -62,6 +62,8 @@ const struct vhu_spec vhu_table[VHU_REQUEST_COUNT] = {
 		"SET_VRING_ENABLE", PAYLOAD(state), .index = VHU_INDEX_STATE,
 		.scope = VHU_SCOPE_RING,
 		.validate = vhu_valid_vring_enable, .handle = vhu_set_vring_enable },
+	[VHU_SEND_RARP] = {
+		"SEND_RARP", PAYLOAD(u64), .needs_protocol = PROTO(RARP), .handle = vhu_send_rarp },
 	[VHU_NET_SET_MTU] = {
 		"NET_SET_MTU", PAYLOAD(u64), .needs_protocol = PROTO(NET_MTU),
 		.validate = vhu_valid_mtu, .handle = vhu_set_mtu },

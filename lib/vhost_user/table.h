@@ -81,6 +81,7 @@ int vhu_set_protocol_features(struct vhu_call *call);
 int vhu_set_owner(struct vhu_call *call);
 int vhu_reset_owner(struct vhu_call *call);
 int vhu_get_queue_num(struct vhu_call *call);
+int vhu_send_rarp(struct vhu_call *call);
 int vhu_set_mtu(struct vhu_call *call);
 int vhu_valid_mtu(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
 int vhu_set_status(struct vhu_call *call);

@@ -13,7 +13,7 @@
 #define STOCK_PROTOCOL_FEATURES 0x10cbfULL
 #define NOT_YET (is_stock ? 0 : FE_F_LOG_ALL)
 #define PROTOCOL_NOT_YET \
-	(is_stock ? 0 : 1u << FE_PROTOCOL_F_LOG_SHMFD | 1u << FE_PROTOCOL_F_RARP | 1u << 7 | 1u << 11)
+	(is_stock ? 0 : 1u << FE_PROTOCOL_F_LOG_SHMFD | 1u << 7 | 1u << 11)
 #define NET_FEATURES (STOCK_FEATURES & ~NOT_YET)
 #define NET_PROTOCOL_FEATURES (STOCK_PROTOCOL_FEATURES & ~(uint64_t)PROTOCOL_NOT_YET)
 

@@ -463,6 +463,205 @@ counters_count(void)
 	down();
 }
 
+/* --- counters of ours ---------------------------------------------------- */
+
+/* Fills a frame: addresses, `tags` VLAN tags, a type. */
+static void
+frame_head(unsigned tags, const uint8_t types[2][2])
+{
+	static const uint8_t addresses[12] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2};
+
+	memset(data, 0, sizeof(data));
+	memcpy(data, addresses, sizeof(addresses));
+	for (unsigned i = 0; i < tags; i++)
+		memcpy(data + 12 + 4 * i, types[i], 2);
+	data[12 + 4 * tags] = 8;
+}
+
+static void
+to_guest(uint32_t len, uint64_t ol_flags, unsigned seg_bytes)
+{
+	struct rte_mbuf *m = packet_make(pool, data, len, seg_bytes);
+	static uint8_t got[4000];
+	struct guest_net_hdr hdr;
+
+	m->ol_flags |= ol_flags;
+	m->l2_len = 14;
+	m->l3_len = 20;
+	m->l4_len = 20;
+	m->tso_segsz = 500;
+	guest_rx_fill(&rx, 16);
+	CHECK_EQ(rte_vhost_enqueue_burst(flow.vid, 0, &m, 1), 1);
+	rte_pktmbuf_free(m);
+	CHECK_EQ(guest_rx_recv(&rx, &hdr, got, sizeof(got), NULL), len);
+}
+
+/* Longer than the guest agreed to: delivered, and counted. */
+static void
+packets_above_the_mtu(void)
+{
+	static const uint8_t vlan[2][2] = {{0x81, 0}, {0x81, 0}}, qinq[2][2] = {{0x88, 0xa8}, {0x81, 0}},
+			     other[2][2] = {{0x81, 1}, {0x81, 0}};
+	static const struct {
+		uint32_t mtu, len;
+		unsigned tags;
+		const uint8_t (*types)[2];
+		bool counted;
+	} rows[] = {
+		{0, 1900, 0, NULL, false}, /* never said */
+		{1400, 1414, 0, NULL, false}, {1400, 1415, 0, NULL, true},
+		{1400, 1418, 1, vlan, false}, {1400, 1419, 1, vlan, true},
+		{1400, 1422, 2, qinq, false}, {1400, 1423, 2, qinq, true},
+		{1400, 1418, 1, other, true},
+		{68, 82, 0, NULL, false}, {68, 83, 0, NULL, true},
+		{1500, 1514, 0, NULL, false}, {1500, 1900, 0, NULL, true},
+		{65535, 1900, 0, NULL, false},
+	};
+	uint64_t expected = 0;
+
+	if (is_stock)
+		tap_skip("the stock library does not count them");
+	up(RTE_VHOST_USER_NET_STATS_ENABLE);
+	for (unsigned i = 0; i < RTE_DIM(rows); i++) {
+		if (rows[i].mtu != 0)
+			CHECK_EQ(fe_net_set_mtu(&flow.fe, rows[i].mtu), 0);
+		CHECK_EQ(fe_sync(&flow.fe), 0);
+		frame_head(rows[i].tags, rows[i].types);
+		/* Whole, and in pieces: another path. */
+		for (unsigned seg_bytes = 0; seg_bytes <= 50; seg_bytes += 50) {
+			to_guest(rows[i].len, 0, seg_bytes);
+			expected += rows[i].counted;
+			CHECK_EQ(counter(0, "oversized_packets"), expected);
+		}
+	}
+	/* From the guest: its own business. */
+	CHECK_EQ(fe_net_set_mtu(&flow.fe, 68), 0);
+	CHECK_EQ(fe_sync(&flow.fe), 0);
+	send_both_ways(1000, data);
+	CHECK_EQ(counter(1, "oversized_packets"), 0);
+	CHECK_EQ(counter(0, "oversized_packets"), expected + 1);
+	down();
+}
+
+/* What the guest is to segment, or was not asked about, has no such limit. */
+static void
+packets_that_may_be_long(void)
+{
+	const struct fe_config config = {
+		.features = FE_F_VERSION_1 | FE_F_MRG_RXBUF | FE_F_MTU | FE_F_GUEST_CSUM |
+			    FE_F_GUEST_TSO4,
+		.protocol_features = 1u << FE_PROTOCOL_F_REPLY_ACK | 1u << FE_PROTOCOL_F_NET_MTU,
+	}, no_mtu = {
+		.features = FE_F_VERSION_1 | FE_F_MRG_RXBUF,
+		.protocol_features = config.protocol_features,
+	};
+	struct frame_spec spec = {.l4_proto = 6, .payload_bytes = 1500};
+	static struct frame frame;
+
+	if (is_stock)
+		tap_skip("the stock library does not count them");
+	frame_build(&frame, &spec, true);
+	memcpy(data, frame.bytes, frame.len_bytes);
+	flow_up(&flow, RTE_VHOST_USER_NET_STATS_ENABLE, &config);
+	CHECK_EQ(guest_rx_init(&rx, &flow.fe.vqs[0], GUEST_NET_HDR_BYTES, true, 16, 1526), 0);
+	CHECK_EQ(fe_net_set_mtu(&flow.fe, 1400), 0);
+	CHECK_EQ(fe_sync(&flow.fe), 0);
+	to_guest(frame.len_bytes, RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_IPV4, 0);
+	CHECK_EQ(counter(0, "oversized_packets"), 0);
+	to_guest(frame.len_bytes, RTE_MBUF_F_TX_TCP_CKSUM | RTE_MBUF_F_TX_IPV4, 0);
+	CHECK_EQ(counter(0, "oversized_packets"), 1);
+	down();
+
+	flow_up(&flow, RTE_VHOST_USER_NET_STATS_ENABLE, &no_mtu);
+	CHECK_EQ(guest_rx_init(&rx, &flow.fe.vqs[0], GUEST_NET_HDR_BYTES, true, 16, 1526), 0);
+	CHECK_EQ(fe_net_set_mtu(&flow.fe, 1400), 0);
+	CHECK_EQ(fe_sync(&flow.fe), 0);
+	to_guest(frame.len_bytes, 0, 0);
+	CHECK_EQ(counter(0, "oversized_packets"), 0);
+	down();
+}
+
+static void
+copied_bytes(void)
+{
+	static const uint8_t unicast[6] = {2};
+	uint64_t to = 0, from = 0;
+
+	if (is_stock)
+		tap_skip("the stock library does not count them");
+	up(RTE_VHOST_USER_NET_STATS_ENABLE);
+	for (uint32_t len = 60; len < 1900; len += 311) {
+		send_both_ways(len, unicast);
+		to += GUEST_NET_HDR_BYTES + len;
+		from += len; /* this guest cannot ask for anything: its headers are not read */
+		CHECK_EQ(counter(0, "copied_bytes"), to);
+		CHECK_EQ(counter(1, "copied_bytes"), from);
+	}
+	frame_head(0, NULL);
+	to_guest(1000, 0, 300);
+	CHECK_EQ(counter(0, "copied_bytes"), to + GUEST_NET_HDR_BYTES + 1000);
+	down();
+}
+
+/* A packet that runs out of mbufs half way: lost, but the bytes were moved. */
+static void
+copied_and_lost(void)
+{
+	struct rte_mempool *small;
+	struct rte_mbuf *m;
+
+	if (is_stock)
+		tap_skip("the stock library does not count them");
+	up(RTE_VHOST_USER_NET_STATS_ENABLE);
+	small = flow_pool(4, 128);
+	frame_head(0, NULL);
+	CHECK(guest_tx_send(&tx, NULL, data, 2000) >= 0);
+	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 1, small, &m, 1), 0);
+	CHECK_EQ(counter(1, "good_packets"), 0);
+	CHECK_EQ(counter(1, "good_bytes"), 0);
+	CHECK_EQ(counter(1, "copied_bytes"), 4 * 128);
+	CHECK_EQ(counter(1, "mbuf_alloc_failed"), 1);
+	CHECK(flow_pool_full(small));
+	rte_mempool_free(small);
+	CHECK_EQ(guest_tx_drain(&tx, 1000), 0);
+	down();
+}
+
+/* Every burst either calls the guest or says why not. */
+static void
+notifications_add_up(void)
+{
+	static const uint8_t unicast[6] = {2};
+	uint64_t bursts = 0, seen = 0;
+
+	if (is_stock)
+		tap_skip("the stock library does not count them");
+	up(RTE_VHOST_USER_NET_STATS_ENABLE);
+	for (unsigned i = 0; i < 40; i++) {
+		if (i % 3 == 0)
+			guest_ring_call_enable(rx.vq);
+		else
+			guest_ring_call_disable(rx.vq);
+		send_both_ways(100, unicast);
+		bursts++;
+		seen += guest_ring_calls(rx.vq);
+		CHECK_EQ(counter(0, "guest_notifications"), seen);
+		CHECK_EQ(counter(0, "guest_notifications_suppressed"), bursts - seen);
+	}
+	CHECK_EQ(seen, 14);
+	guest_ring_call_disable(rx.vq);
+	CHECK_EQ(rte_vhost_vring_call(flow.vid, 0), 0);
+	CHECK_EQ(counter(0, "guest_notifications_suppressed"), bursts - seen + 1);
+	/* Nobody to call: neither. */
+	CHECK_EQ(fe_set_vring_call(&flow.fe, 0, -1), 0);
+	CHECK_EQ(fe_sync(&flow.fe), 0);
+	send_both_ways(100, unicast);
+	CHECK_EQ(counter(0, "guest_notifications"), seen);
+	CHECK_EQ(counter(0, "guest_notifications_suppressed"), bursts - seen + 1);
+	CHECK_EQ(counter(0, "guest_notifications_failed"), 0);
+	down();
+}
+
 /* Every question about a device that is not there has an answer. */
 static void
 no_such_device(void)
@@ -514,6 +713,11 @@ main(int argc, char **argv)
 		FLOW_TEST(counter_names_are_those_of_the_guide),
 		FLOW_TEST(counters_need_the_flag),
 		FLOW_TEST(counters_count),
+		FLOW_TEST(packets_above_the_mtu),
+		FLOW_TEST(packets_that_may_be_long),
+		FLOW_TEST(copied_bytes),
+		FLOW_TEST(copied_and_lost),
+		FLOW_TEST(notifications_add_up),
 		FLOW_TEST(no_such_device),
 	};
 

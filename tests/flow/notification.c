@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Calls to the guest and kicks from it: flags, event index, explicit calls, the toggle. */
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "flow_main.h"
@@ -391,6 +393,101 @@ toggle_before_ready(void)
 	flow_unserve(path);
 }
 
+/* --- held queues ------------------------------------------------------- */
+
+static bool enable_in_hook, looked;
+static int found;
+
+/* In vring_state_changed() the library holds the queue. */
+static void
+ask_and_look(const char *word, int vid)
+{
+	struct rte_mbuf *m;
+
+	if (strcmp(word, "q1=1") != 0)
+		return;
+	if (enable_in_hook)
+		rte_vhost_enable_guest_notification(vid, 1, 1);
+	found = rte_vhost_dequeue_burst(vid, 1, pool, &m, 1);
+	looked = true;
+}
+
+static bool
+readable(int fd)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+	return poll(&poll_fd, 1, 0) == 1;
+}
+
+/*
+ * Who looks at a held queue sees nothing, whatever there is, and may go to sleep on the kick fd;
+ * what he asked for has to come true, and he has to be woken.
+ */
+static void
+asked_while_held(void)
+{
+	struct rte_mbuf *m;
+
+	if (is_stock)
+		tap_skip("the stock library deadlocks when a callback asks");
+	up(modern);
+	for (int round = 0; round < 2; round++) {
+		enable_in_hook = round == 0;
+		looked = false;
+		CHECK_EQ(rte_vhost_enable_guest_notification(flow.vid, 1, !enable_in_hook), 0);
+		CHECK(guest_tx_post(&tx, NULL, data, 60, NULL, 0) >= 0);
+		CHECK(!readable(tx.vq->kickfd));
+		rec_hook = ask_and_look;
+		/* Another eventfd: the queue goes down and up. */
+		CHECK_EQ(fe_set_vring_call(&flow.fe, 1, tx.vq->callfd), 0);
+		CHECK_EQ(fe_sync(&flow.fe), 0);
+		rec_hook = NULL;
+		CHECK(looked);
+		CHECK_EQ(found, 0);
+		CHECK(!kicks_off(tx.vq));
+		CHECK(readable(tx.vq->kickfd));
+		eventfd_read(tx.vq->kickfd, &(eventfd_t) {0});
+		CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 1, pool, &m, 1), 1);
+		rte_pktmbuf_free(m);
+	}
+	/* Nobody sleeps on what he asked not to hear of, nor on what he never spoke of. */
+	CHECK_EQ(rte_vhost_enable_guest_notification(flow.vid, 1, 0), 0);
+	CHECK_EQ(fe_set_mem_table(&flow.fe, &flow.fe.mem), 0);
+	CHECK_EQ(fe_sync(&flow.fe), 0);
+	CHECK(!readable(tx.vq->kickfd));
+	CHECK(!readable(rx.vq->kickfd));
+	down();
+}
+
+/* No callback tells of these; a thread may look while they happen. */
+static void
+woken_after_every_hold(void)
+{
+	uint64_t pairs;
+
+	if (is_stock)
+		tap_skip("the stock library does not wake");
+	up(modern);
+	CHECK_EQ(rte_vhost_enable_guest_notification(flow.vid, 1, 1), 0);
+	CHECK(!readable(tx.vq->kickfd));
+	CHECK_EQ(fe_set_mem_table(&flow.fe, &flow.fe.mem), 0);
+	CHECK_EQ(fe_sync(&flow.fe), 0);
+	CHECK(readable(tx.vq->kickfd));
+	eventfd_read(tx.vq->kickfd, &(eventfd_t) {0});
+	CHECK_EQ(fe_set_vring_enable(&flow.fe, 1, true), 0);
+	CHECK_EQ(fe_sync(&flow.fe), 0);
+	CHECK(readable(tx.vq->kickfd));
+	eventfd_read(tx.vq->kickfd, &(eventfd_t) {0});
+	CHECK_EQ(rte_vhost_set_vring_base(flow.vid, 1, flow_packed << 15, flow_packed << 15), 0);
+	CHECK(readable(tx.vq->kickfd));
+	/* Not after what holds nothing. */
+	eventfd_read(tx.vq->kickfd, &(eventfd_t) {0});
+	CHECK_EQ(fe_get_queue_num(&flow.fe, &pairs), 0);
+	CHECK(!readable(tx.vq->kickfd));
+	down();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -409,6 +506,8 @@ main(int argc, char **argv)
 		FLOW_TEST(toggle_by_flag),
 		FLOW_TEST(toggle_by_event_index),
 		FLOW_TEST(toggle_before_ready),
+		FLOW_TEST(asked_while_held),
+		FLOW_TEST(woken_after_every_hold),
 	};
 
 	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, flow_teardown);

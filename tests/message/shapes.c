@@ -36,6 +36,7 @@ struct facts {
 	uint64_t features, protocol_features;
 	uint64_t flags; /* one bit a truth */
 	const struct gmem *mem;
+	uint64_t rarp;
 	uint16_t mtu_bytes;
 	uint8_t status;
 	int backend_fd;
@@ -57,6 +58,7 @@ static void take_facts(struct facts *f)
 	f->protocol_features = dev->protocol_features;
 	f->flags = dev->features_set | dev->running << 1;
 	f->mem = dev->mem;
+	f->rarp = dev->rarp.word;
 	f->mtu_bytes = dev->mtu_bytes;
 	f->status = dev->status;
 	f->backend_fd = dev->backend_fd;

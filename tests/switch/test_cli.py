@@ -44,7 +44,7 @@ MISTAKES = [
     (["--port", "a", "--fdb-size", "4"], "--fdb-size expects a number from 16 to"),
     (["--port", "a", "--mbufs", "1"], "--mbufs expects a number from 1024 to"),
     (["--port", "a", "--interval", "-1"], "--interval expects a number from 0 to"),
-    (["--port", "a", "--poll", "lazy"], "--poll expects 'adaptive' or 'busy', got 'lazy'"),
+    (["--port", "a", "--poll", "lazy"], "--poll expects 'adaptive', 'busy' or 'interrupt', got 'lazy'"),
 ]
 
 
