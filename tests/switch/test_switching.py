@@ -504,7 +504,7 @@ def test_uplink_to_the_kernel(lab):
 
 def test_the_live_table_shows_traffic_features_and_drops(lab):
     """With room beside the numbers the features are there, otherwise below."""
-    for columns, features_at in ((200, r"a +up +1 .* v1 mrg "), (80, r"a  +v1 mrg ")):
+    for columns, features_at in ((200, r"a +up +1 .* v1 in-order mrg "), (80, r"a  +v1 in-order mrg ")):
         switch = lab.switch("-p", "a.sock", "-p", "b.sock", terminal=(24, columns))
         a, b = [lab.guest(name, number).ready() for number, name in
                 enumerate(("a.sock", "b.sock"), 1)]
