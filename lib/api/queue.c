@@ -141,8 +141,6 @@ int rte_vhost_vring_call_nonblock(int vid, uint16_t vring_idx)
 /* Where to look, and what is there as long as there is nothing to do. */
 static struct rte_vhost_power_monitor_cond monitor_cond(const struct ring *vr)
 {
-	uint16_t mask = (uint16_t)(vr->size - 1);
-
 	if (vr->kind == RING_PACKED)
 		/* Wakes when the flags are those of an available descriptor. */
 		return (struct rte_vhost_power_monitor_cond){
@@ -155,11 +153,14 @@ static struct rte_vhost_power_monitor_cond monitor_cond(const struct ring *vr)
 			.size = sizeof(uint16_t),
 			.match = 1,
 		};
-	/* Sleeps while the available index stands where we left it. */
+	/*
+	 * Sleeps while the available index stands where we left it. The whole of it:
+	 * a guest that fills the ring at once brings its low bits back where they were.
+	 */
 	return (struct rte_vhost_power_monitor_cond){
 		.addr = GUEST_FORCE(void *, GUEST_FIELD(vr->avail, struct vring_avail, idx)),
-		.val = vr->last_avail & mask,
-		.mask = mask,
+		.val = vr->last_avail,
+		.mask = UINT16_MAX,
 		.size = sizeof(uint16_t),
 		.match = 0,
 	};
