@@ -195,7 +195,7 @@ static ALWAYS_INLINE void vq_notify(enum ring_kind k, struct vq *vq)
 		return;
 	if (ring_notify_needed(k, &vq->ring))
 		vq_signal(vq);
-	else
+	else if (vq->stats_on)
 		vq->stats.notifications_suppressed++;
 }
 /* The ring is broken (ring.fault says how): tell the log and the frontend. */

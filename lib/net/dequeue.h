@@ -221,7 +221,7 @@ static NOINLINE enum dequeue_result dequeue_any(enum ring_kind k, struct vq *vq,
 		return DEQUEUE_LOST;
 	}
 	if (vq->stats_on)
-		packet_stats(&vq->stats, &m, 1, hdr_read_bytes(vq), PACKET_ANY_BYTES);
+		packet_stats(&vq->stats, m, hdr_read_bytes(vq), PACKET_ANY_BYTES);
 	return DEQUEUE_OK;
 }
 
@@ -271,7 +271,7 @@ static ALWAYS_INLINE unsigned int dequeue_run(enum ring_kind k, struct vq *vq,
 	}
 	ring_used_push(k, &vq->ring, CHAIN_READABLE, used, n);
 	if (vq->stats_on)
-		packet_stats(&vq->stats, pkts, n, hdr_read_bytes(vq), PACKET_ANY_BYTES);
+		run_stats_g2h(vq, pkts, n, &plan, hdr_read_bytes(vq));
 	return n;
 }
 

@@ -162,7 +162,7 @@ static ALWAYS_INLINE unsigned int enqueue_run(enum ring_kind k, struct vq *vq,
 	write_fixups(&r);
 	ring_used_push(k, &vq->ring, CHAIN_WRITABLE, r.used, n);
 	if (vq->stats_on)
-		packet_stats(&vq->stats, pkts, n, hdr_bytes, packet_limit(vq));
+		run_stats_h2g(vq, pkts, n, &r.plan, hdr_bytes);
 	return n;
 }
 
@@ -255,7 +255,7 @@ static NOINLINE bool enqueue_any(enum ring_kind k, struct vq *vq, struct rte_mbu
 	}
 	ring_used_push(k, &vq->ring, CHAIN_WRITABLE, used, n);
 	if (vq->stats_on)
-		packet_stats(&vq->stats, &m, 1, hdr_bytes, packet_limit(vq));
+		packet_stats(&vq->stats, m, hdr_bytes, packet_limit(vq));
 	return true;
 }
 
