@@ -541,6 +541,27 @@ static void r29_flood_of_bad_chains(void)
 	attack_down();
 }
 
+/* The same of buffers for packets: also if no call ever takes a packet. */
+static void r29_flood_of_bad_buffers(void)
+{
+	unsigned int calls = 0, given_back;
+
+	attack_up(0, 0, 1024);
+	rig_desc(rig.rx, 0, rig.buffers_gpa, HDR - 1, GUEST_DESC_WRITE, 0);
+	for (unsigned int i = 0; i < 1000; i++)
+		rig_offer(rig.rx, 0);
+	for (unsigned int left = 1000; left != 0; left -= given_back) {
+		CHECK_EQ(rig_enqueue(1, 100), 0);
+		given_back = rig_used(rig.rx, NULL);
+		CHECK(given_back > 0 && given_back <= 3 * BURST);
+		calls++;
+	}
+	CHECK(calls > 10);
+	CHECK_EQ(rig_counter(0, "dropped_chain_too_short"), 1000);
+	CHECK(rig_serves_rx());
+	attack_down();
+}
+
 static struct {
 	bool stop; /* atomic */
 } flood;
@@ -785,6 +806,7 @@ int main(int argc, char **argv)
 		ATTACK("R19 lengths sum to more than 4 GiB", r19_lengths_beyond_4_gib),
 		ATTACK("R20 wrong direction", r20_wrong_direction),
 		ATTACK("R29 flood of bad chains", r29_flood_of_bad_chains),
+		ATTACK("R29 flood of bad buffers", r29_flood_of_bad_buffers),
 		ATTACK("R29 flood that never ends", r29_flood_that_never_ends),
 		ATTACK("R31 more buffers than there are", r31_more_buffers_than_there_are),
 		ATTACK("R32 malformed chain at the head", r32_malformed_chain_at_the_head),
