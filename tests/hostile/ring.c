@@ -784,6 +784,37 @@ static void k6_early_exits_keep_no_mbuf(void)
 	rte_mempool_free(few);
 }
 
+/* Counted when a burst ends for want of an mbuf, once, and not for packets that need none. */
+static void an_empty_pool_is_counted_once(void)
+{
+	struct rte_mempool *all = rig.pool, *few = flow_pool(10, 2048);
+	struct rte_mbuf *pkts[BURST];
+
+	attack_up(0, 0, RING_SIZE);
+	rig.pool = few;
+	put_packet(rig.buffers_gpa, 3, 200);
+	rig_desc(rig.tx, 0, rig.buffers_gpa, HDR, GUEST_DESC_NEXT, 1);
+	rig_desc(rig.tx, 1, rig.buffers_gpa + HDR, 200, 0, 0);
+	for (unsigned int i = 0; i < 10; i++)
+		rig_offer(rig.tx, 0);
+	CHECK_EQ(rig_dequeue(pkts, BURST), 10);
+	CHECK_EQ(rig_counter(1, "mbuf_alloc_failed"), 0);
+	rte_pktmbuf_free_bulk(pkts, 10);
+	for (unsigned int i = 0; i < 15; i++)
+		rig_offer(rig.tx, 0);
+	CHECK_EQ(rig_dequeue(pkts, BURST), 10);
+	CHECK_EQ(rig_counter(1, "mbuf_alloc_failed"), 1);
+	CHECK_EQ(rig_dequeue(pkts + 10, BURST - 10), 0);
+	CHECK_EQ(rig_counter(1, "mbuf_alloc_failed"), 2);
+	rte_pktmbuf_free_bulk(pkts, 10);
+	CHECK_EQ(rig_dequeue(pkts, BURST), 5);
+	CHECK_EQ(rig_counter(1, "mbuf_alloc_failed"), 2);
+	rte_pktmbuf_free_bulk(pkts, 5);
+	rig.pool = all;
+	attack_down();
+	rte_mempool_free(few);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct attack_test tests[] = {
@@ -814,6 +845,7 @@ int main(int argc, char **argv)
 		  r32_malformed_chain_in_a_merged_packet),
 		SPLIT_ATTACK("R33 hostile used_event", r33_hostile_used_event),
 		ATTACK("K6 early exits keep no mbuf", k6_early_exits_keep_no_mbuf),
+		ATTACK("an empty pool is counted once", an_empty_pool_is_counted_once),
 	};
 
 	return attack_main(argc, argv, tests, RTE_DIM(tests));
