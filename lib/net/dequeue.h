@@ -284,7 +284,7 @@ static ALWAYS_INLINE unsigned int dequeue_take(enum ring_kind k, struct vq *vq,
 	unsigned int want = ring_peek(k, &c, RTE_MIN(count, (unsigned int)BURST_PACKETS));
 	unsigned int got = want != 0 ? fresh_take(pool, pkts, want) : 0;
 
-	vq->stats.mbuf_alloc_failed += want - got;
+	vq->stats.mbuf_alloc_failed += want != 0 && got == 0;
 	return got;
 }
 

@@ -191,20 +191,21 @@ static void plan_into(struct plan *plan, uint32_t hdr_bytes, const struct chain 
 /*
  * Finds chains for `need` bytes; how many, or 0 when the guest has not enough.
  * A bad chain goes back empty, with those found before it: a packet's chains
- * must be consecutive.
+ * must be consecutive. `patience`: how many more bad ones the burst puts up with.
  */
 static unsigned int find_chains(enum ring_kind k, struct vq *vq, uint32_t need,
-				struct span_pool *spans, struct chain *chains, struct used *used)
+				struct span_pool *spans, struct chain *chains, struct used *used,
+				unsigned int *patience)
 {
 	const unsigned int most = vq->net.mergeable ? BURST_CHAINS : 1;
-	unsigned int n = 0, tries = vq->ring.size;
+	unsigned int n = 0;
 	uint64_t room = 0;
 
 	spans->used = 0;
 	while (room < need) {
 		enum fetch_result ret = FETCH_NONE;
 
-		if (n < most && tries-- != 0)
+		if (n < most && *patience != 0)
 			ret = ring_fetch_any(k, &vq->ring, CHAIN_WRITABLE, 0, spans, &chains[n]);
 		if (ret != FETCH_OK && ret != FETCH_BAD) {
 			ring_rewind(k, &vq->ring, used, n);
@@ -216,6 +217,7 @@ static unsigned int find_chains(enum ring_kind k, struct vq *vq, uint32_t need,
 			continue;
 		vq->stats.faults[ret == FETCH_BAD ? chains[n - 1].fault : RING_FAULT_SHORT]++;
 		ring_used_push(k, &vq->ring, CHAIN_WRITABLE, used, n);
+		(*patience)--;
 		spans->used = 0;
 		room = 0;
 		n = 0;
@@ -224,7 +226,8 @@ static unsigned int find_chains(enum ring_kind k, struct vq *vq, uint32_t need,
 }
 
 /* One packet of any shape into chains of any form. False when it has to wait for more room. */
-static NOINLINE bool enqueue_any(enum ring_kind k, struct vq *vq, struct rte_mbuf *m)
+static NOINLINE bool enqueue_any(enum ring_kind k, struct vq *vq, struct rte_mbuf *m,
+				 unsigned int *patience)
 {
 	uint32_t hdr_bytes = vq->net.hdr_bytes, need = hdr_bytes + m->pkt_len;
 	struct virtio_net_hdr_v1 hdr = { 0 };
@@ -241,7 +244,7 @@ static NOINLINE bool enqueue_any(enum ring_kind k, struct vq *vq, struct rte_mbu
 		vq->stats.dropped_unsupported++;
 		return true;
 	}
-	n = find_chains(k, vq, need, &spans, chains, used);
+	n = find_chains(k, vq, need, &spans, chains, used, patience);
 	if (n == 0)
 		return false;
 	plan.nr_segs = 0;
@@ -263,6 +266,8 @@ static ALWAYS_INLINE uint16_t enqueue_burst(enum ring_kind k, struct vq *vq,
 					    struct rte_mbuf **pkts, uint16_t count)
 {
 	const uint32_t unsignalled = vq->ring.unsignalled;
+	/* A guest that feeds us bad chains as fast as we give them back gets no more. */
+	unsigned int patience = count + 1u;
 	unsigned int n = 0;
 
 	while (n < count) {
@@ -272,7 +277,7 @@ static ALWAYS_INLINE uint16_t enqueue_burst(enum ring_kind k, struct vq *vq,
 		n += got;
 		if (got == want)
 			continue;
-		if (!ring_waits(k, &vq->ring) || !enqueue_any(k, vq, pkts[n]))
+		if (!ring_waits(k, &vq->ring) || !enqueue_any(k, vq, pkts[n], &patience))
 			break;
 		n++;
 	}

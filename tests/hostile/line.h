@@ -132,7 +132,7 @@ static inline int line_main(int argc, char **argv, const struct tap_test *tests,
 
 	tap_begin();
 	fe_init(&line);
-	rig_init(argv[0]);
+	rig_init(argv[0], false);
 	rc = tap_run(tests, nr_tests, argc > 1 ? argv[1] : NULL, rig_before, line_teardown);
 	rig_fini();
 	return rc;

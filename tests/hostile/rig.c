@@ -21,8 +21,25 @@ struct rig rig;
 #define FDS_MAX 1024
 static bool older[FDS_MAX];
 
-/* Where the used ring was read up to, by queue. */
-static uint16_t seen_used[2];
+/* Of a queue: where a split used ring was read up to, and what a packed ring has to be told. */
+static struct side {
+	uint16_t seen_used;
+	/* Descriptors to offer, by the index they would have in a split ring. */
+	struct guest_packed_desc staged[RIG_RING_MAX];
+	/* Slots of the chains on offer, oldest first. */
+	uint16_t slots[RIG_RING_MAX];
+	unsigned int first, outstanding;
+} sides[2];
+
+static struct side *side_of(const struct guest_ring *vq)
+{
+	return &sides[vq == rig.tx];
+}
+
+static void side_reset(struct side *side)
+{
+	memset(side, 0, sizeof(*side));
+}
 
 unsigned int rig_count_fds(void)
 {
@@ -55,9 +72,11 @@ unsigned int rig_count_maps(void)
 	return n;
 }
 
-void rig_init(const char *program)
+void rig_init(const char *program, bool packed)
 {
 	flow_init(program);
+	if (packed)
+		flow_use_packed();
 	for (int fd = 0; fd < FDS_MAX; fd++)
 		older[fd] = fcntl(fd, F_GETFD) >= 0;
 	bystander_start();
@@ -95,7 +114,8 @@ void rig_up(uint64_t features, uint64_t driver_flags, const struct guest_region_
 	rig.rx = &rig.flow.fe.vqs[0];
 	rig.tx = &rig.flow.fe.vqs[1];
 	rig.buffers_gpa = guest_alloc(&rig.flow.fe.mem, BUFFERS_BYTES, 4096);
-	seen_used[0] = seen_used[1] = 0;
+	side_reset(&sides[0]);
+	side_reset(&sides[1]);
 }
 
 void rig_down(void)
@@ -124,27 +144,121 @@ bool rig_nothing_left(void)
 void rig_desc(struct guest_ring *vq, uint16_t index, uint64_t gpa, uint32_t len, uint16_t flags,
 	      uint16_t next)
 {
-	guest_split_raw_desc(vq, index, gpa, len, flags, next);
+	if (flow_packed)
+		side_of(vq)->staged[index] = (struct guest_packed_desc){
+			.gpa = gpa, .len_bytes = len, .id = index, .flags = flags,
+		};
+	else
+		guest_split_raw_desc(vq, index, gpa, len, flags, next);
+}
+
+void rig_place(struct guest_ring *vq, const struct guest_packed_desc *descs, unsigned int n,
+	       unsigned int slots)
+{
+	struct side *side = side_of(vq);
+	const uint16_t first = vq->avail_idx;
+	const bool first_wrap = vq->avail_wrap;
+
+	/* The first one last: the device sees the chain as a whole. */
+	for (unsigned int i = 0; i < n; i++) {
+		uint16_t avail = guest_packed_avail_flags(vq->avail_wrap);
+
+		if (i != 0)
+			guest_packed_raw_desc(vq, vq->avail_idx, descs[i].gpa, descs[i].len_bytes,
+					      descs[i].id, descs[i].flags | avail);
+		if (++vq->avail_idx == vq->size) {
+			vq->avail_idx = 0;
+			vq->avail_wrap = !vq->avail_wrap;
+		}
+	}
+	guest_packed_raw_desc(vq, first, descs[0].gpa, descs[0].len_bytes, descs[0].id,
+			      descs[0].flags | guest_packed_avail_flags(first_wrap));
+	side->slots[(side->first + side->outstanding++) % RIG_RING_MAX] = (uint16_t)slots;
 }
 
 void rig_offer(struct guest_ring *vq, uint16_t head)
 {
-	guest_split_raw_avail(vq, vq->avail_idx & (vq->size - 1), head);
-	vq->avail_idx++;
-	guest_split_raw_avail_idx(vq, vq->avail_idx);
+	struct guest_packed_desc *staged = side_of(vq)->staged;
+	unsigned int n = 1;
+
+	if (!flow_packed) {
+		guest_split_raw_avail(vq, vq->avail_idx & (vq->size - 1), head);
+		vq->avail_idx++;
+		guest_split_raw_avail_idx(vq, vq->avail_idx);
+		return;
+	}
+	while ((staged[head + n - 1].flags & GUEST_DESC_NEXT) != 0 && head + n < vq->size)
+		n++;
+	/* A chain is known by what its last descriptor says. */
+	staged[head + n - 1].id = head;
+	rig_place(vq, staged + head, n, n);
+}
+
+static unsigned int used_split(struct guest_ring *vq, struct guest_used *list, unsigned int max)
+{
+	struct side *side = side_of(vq);
+	uint16_t now = guest_split_used_idx(vq);
+	unsigned int n = (uint16_t)(now - side->seen_used);
+
+	for (unsigned int i = 0; i < n && i < max; i++)
+		list[i] = guest_split_used_elem(vq, (uint16_t)(side->seen_used + i) &
+							    (vq->size - 1));
+	side->seen_used = now;
+	vq->last_used = now;
+	return n;
+}
+
+static unsigned int used_packed(struct guest_ring *vq, struct guest_used *list, unsigned int max)
+{
+	struct side *side = side_of(vq);
+	struct guest_used used;
+	unsigned int n = 0;
+
+	for (; side->outstanding != 0 &&
+	       vq->format->used_at(vq, vq->last_used, vq->used_wrap, &used); n++) {
+		uint32_t at = vq->last_used + (uint32_t)side->slots[side->first];
+
+		if (n < max)
+			list[n] = used;
+		side->first = (side->first + 1) % RIG_RING_MAX;
+		side->outstanding--;
+		if (at >= vq->size) {
+			at -= vq->size;
+			vq->used_wrap = !vq->used_wrap;
+		}
+		vq->last_used = (uint16_t)at;
+	}
+	return n;
+}
+
+unsigned int rig_used_list(struct guest_ring *vq, struct guest_used *list, unsigned int max)
+{
+	return flow_packed ? used_packed(vq, list, max) : used_split(vq, list, max);
 }
 
 unsigned int rig_used(struct guest_ring *vq, struct guest_used *last)
 {
-	uint16_t *seen = &seen_used[vq == rig.tx];
-	uint16_t now = guest_split_used_idx(vq);
-	unsigned int n = (uint16_t)(now - *seen);
+	static struct guest_used list[UINT16_MAX + 1];
+	unsigned int n = rig_used_list(vq, list, UINT16_MAX + 1);
 
 	if (n != 0 && last != NULL)
-		*last = guest_split_used_elem(vq, (uint16_t)(now - 1) & (vq->size - 1));
-	*seen = now;
-	vq->last_used = now;
+		*last = list[n - 1];
 	return n;
+}
+
+unsigned int rig_outstanding(const struct guest_ring *vq)
+{
+	return flow_packed ? side_of(vq)->outstanding :
+			     (uint16_t)(vq->avail_idx - side_of(vq)->seen_used);
+}
+
+void rig_repair(struct guest_ring *vq)
+{
+	if (flow_packed)
+		for (uint16_t i = 0; i < vq->size; i++)
+			guest_packed_raw_desc(vq, i, rig.buffers_gpa, 64, i, 0);
+	else
+		guest_split_raw_avail_idx(vq, guest_split_used_idx(vq));
 }
 
 /* --- host ---------------------------------------------------------------- */
@@ -272,6 +386,9 @@ bool rig_only_changed(const struct rig_range *ranges, unsigned int nr_ranges)
 
 struct rig_range rig_used_range(const struct guest_ring *vq)
 {
+	/* What is used is said in the descriptors of a packed ring. */
+	if (flow_packed)
+		return (struct rig_range){ vq->desc_gpa, guest_packed_desc_bytes(vq->size) };
 	return (struct rig_range){ vq->used_gpa, guest_split_used_bytes(vq->size) };
 }
 
@@ -283,7 +400,7 @@ int rig_restart(unsigned int queue)
 	int ret = fe_get_vring_base(fe, queue, NULL);
 
 	guest_ring_reset(&fe->vqs[queue], 0);
-	seen_used[queue] = 0;
+	side_reset(side_of(&fe->vqs[queue]));
 	if (ret == 0)
 		ret = fe_start_vring(fe, queue);
 	return ret != 0 ? ret : fe_sync(fe);

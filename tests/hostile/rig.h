@@ -12,6 +12,7 @@
 #include "guest_net.h"
 
 #define BURST 32
+#define RIG_RING_MAX 32768
 
 struct rig {
 	struct flow flow;
@@ -28,8 +29,8 @@ struct rig {
 
 extern struct rig rig;
 
-/* EAL, bystander. */
-void rig_init(const char *program);
+/* EAL, bystander; packed: every frontend of the program asks for packed rings. */
+void rig_init(const char *program, bool packed);
 void rig_fini(void);
 
 /* Before a test: notes what the process owns. */
@@ -42,13 +43,26 @@ void rig_down(void);
 /* True when mbufs, descriptors and mappings are what they were before. Device down. */
 bool rig_nothing_left(void);
 
-/* Raw guest work. `flags` without NEXT. */
+/*
+ * Raw guest work, the same for both formats. A packed ring has no heads and no
+ * `next`: its descriptors are kept aside by rig_desc(), and rig_offer() puts
+ * those from `head` on that are linked by NEXT into the ring, with the id `head`.
+ */
 void rig_desc(struct guest_ring *vq, uint16_t index, uint64_t gpa, uint32_t len, uint16_t flags,
 	      uint16_t next);
 /* Offers the next chain by its head, whatever that is. */
 void rig_offer(struct guest_ring *vq, uint16_t head);
-/* Used elements since the last call of this or rig_offer()'s queue start. */
+/* Used elements since the last call of one of these, or the queue's start. */
 unsigned int rig_used(struct guest_ring *vq, struct guest_used *last);
+unsigned int rig_used_list(struct guest_ring *vq, struct guest_used *list, unsigned int max);
+/* Chains offered and not seen used. */
+unsigned int rig_outstanding(const struct guest_ring *vq);
+/* Packed: puts `n` descriptors with their flags (AVAIL and USED are added) and ids; they shall
+ * come back as one that takes `slots`. */
+void rig_place(struct guest_ring *vq, const struct guest_packed_desc *descs, unsigned int n,
+	       unsigned int slots);
+/* Takes back whatever was offered, as a guest that mends a ring it has broken. */
+void rig_repair(struct guest_ring *vq);
 
 /* Host to guest and back. */
 unsigned int rig_dequeue(struct rte_mbuf **pkts, unsigned int max);

@@ -315,7 +315,8 @@ static void restart_ring(struct device *d, unsigned int q)
 	must(fe_get_vring_base(&d->fe, q, &base), "GET_VRING_BASE");
 	guest_receive(d);
 	/* The gate was closed: nothing is between the available and the used index. */
-	if ((uint16_t)base != guest_split_used_idx(&d->fe.vqs[q]))
+	if (flow_packed ? (uint16_t)base != base >> 16 :
+			  (uint16_t)base != guest_split_used_idx(&d->fe.vqs[q]))
 		fail("a stopped ring holds on to chains");
 	must(fe_start_vring(&d->fe, q), "cannot start a ring");
 }
@@ -482,13 +483,14 @@ int main(int argc, char **argv)
 		{ "everything at once", everything_at_once },
 	};
 	const char *given = getenv("VHOST_NG_SEED");
+	bool packed = argc > 1 && strcmp(argv[1], "packed") == 0;
 	cpu_set_t all;
 	int rc;
 
 	tap_begin();
 	seed = given != NULL ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
 	fprintf(tap.out, "# VHOST_NG_SEED=%llu\n", (unsigned long long)seed);
-	rig_init(argv[0]);
+	rig_init(argv[0], packed);
 	/* EAL bound us to one core; the threads shall meet. */
 	CPU_ZERO(&all);
 	for (int i = 0; i < CPU_SETSIZE; i++)
@@ -497,7 +499,8 @@ int main(int argc, char **argv)
 	fate = calloc(SERIALS, 1);
 	if (fate == NULL)
 		return 1;
-	rc = tap_run(tests, RTE_DIM(tests), argc > 1 ? argv[1] : NULL, rig_before, NULL);
+	rc = tap_run(tests, RTE_DIM(tests), argc > 1 + packed ? argv[1 + packed] : NULL,
+		     rig_before, NULL);
 	rig_fini();
 	free(fate);
 	return rc;

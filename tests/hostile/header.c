@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A hostile guest on a split ring: what stands in the virtio-net header, how
- * large packets are, and a guest that rewrites both while we look. Each is
- * done with legacy and with compliant offload flags.
+ * A hostile guest: what stands in the virtio-net header, how large packets are,
+ * and a guest that rewrites both while we look. Each is done with legacy and
+ * with compliant offload flags, over split rings and over packed ones.
  */
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -399,10 +399,26 @@ static struct {
 	struct guest_net_hdr tso;
 } race;
 
+/*
+ * What is rewritten: descriptor 0, or one of those on offer in a packed ring. There,
+ * length and address only: its flags are the ring.
+ */
+static volatile struct guest_desc *victim(struct guest_ring *vq, uint32_t i)
+{
+	_Static_assert(offsetof(struct guest_desc, len_bytes) ==
+			       offsetof(struct guest_packed_desc, len_bytes),
+		       "both begin alike");
+	uint16_t next = __atomic_load_n(&vq->avail_idx, __ATOMIC_RELAXED);
+
+	return flow_packed ? &vq->desc[(uint32_t)(next + vq->size - 1 - i) % vq->size] :
+			     &vq->desc[0];
+}
+
 /* A length that was checked is another one when it is used: as often as can be. */
 static void rewrite_length(volatile struct guest_desc *d)
 {
-	d->flags = 0;
+	if (!flow_packed)
+		d->flags = 0;
 	d->gpa = rig.buffers_gpa;
 	for (unsigned int i = 0; i < 20000; i++) {
 		d->len_bytes = HDR + 600;
@@ -415,7 +431,7 @@ static void *rewrite_tx(void *arg)
 {
 	volatile struct guest_net_hdr *hdr =
 		guest_ptr(&rig.flow.fe.mem, rig.buffers_gpa, sizeof(*hdr));
-	volatile struct guest_desc *d = rig.tx->desc;
+	volatile struct guest_desc *d;
 	static const uint32_t lens[] = { HDR + 600, HDR + 60, HDR, 5, 60000, UINT32_MAX };
 	uint32_t i = 0;
 
@@ -426,10 +442,15 @@ static void *rewrite_tx(void *arg)
 		hdr->flags = i % 4 < 2 ? race.tso.flags : 0;
 		hdr->gso_type = i % 3 == 0 ? GUEST_NET_GSO_UDP : race.tso.gso_type;
 		hdr->csum_start = i % 5 == 0 ? 0xffff : race.tso.csum_start;
-		d[0].len_bytes = lens[i / 2 % RTE_DIM(lens)];
-		d[0].gpa = i % 7 == 0 ? END - 100 : rig.buffers_gpa;
-		d[0].flags = i % 11 == 0 ? GUEST_DESC_WRITE : i % 13 == 0 ? GUEST_DESC_NEXT : 0;
-		d[1].flags = i % 2 == 0 ? GUEST_DESC_INDIRECT : 0;
+		d = victim(rig.tx, i % 2);
+		d->len_bytes = lens[i / 2 % RTE_DIM(lens)];
+		d->gpa = i % 7 == 0 ? END - 100 : rig.buffers_gpa;
+		if (!flow_packed) {
+			d->flags = i % 11 == 0 ? GUEST_DESC_WRITE :
+				   i % 13 == 0 ? GUEST_DESC_NEXT :
+						 0;
+			d[1].flags = i % 2 == 0 ? GUEST_DESC_INDIRECT : 0;
+		}
 		if (i % 20000 == 0)
 			rewrite_length(d);
 	}
@@ -471,7 +492,7 @@ static void r10_modes(void)
 		unsigned int n;
 
 		/* Two of 60000 bytes are all that the pool holds. */
-		if ((uint16_t)(rig.tx->avail_idx - guest_split_used_idx(rig.tx)) < 2) {
+		if (rig_outstanding(rig.tx) < 2) {
 			rig_offer(rig.tx, 0);
 			offered++;
 		}
@@ -502,15 +523,18 @@ static void r10_guest_rewrites_what_it_sends(void)
 #define GUARD 4096u
 static void *rewrite_rx(void *arg)
 {
-	volatile struct guest_desc *d = rig.rx->desc;
+	volatile struct guest_desc *d;
 	static const uint32_t lens[] = { 2048, HDR + 600, HDR + 599, HDR, 1, 0, UINT32_MAX };
 	uint32_t i = 0;
 
 	(void)arg;
 	while (!__atomic_load_n(&race.stop, __ATOMIC_RELAXED)) {
 		i++;
-		d[0].len_bytes = lens[i % RTE_DIM(lens)];
-		d[0].gpa = i % 5 == 0 ? END - 100 : rig.buffers_gpa + GUARD * (1 + i % 2);
+		d = victim(rig.rx, i % 8);
+		d->len_bytes = lens[i % RTE_DIM(lens)];
+		d->gpa = i % 5 == 0 ? END - 100 : rig.buffers_gpa + GUARD * (1 + i % 2);
+		if (flow_packed)
+			continue;
 		d[0].flags = i % 11 == 0 ? 0 :
 			     i % 3 == 0	 ? GUEST_DESC_WRITE | GUEST_DESC_NEXT :
 					   GUEST_DESC_WRITE;
@@ -534,7 +558,8 @@ static void r10_guest_rewrites_its_buffers(void)
 	race.stop = false;
 	thread = attack_thread(rewrite_rx);
 	for (unsigned int i = 0; i < 20000; i++) {
-		if ((uint16_t)(rig.rx->avail_idx - guest_split_used_idx(rig.rx)) < 8)
+		(void)rig_used(rig.rx, NULL);
+		if (rig_outstanding(rig.rx) < 8)
 			rig_offer(rig.rx, 0);
 		taken += rig_enqueue(i, 600);
 	}
@@ -543,9 +568,11 @@ static void r10_guest_rewrites_its_buffers(void)
 	CHECK(taken > 0);
 	for (unsigned int i = 0; i < 3; i++)
 		changes[i] = (struct rig_range){ rig.buffers_gpa + GUARD * (1 + i), 2048 };
-	changes[3] = (struct rig_range){ rig.rx->desc_gpa,
-					 rig.rx->used_gpa - rig.rx->desc_gpa +
-						 guest_split_used_bytes(RING_SIZE) };
+	changes[3] = rig_used_range(rig.rx);
+	if (!flow_packed)
+		changes[3] = (struct rig_range){ rig.rx->desc_gpa,
+						 rig.rx->used_gpa - rig.rx->desc_gpa +
+							 guest_split_used_bytes(RING_SIZE) };
 	changes[4] = (struct rig_range){ END - 100, 100 };
 	CHECK(rig_only_changed(changes, 5));
 	CHECK_EQ(guest_ring_errors(rig.rx), 0);
@@ -556,16 +583,16 @@ static void r10_guest_rewrites_its_buffers(void)
 
 int main(int argc, char **argv)
 {
-	static const struct tap_test tests[] = {
-		{ "R8 csum_start beyond the packet", r8_csum_start_beyond_the_packet },
-		{ "R9 csum field near an end", r9_csum_field_near_an_end },
-		{ "R10 guest rewrites what it sends", r10_guest_rewrites_what_it_sends },
-		{ "R10 guest rewrites its buffers", r10_guest_rewrites_its_buffers },
-		{ "R21 gso_size 0", r21_gso_size_0 },
-		{ "R22 gso that does not fit the packet", r22_gso_that_does_not_fit_the_packet },
-		{ "R23 K7 unparsable frame in an external buffer",
-		  r23_unparsable_frame_in_an_external_buffer },
-		{ "R24 jumbo with EXTBUF, LINEARBUF", r24_jumbo },
+	static const struct attack_test tests[] = {
+		ATTACK("R8 csum_start beyond the packet", r8_csum_start_beyond_the_packet),
+		ATTACK("R9 csum field near an end", r9_csum_field_near_an_end),
+		ATTACK("R10 guest rewrites what it sends", r10_guest_rewrites_what_it_sends),
+		ATTACK("R10 guest rewrites its buffers", r10_guest_rewrites_its_buffers),
+		ATTACK("R21 gso_size 0", r21_gso_size_0),
+		ATTACK("R22 gso that does not fit the packet", r22_gso_that_does_not_fit_the_packet),
+		ATTACK("R23 K7 unparsable frame in an external buffer",
+		  r23_unparsable_frame_in_an_external_buffer),
+		ATTACK("R24 jumbo with EXTBUF, LINEARBUF", r24_jumbo),
 	};
 
 	return attack_main(argc, argv, tests, RTE_DIM(tests));

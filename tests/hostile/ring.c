@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A hostile guest on a split ring: descriptors, chains, tables and indices.
- * The tests are named after the rows of the catalogue of old bugs. What is in
- * front of packets, the virtio-net header, has its own program (split_header.c).
+ * A hostile guest: descriptors, chains, tables and indices, in split rings and
+ * in packed ones (packed_ring.c has what only those have). The tests are named
+ * after the rows of the catalogue of old bugs. What is in front of packets, the
+ * virtio-net header, has its own program (header.c).
  */
 #include <netinet/in.h>
 
@@ -540,9 +541,29 @@ static void r29_flood_of_bad_chains(void)
 	attack_down();
 }
 
+/* The same of buffers for packets: also if no call ever takes a packet. */
+static void r29_flood_of_bad_buffers(void)
+{
+	unsigned int calls = 0, given_back;
+
+	attack_up(0, 0, 1024);
+	rig_desc(rig.rx, 0, rig.buffers_gpa, HDR - 1, GUEST_DESC_WRITE, 0);
+	for (unsigned int i = 0; i < 1000; i++)
+		rig_offer(rig.rx, 0);
+	for (unsigned int left = 1000; left != 0; left -= given_back) {
+		CHECK_EQ(rig_enqueue(1, 100), 0);
+		given_back = rig_used(rig.rx, NULL);
+		CHECK(given_back > 0 && given_back <= 3 * BURST);
+		calls++;
+	}
+	CHECK(calls > 10);
+	CHECK_EQ(rig_counter(0, "dropped_chain_too_short"), 1000);
+	CHECK(rig_serves_rx());
+	attack_down();
+}
+
 static struct {
 	bool stop; /* atomic */
-	uint64_t offered;
 } flood;
 
 /* Offers bad chains as fast as they are dropped. */
@@ -550,7 +571,15 @@ static void *flood_thread(void *arg)
 {
 	(void)arg;
 	while (!__atomic_load_n(&flood.stop, __ATOMIC_RELAXED)) {
-		uint16_t used = guest_split_used_idx(rig.tx);
+		uint16_t used;
+
+		if (flow_packed) {
+			(void)rig_used(rig.tx, NULL);
+			if (rig_outstanding(rig.tx) < rig.tx->size)
+				rig_offer(rig.tx, 0);
+			continue;
+		}
+		used = guest_split_used_idx(rig.tx);
 
 		rig.tx->avail_idx = (uint16_t)(used + rig.tx->size);
 		guest_split_raw_avail_idx(rig.tx, rig.tx->avail_idx);
@@ -610,7 +639,7 @@ static void r31_more_buffers_than_there_are(void)
 static void r32_malformed_chain_at_the_head(void)
 {
 	struct rte_mbuf *pkts[BURST];
-	struct guest_used used;
+	struct guest_used used[8];
 	unsigned int n;
 	bool right = true;
 
@@ -630,11 +659,10 @@ static void r32_malformed_chain_at_the_head(void)
 	}
 	CHECK_EQ(n, 4);
 	CHECK(right);
-	CHECK_EQ(rig_used(rig.tx, &used), 8);
-	CHECK_EQ(used.id, 7);
+	CHECK_EQ(rig_used_list(rig.tx, used, 8), 8);
 	for (uint16_t i = 0; i < 8; i++) {
-		CHECK_EQ(guest_split_used_elem(rig.tx, i).id, i);
-		CHECK_EQ(guest_split_used_elem(rig.tx, i).len_bytes, 0);
+		CHECK_EQ(used[i].id, i);
+		CHECK_EQ(used[i].len_bytes, 0);
 	}
 	CHECK_EQ(rig_counter(1, "dropped_bad_address"), 4);
 	attack_down();
@@ -643,6 +671,7 @@ static void r32_malformed_chain_at_the_head(void)
 /* Between the buffers of a merged packet: those before it go back empty, the packet starts anew. */
 static void r32_malformed_chain_in_a_merged_packet(void)
 {
+	struct guest_used used[6];
 	uint16_t num_buffers;
 
 	attack_up(FE_F_VERSION_1 | FE_F_MRG_RXBUF, 0, RING_SIZE);
@@ -652,11 +681,10 @@ static void r32_malformed_chain_in_a_merged_packet(void)
 		rig_offer(rig.rx, i);
 	}
 	CHECK_EQ(rig_enqueue(4, 1100), 1);
-	CHECK_EQ(rig_used(rig.rx, NULL), 6);
+	CHECK_EQ(rig_used_list(rig.rx, used, 6), 6);
 	for (uint16_t i = 0; i < 6; i++) {
-		CHECK_EQ(guest_split_used_elem(rig.rx, i).id, i);
-		CHECK_EQ(guest_split_used_elem(rig.rx, i).len_bytes,
-			 i < 3 ? 0 : i < 5 ? 400 : HDR + 1100 - 800);
+		CHECK_EQ(used[i].id, i);
+		CHECK_EQ(used[i].len_bytes, i < 3 ? 0 : i < 5 ? 400 : HDR + 1100 - 800);
 	}
 	guest_read(&rig.flow.fe.mem, rig.buffers_gpa + 3 * 1024 + 10, &num_buffers, 2);
 	CHECK_EQ(num_buffers, 3);
@@ -746,7 +774,8 @@ static void k6_early_exits_keep_no_mbuf(void)
 	CHECK(rig_counter(1, "mbuf_alloc_failed") > 0);
 	/* And out in the middle of a burst. */
 	rig_offer(rig.tx, 0);
-	rig_offer(rig.tx, RING_SIZE);
+	if (!flow_packed) /* there are no indices there */
+		rig_offer(rig.tx, RING_SIZE);
 	CHECK_EQ(rig_drop_all(), 1);
 	CHECK_EQ(rig_drop_all(), 0);
 	CHECK(flow_pool_full(few));
@@ -755,35 +784,68 @@ static void k6_early_exits_keep_no_mbuf(void)
 	rte_mempool_free(few);
 }
 
+/* Counted when a burst ends for want of an mbuf, once, and not for packets that need none. */
+static void an_empty_pool_is_counted_once(void)
+{
+	struct rte_mempool *all = rig.pool, *few = flow_pool(10, 2048);
+	struct rte_mbuf *pkts[BURST];
+
+	attack_up(0, 0, RING_SIZE);
+	rig.pool = few;
+	put_packet(rig.buffers_gpa, 3, 200);
+	rig_desc(rig.tx, 0, rig.buffers_gpa, HDR, GUEST_DESC_NEXT, 1);
+	rig_desc(rig.tx, 1, rig.buffers_gpa + HDR, 200, 0, 0);
+	for (unsigned int i = 0; i < 10; i++)
+		rig_offer(rig.tx, 0);
+	CHECK_EQ(rig_dequeue(pkts, BURST), 10);
+	CHECK_EQ(rig_counter(1, "mbuf_alloc_failed"), 0);
+	rte_pktmbuf_free_bulk(pkts, 10);
+	for (unsigned int i = 0; i < 15; i++)
+		rig_offer(rig.tx, 0);
+	CHECK_EQ(rig_dequeue(pkts, BURST), 10);
+	CHECK_EQ(rig_counter(1, "mbuf_alloc_failed"), 1);
+	CHECK_EQ(rig_dequeue(pkts + 10, BURST - 10), 0);
+	CHECK_EQ(rig_counter(1, "mbuf_alloc_failed"), 2);
+	rte_pktmbuf_free_bulk(pkts, 10);
+	CHECK_EQ(rig_dequeue(pkts, BURST), 5);
+	CHECK_EQ(rig_counter(1, "mbuf_alloc_failed"), 2);
+	rte_pktmbuf_free_bulk(pkts, 5);
+	rig.pool = all;
+	attack_down();
+	rte_mempool_free(few);
+}
+
 int main(int argc, char **argv)
 {
-	static const struct tap_test tests[] = {
-		{ "R1 descriptor across regions", r1_descriptor_across_regions },
-		{ "R2 indirect table partly unmapped", r2_indirect_table_partly_unmapped },
-		{ "R2 indirect table across regions", r2_indirect_table_across_regions },
-		{ "R3 descriptor address outside memory", r3_address_outside_memory },
-		{ "R4 header in many descriptors", r4_header_in_many_descriptors },
-		{ "R5 chain no longer than the header", r5_no_more_than_a_header },
-		{ "R5 chain no longer than the legacy header", r5_no_more_than_a_legacy_header },
-		{ "R6 header in short descriptors on enqueue", r6_header_in_short_descriptors },
-		{ "R6 buffer too small for the packet", r6_buffer_too_small_for_the_packet },
-		{ "R11 next loops, self-loop, next beyond the ring", r11_next_loops },
-		{ "R11 next loops in a long ring", r11_next_loops_in_a_long_ring },
-		{ "R11 table loops, next beyond the table, nesting", r11_table_loops },
-		{ "R12 more than 256 pieces", r12_more_than_256_pieces },
-		{ "R13 available index jumps", r13_avail_index_jumps },
-		{ "R14 head beyond the ring", r14_head_beyond_the_ring },
-		{ "R14 good packets before a bad head", r14_good_packets_before_a_bad_head },
-		{ "R19 lengths sum to more than 4 GiB", r19_lengths_beyond_4_gib },
-		{ "R20 wrong direction", r20_wrong_direction },
-		{ "R29 flood of bad chains", r29_flood_of_bad_chains },
-		{ "R29 flood that never ends", r29_flood_that_never_ends },
-		{ "R31 more buffers than there are", r31_more_buffers_than_there_are },
-		{ "R32 malformed chain at the head", r32_malformed_chain_at_the_head },
-		{ "R32 malformed chain in a merged packet",
-		  r32_malformed_chain_in_a_merged_packet },
-		{ "R33 hostile used_event", r33_hostile_used_event },
-		{ "K6 early exits keep no mbuf", k6_early_exits_keep_no_mbuf },
+	static const struct attack_test tests[] = {
+		ATTACK("R1 descriptor across regions", r1_descriptor_across_regions),
+		ATTACK("R2 indirect table partly unmapped", r2_indirect_table_partly_unmapped),
+		ATTACK("R2 indirect table across regions", r2_indirect_table_across_regions),
+		ATTACK("R3 descriptor address outside memory", r3_address_outside_memory),
+		ATTACK("R4 header in many descriptors", r4_header_in_many_descriptors),
+		ATTACK("R5 chain no longer than the header", r5_no_more_than_a_header),
+		SPLIT_ATTACK("R5 chain no longer than the legacy header", r5_no_more_than_a_legacy_header),
+		ATTACK("R6 header in short descriptors on enqueue", r6_header_in_short_descriptors),
+		ATTACK("R6 buffer too small for the packet", r6_buffer_too_small_for_the_packet),
+		SPLIT_ATTACK("R11 next loops, self-loop, next beyond the ring", r11_next_loops),
+		SPLIT_ATTACK("R11 next loops in a long ring", r11_next_loops_in_a_long_ring),
+		SPLIT_ATTACK("R11 table loops, next beyond the table, nesting", r11_table_loops),
+		ATTACK("R12 more than 256 pieces", r12_more_than_256_pieces),
+		SPLIT_ATTACK("R13 available index jumps", r13_avail_index_jumps),
+		SPLIT_ATTACK("R14 head beyond the ring", r14_head_beyond_the_ring),
+		SPLIT_ATTACK("R14 good packets before a bad head", r14_good_packets_before_a_bad_head),
+		ATTACK("R19 lengths sum to more than 4 GiB", r19_lengths_beyond_4_gib),
+		ATTACK("R20 wrong direction", r20_wrong_direction),
+		ATTACK("R29 flood of bad chains", r29_flood_of_bad_chains),
+		ATTACK("R29 flood of bad buffers", r29_flood_of_bad_buffers),
+		ATTACK("R29 flood that never ends", r29_flood_that_never_ends),
+		ATTACK("R31 more buffers than there are", r31_more_buffers_than_there_are),
+		ATTACK("R32 malformed chain at the head", r32_malformed_chain_at_the_head),
+		ATTACK("R32 malformed chain in a merged packet",
+		  r32_malformed_chain_in_a_merged_packet),
+		SPLIT_ATTACK("R33 hostile used_event", r33_hostile_used_event),
+		ATTACK("K6 early exits keep no mbuf", k6_early_exits_keep_no_mbuf),
+		ATTACK("an empty pool is counted once", an_empty_pool_is_counted_once),
 	};
 
 	return attack_main(argc, argv, tests, RTE_DIM(tests));
