@@ -369,11 +369,14 @@ static void *rewrite_everything(void *arg)
 		d->gpa = x % 5 == 0 ? END - 100 : rig.buffers_gpa + (x >> 8) % 4096;
 		d->len_bytes = lens[(x >> 20) % RTE_DIM(lens)];
 		d->id = (uint16_t)(x >> 24);
-		/* NEXT is rare: a chain without an end would be the end of the test. */
+		/*
+		 * No tables in buffers: what a packet left there is a table of any addresses,
+		 * and where that lands would be the guest's own doing.
+		 */
 		d->flags = (uint16_t)((x >> 40) &
 				      (GUEST_PACKED_AVAIL | GUEST_PACKED_USED | GUEST_DESC_WRITE |
 				       (x % 4 == 0 ? GUEST_DESC_NEXT : 0) |
-				       (x % 3 == 0 ? GUEST_DESC_INDIRECT : 0)));
+				       (x % 3 == 0 && vq == rig.tx ? GUEST_DESC_INDIRECT : 0)));
 		vq->avail[0] = (uint16_t)(x >> 3);
 		vq->avail[1] = (uint16_t)(x >> 33) & 3;
 		vq->used[0] = (uint16_t)(x >> 5);
