@@ -113,6 +113,14 @@ extern "C" {
 #ifndef VIRTIO_NET_F_MQ
 #define VIRTIO_NET_F_MQ			22
 #endif
+#ifndef VIRTIO_NET_F_GUEST_USO4
+#define VIRTIO_NET_F_GUEST_USO4		54
+#define VIRTIO_NET_F_GUEST_USO6		55
+#define VIRTIO_NET_F_HOST_USO		56
+#endif
+#ifndef VIRTIO_NET_F_HASH_REPORT
+#define VIRTIO_NET_F_HASH_REPORT	57
+#endif
 #ifndef VIRTIO_F_ANY_LAYOUT
 #define VIRTIO_F_ANY_LAYOUT		27
 #endif
@@ -124,6 +132,14 @@ extern "C" {
 #define VHOST_USER_F_PROTOCOL_FEATURES	30
 #endif
 /** @} */
+
+/**
+ * Name of the mbuf flag (rte_mbuf_dynflag_lookup()) that is set beside RTE_MBUF_F_TX_UDP_SEG, or
+ * RTE_MBUF_F_RX_LRO in compliant mode, when @c tso_segsz is the payload of a datagram (USO) and
+ * not of an IP fragment (UFO). It exists from the first rte_vhost_driver_enable_features() with
+ * one of VIRTIO_NET_F_HOST_USO, _GUEST_USO4 and _GUEST_USO6 on. Source: vhost-ng.
+ */
+#define RTE_VHOST_MBUF_DYNFLAG_USO "rte_vhost_dynflag_uso"
 
 /**
  * @name vhost-user protocol feature bits
@@ -568,9 +584,10 @@ int rte_vhost_driver_set_features(const char *path, uint64_t features);
  *   Bits to add to what is offered.
  * @return
  *   - 0: done.
- *   - -1: @p path is not registered, or the socket does not support one of the bits; then
- *     nothing changes. Supported is what rte_vhost_driver_set_features() set, else what
- *     rte_vhost_driver_register() offered.
+ *   - -1: @p path is not registered, or the socket does not support one of the bits, or no mbuf
+ *     flag is free for #RTE_VHOST_MBUF_DYNFLAG_USO; then nothing changes. Supported is what
+ *     rte_vhost_driver_set_features() set, else what rte_vhost_driver_register() offered and,
+ *     for those who know them, VIRTIO_NET_F_HOST_USO, _GUEST_USO4, _GUEST_USO6 and _HASH_REPORT.
  *
  * Threads: setup. Source: guide.
  */

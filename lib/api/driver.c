@@ -6,13 +6,15 @@
 #include <inttypes.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
+#include <string.h>
 
+#include "net/hdr.h"
 #include "net/net.h"
 #include "server/endpoint.h"
 
 #define QUEUE_PAIRS_MAX (DEVICE_VQS_MAX / 2)
 
-/* What the built-in net data path can do; all of it is offered by default. */
+/* What the built-in net data path can do, and offers by default. */
 #define NET_FEATURES                                                                              \
 	(BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_MTU) |          \
 	 BIT(VIRTIO_NET_F_GSO) | BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6) |    \
@@ -24,6 +26,9 @@
 	 BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VHOST_USER_F_PROTOCOL_FEATURES) |                     \
 	 BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER))
 
+/* Changes what an application gets to see, so it has to ask: rte_vhost_driver_enable_features(). */
+#define NET_FEATURES_ON_REQUEST (NET_USO_FEATURES | BIT(VIRTIO_NET_F_HASH_REPORT))
+
 #define NET_PROTOCOL_FEATURES                                                              \
 	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_RARP) |                 \
 	 BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) |                                            \
@@ -33,7 +38,7 @@
 /* Segmentation makes packets that do not fit one mbuf. */
 #define HOST_SEGMENTATION                                               \
 	(BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6) | \
-	 BIT(VIRTIO_NET_F_HOST_UFO))
+	 BIT(VIRTIO_NET_F_HOST_UFO) | BIT(VIRTIO_NET_F_HOST_USO))
 
 #define FLAGS_LATER                                                             \
 	(RTE_VHOST_USER_IOMMU_SUPPORT | RTE_VHOST_USER_POSTCOPY_SUPPORT |       \
@@ -43,10 +48,9 @@
 	 RTE_VHOST_USER_EXTBUF_SUPPORT | RTE_VHOST_USER_LINEARBUF_SUPPORT |                \
 	 RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS | RTE_VHOST_USER_NET_STATS_ENABLE)
 
-static uint64_t default_features(uint64_t flags)
+/* `features` as far as a socket with these flags can have them. */
+static uint64_t features_under(uint64_t flags, uint64_t features)
 {
-	uint64_t features = NET_FEATURES;
-
 	if ((flags & RTE_VHOST_USER_LINEARBUF_SUPPORT) != 0 &&
 	    (flags & RTE_VHOST_USER_EXTBUF_SUPPORT) == 0)
 		features &= ~HOST_SEGMENTATION;
@@ -56,8 +60,9 @@ static uint64_t default_features(uint64_t flags)
 int rte_vhost_driver_register(const char *path, uint64_t flags)
 {
 	struct driver_config config = { .flags = flags,
-					.features = default_features(flags),
-					.supported_features = default_features(flags),
+					.features = features_under(flags, NET_FEATURES),
+					.supported_features = features_under(
+						flags, NET_FEATURES | NET_FEATURES_ON_REQUEST),
 					.protocol_features = NET_PROTOCOL_FEATURES,
 					.max_queue_pairs = QUEUE_PAIRS_MAX,
 					.backend = &net_backend };
@@ -140,8 +145,15 @@ static int enable_features(struct driver_config *config, void *arg)
 {
 	const uint64_t *features = arg;
 
+	int ret;
+
 	if ((*features & ~config->supported_features) != 0)
 		return -EINVAL;
+	if ((*features & NET_USO_FEATURES) != 0 && (ret = hdr_uso_enable()) != 0) {
+		LOG_ERR("no mbuf flag left for USO (%s): leave VIRTIO_NET_F_*_USO* out",
+			strerror(-ret));
+		return ret;
+	}
 	store(&config->features, config->features | *features);
 	return 0;
 }

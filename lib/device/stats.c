@@ -37,6 +37,7 @@ static const struct {
 	{ "mbuf_alloc_failed", COUNTER(mbuf_alloc_failed) },
 	{ "dropped_too_large", COUNTER(dropped_too_large) },
 	{ "dropped_unsupported_offload", COUNTER(dropped_unsupported) },
+	{ "dropped_segments", COUNTER(dropped_segments) },
 	{ "dropped_bad_address", FAULT(RING_FAULT_ADDRESS) },
 	{ "dropped_bad_direction", FAULT(RING_FAULT_DIRECTION) },
 	{ "dropped_chain_too_long", FAULT(RING_FAULT_LENGTH) },

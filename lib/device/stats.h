@@ -30,7 +30,8 @@ struct vq_stats {
 	uint64_t oversized_packets; /* above the MTU, to the guest */
 	uint64_t mbuf_alloc_failed;
 	uint64_t dropped_too_large;   /* LINEARBUF or no memory for the packet */
-	uint64_t dropped_unsupported; /* an offload the guest did not agree to */
+	uint64_t dropped_unsupported; /* a request that makes no sense, or that nobody can serve */
+	uint64_t dropped_segments;    /* of a packet cut in software: no room for the rest */
 	uint64_t faults[RING_FAULT_COUNT];
 };
 

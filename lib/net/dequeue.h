@@ -166,7 +166,7 @@ static ALWAYS_INLINE void use_header(const struct virtio_net_hdr_v1 *hdr, struct
 				     const struct vq *vq)
 {
 	if (hdr->flags != 0 || hdr->gso_type != VIRTIO_NET_HDR_GSO_NONE)
-		hdr_to_mbuf(hdr, m, vq->net.compliant);
+		hdr_to_mbuf(hdr, m, vq->net.features, vq->net.compliant);
 }
 
 /* What there is in every header format; the rest is for drivers to set and us to ignore. */

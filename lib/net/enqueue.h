@@ -5,7 +5,8 @@
  * Usual packets, one segment into one piece of memory, go in runs: a run takes
  * a chain for each and plans the copies (the guest's memory is on its way
  * meanwhile), then writes headers, then copies, then gives the chains back. Any
- * other packet goes alone, from fetching to giving back.
+ * other packet goes alone, from fetching to giving back; one that needs software
+ * (soft.h) as what it is made into.
  */
 #ifndef VHOST_NG_ENQUEUE_H
 #define VHOST_NG_ENQUEUE_H
@@ -16,6 +17,7 @@
 #include "hdr.h"
 #include "net.h"
 #include "packet_stats.h"
+#include "soft.h"
 
 /* A run: all by packet. */
 struct enqueue_run {
@@ -86,10 +88,15 @@ static inline void plan_into_chains(struct plan *plan, struct write_cursor *c, c
 static ALWAYS_INLINE void write_header(uint8_t __guest *at, const struct virtio_net_hdr_v1 *hdr,
 				       uint32_t hdr_bytes)
 {
-	if (likely(hdr_bytes == sizeof(*hdr)))
+	if (likely(hdr_bytes != sizeof(struct virtio_net_hdr)))
 		shm_write(at, hdr, sizeof(*hdr));
 	else
 		shm_write(at, hdr, sizeof(struct virtio_net_hdr));
+}
+
+static ALWAYS_INLINE bool header_has_hash(uint32_t hdr_bytes)
+{
+	return hdr_bytes == sizeof(struct virtio_net_hdr_v1_hash);
 }
 
 /* --- runs of usual packets ---------------------------------------------- */
@@ -118,6 +125,19 @@ static ALWAYS_INLINE void write_fixups(const struct enqueue_run *r)
 		for (unsigned int j = 0; j < f->count; j++)
 			memcpy(body + f->at[j].offset_bytes, &f->at[j].value,
 			       sizeof(f->at[j].value));
+	}
+}
+
+/* The fields behind the usual header. */
+static COLD void write_hashes(const struct enqueue_run *r, struct rte_mbuf *const *pkts,
+			      unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		struct virtio_net_hdr_v1_hash hdr;
+
+		hdr_hash_from_mbuf(pkts[i], &hdr);
+		shm_write(r->leads[i] + sizeof(hdr.hdr), (const uint8_t *)&hdr + sizeof(hdr.hdr),
+			  sizeof(hdr) - sizeof(hdr.hdr));
 	}
 }
 
@@ -157,6 +177,8 @@ static ALWAYS_INLINE unsigned int enqueue_run(enum ring_kind k, struct vq *vq,
 		return 0;
 	ring_close(k, &vq->ring, &c);
 	write_headers(&r, n, hdr_bytes);
+	if (unlikely(header_has_hash(hdr_bytes)))
+		write_hashes(&r, pkts, n);
 	r.plan.nr_segs = n;
 	plan_execute(&r.plan);
 	write_fixups(&r);
@@ -168,14 +190,22 @@ static ALWAYS_INLINE unsigned int enqueue_run(enum ring_kind k, struct vq *vq,
 
 /* --- any packet --------------------------------------------------------- */
 
+enum enqueue_result {
+	ENQUEUE_DONE, /* delivered, or dropped and counted */
+	ENQUEUE_WAIT, /* there is not enough room for it now */
+	ENQUEUE_SOFT, /* not as it is */
+};
+
 /* Plans a packet into `n` chains. */
 static void plan_into(struct plan *plan, uint32_t hdr_bytes, const struct chain *chains,
-		      unsigned int n, const struct rte_mbuf *m, struct virtio_net_hdr_v1 *hdr,
+		      unsigned int n, const struct rte_mbuf *m, struct virtio_net_hdr_v1_hash *hdr,
 		      const struct hdr_fixups *fixups)
 {
 	struct write_cursor c, data;
 
-	hdr->num_buffers = (uint16_t)n;
+	hdr->hdr.num_buffers = (uint16_t)n;
+	if (unlikely(header_has_hash(hdr_bytes)))
+		hdr_hash_from_mbuf(m, hdr);
 	cursor_start(&c, chains);
 	plan_into_chains(plan, &c, hdr, hdr_bytes);
 	data = c;
@@ -225,12 +255,15 @@ static unsigned int find_chains(enum ring_kind k, struct vq *vq, uint32_t need,
 	return n;
 }
 
-/* One packet of any shape into chains of any form. False when it has to wait for more room. */
-static NOINLINE bool enqueue_any(enum ring_kind k, struct vq *vq, struct rte_mbuf *m,
-				 unsigned int *patience)
+/*
+ * One packet of any shape into chains of any form, as it is. ENQUEUE_SOFT: not
+ * without software.
+ */
+static NOINLINE enum enqueue_result enqueue_alone(enum ring_kind k, struct vq *vq,
+						  struct rte_mbuf *m, unsigned int *patience)
 {
 	uint32_t hdr_bytes = vq->net.hdr_bytes, need = hdr_bytes + m->pkt_len;
-	struct virtio_net_hdr_v1 hdr = { 0 };
+	struct virtio_net_hdr_v1_hash hdr = { 0 };
 	struct chain chains[BURST_CHAINS];
 	struct used used[BURST_CHAINS];
 	struct hdr_fixups fixups;
@@ -240,13 +273,11 @@ static NOINLINE bool enqueue_any(enum ring_kind k, struct vq *vq, struct rte_mbu
 
 	fixups.count = 0;
 	if ((m->ol_flags & HDR_MBUF_OFFLOADS) != 0 &&
-	    !hdr_from_mbuf(m, vq->net.features, &hdr, &fixups)) {
-		vq->stats.dropped_unsupported++;
-		return true;
-	}
+	    !hdr_from_mbuf(m, vq->net.features, &hdr.hdr, &fixups))
+		return ENQUEUE_SOFT;
 	n = find_chains(k, vq, need, &spans, chains, used, patience);
 	if (n == 0)
-		return false;
+		return ENQUEUE_WAIT;
 	plan.nr_segs = 0;
 	plan_into(&plan, hdr_bytes, chains, n, m, &hdr, &fixups);
 	plan_execute(&plan);
@@ -259,7 +290,68 @@ static NOINLINE bool enqueue_any(enum ring_kind k, struct vq *vq, struct rte_mbu
 	ring_used_push(k, &vq->ring, CHAIN_WRITABLE, used, n);
 	if (vq->stats_on)
 		packet_stats(&vq->stats, m, hdr_bytes, packet_limit(vq));
-	return true;
+	return ENQUEUE_DONE;
+}
+
+/* The packets that one is cut into, as far as there is room. */
+static enum enqueue_result enqueue_cut(enum ring_kind k, struct vq *vq, const struct rte_mbuf *m,
+				       unsigned int *patience)
+{
+	enum enqueue_result ret = ENQUEUE_DONE;
+	struct rte_mbuf *parts[SOFT_CUT_MAX];
+	unsigned int n, done = 0;
+
+	if (soft_cut_count(m) == 0) {
+		vq->stats.dropped_unsupported++;
+		return ENQUEUE_DONE;
+	}
+	n = soft_cut(m, parts);
+	if (n == 0) {
+		vq->stats.mbuf_alloc_failed++;
+		return ENQUEUE_DONE;
+	}
+	while (done < n && ret == ENQUEUE_DONE) {
+		ret = enqueue_alone(k, vq, parts[done], patience);
+		done += ret == ENQUEUE_DONE;
+	}
+	rte_pktmbuf_free_bulk(parts, n);
+	if (ret == ENQUEUE_WAIT && done == 0)
+		return ENQUEUE_WAIT;
+	/* What is there cannot be taken back, and the ring may never have room for all at once. */
+	vq->stats.dropped_segments += n - done;
+	return ENQUEUE_DONE;
+}
+
+/* One packet that needs software. */
+static COLD enum enqueue_result enqueue_soft(enum ring_kind k, struct vq *vq, struct rte_mbuf *m,
+					     unsigned int *patience)
+{
+	enum enqueue_result ret;
+	struct rte_mbuf *tagged;
+
+	if ((m->ol_flags & HDR_MBUF_TAGS) == 0)
+		return enqueue_cut(k, vq, m, patience);
+	tagged = soft_tag(m);
+	if (tagged == NULL) {
+		vq->stats.mbuf_alloc_failed++;
+		return ENQUEUE_DONE;
+	}
+	ret = enqueue_alone(k, vq, tagged, patience);
+	if (ret == ENQUEUE_SOFT)
+		ret = enqueue_cut(k, vq, tagged, patience);
+	rte_pktmbuf_free(tagged);
+	return ret;
+}
+
+/* One packet of any kind. False when it has to wait for more room. */
+static ALWAYS_INLINE bool enqueue_any(enum ring_kind k, struct vq *vq, struct rte_mbuf *m,
+				      unsigned int *patience)
+{
+	enum enqueue_result ret = enqueue_alone(k, vq, m, patience);
+
+	if (unlikely(ret == ENQUEUE_SOFT))
+		ret = enqueue_soft(k, vq, m, patience);
+	return ret == ENQUEUE_DONE;
 }
 
 static ALWAYS_INLINE uint16_t enqueue_burst(enum ring_kind k, struct vq *vq,

@@ -10,7 +10,7 @@
 #include <rte_ip.h>
 #include <rte_mbuf.h>
 
-#include "device/device.h"
+#include "net.h"
 
 /*
  * Checksums that go into the guest's copy of a packet after its bytes. The mbuf
@@ -21,12 +21,16 @@ struct hdr_fixups {
 	struct {
 		uint32_t offset_bytes; /* in the packet */
 		uint16_t value;        /* as it stands in memory */
-	} at[2]; /* L4, IPv4 */
+	} at[5]; /* L4 (a CRC takes two), IPv4, outer IPv4, outer UDP */
 };
 
-#define HDR_MBUF_OFFLOADS                                                                 \
+#define HDR_MBUF_TAGS (RTE_MBUF_F_TX_VLAN | RTE_MBUF_F_TX_QINQ)
+#define HDR_MBUF_OUTER_SUMS (RTE_MBUF_F_TX_OUTER_IP_CKSUM | RTE_MBUF_F_TX_OUTER_UDP_CKSUM)
+#define HDR_MBUF_REQUESTS                                                                 \
 	(RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_TCP_SEG | \
-	 RTE_MBUF_F_TX_UDP_SEG)
+	 RTE_MBUF_F_TX_UDP_SEG | HDR_MBUF_OUTER_SUMS | HDR_MBUF_TAGS)
+/* What makes a header (or a packet) other than plain: requests, and a checksum known to be good. */
+#define HDR_MBUF_OFFLOADS (HDR_MBUF_REQUESTS | RTE_MBUF_F_RX_L4_CKSUM_GOOD)
 
 /*
  * Guest to host: turns what the header asks for into mbuf fields. The packet
@@ -35,17 +39,50 @@ struct hdr_fixups {
  * mbuf cannot express is done here, in software; what makes no sense is left
  * out and the packet delivered as it is.
  */
-void hdr_to_mbuf(const struct virtio_net_hdr_v1 *hdr, struct rte_mbuf *m, bool compliant);
+void hdr_to_mbuf(const struct virtio_net_hdr_v1 *hdr, struct rte_mbuf *m, uint64_t features,
+		 bool compliant);
 
 /*
  * Host to guest, for an mbuf with any of HDR_MBUF_OFFLOADS: fills the header
- * and the fixups. False when the guest did not agree to what the mbuf asks for
- * and it cannot be done in software, or the mbuf's lengths make no sense.
+ * and the fixups. False when the packet needs more than that (soft.h), or the
+ * mbuf's lengths make no sense.
  */
 bool hdr_from_mbuf(const struct rte_mbuf *m, uint64_t features, struct virtio_net_hdr_v1 *hdr,
 		   struct hdr_fixups *fixups);
 
+/*
+ * The mbuf flag that makes UDP_SEG mean datagrams (USO) and not fragments (UFO);
+ * 0 until somebody asked for USO.
+ */
+extern uint64_t hdr_uso_flag;
+/* Has DPDK give us that flag. 0, or -errno (none is free). */
+int hdr_uso_enable(void);
+
+/* Does UDP_SEG ask for datagrams (USO), or for fragments of one (UFO)? */
+static ALWAYS_INLINE bool hdr_wants_datagrams(const struct rte_mbuf *m)
+{
+	return (m->ol_flags & __atomic_load_n(&hdr_uso_flag, __ATOMIC_RELAXED)) != 0;
+}
+
+/* The guest may skip its check of a checksum that is known to be good (virtio 1.2, 5.1.6.4). */
+static ALWAYS_INLINE uint8_t hdr_known_sum(const struct rte_mbuf *m, uint64_t features)
+{
+	bool good = (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+
+	/* Under a tunnel it is the inner one that was looked at, and the outer that is meant. */
+	return good && (features & BIT(VIRTIO_NET_F_GUEST_CSUM)) != 0 &&
+			       (m->packet_type & RTE_PTYPE_TUNNEL_MASK) == 0 ?
+		       VIRTIO_NET_HDR_F_DATA_VALID :
+		       0;
+}
+
+/* The hash fields of a header, whoever computed it (virtio 1.2, 5.1.6.4.4). */
+void hdr_hash_from_mbuf(const struct rte_mbuf *m, struct virtio_net_hdr_v1_hash *hdr);
+
 /* --- the usual request, without a call ---------------------------------- */
+
+#define HDR_TCP_FLAGS_OFFSET 13
+#define HDR_TCP_CWR 0x80
 
 #define HDR_TCP_CSUM_OFFSET 16
 #define HDR_UDP_CSUM_OFFSET 6
@@ -82,16 +119,17 @@ static ALWAYS_INLINE uint16_t hdr_ipv4_checksum(const struct rte_ipv4_hdr *ip)
 }
 
 /*
- * What hdr_from_mbuf() does, for what most packets ask: checksums of TCP or UDP
- * over IPv4 without options, maybe segmentation of TCP, all headers in the first
- * segment. False: not that.
+ * What hdr_from_mbuf() does, for what most packets ask: nothing, with a checksum
+ * that is known; or checksums of TCP or UDP over IPv4 without options, maybe
+ * segmentation of TCP, all headers in the first segment. False: not that.
  */
 static ALWAYS_INLINE bool hdr_from_usual_mbuf(const struct rte_mbuf *m, uint64_t features,
 					      struct virtio_net_hdr_v1 *hdr,
 					      struct hdr_fixups *fixups)
 {
-	const uint64_t asked = m->ol_flags & (HDR_MBUF_OFFLOADS | RTE_MBUF_F_TX_TUNNEL_MASK |
-					      RTE_MBUF_F_TX_IPV6);
+	const uint64_t unusual = RTE_MBUF_F_TX_TUNNEL_MASK | RTE_MBUF_F_TX_UDP_SEG |
+				 RTE_MBUF_F_TX_IPV6 | HDR_MBUF_OUTER_SUMS | HDR_MBUF_TAGS;
+	const uint64_t asked = m->ol_flags & (HDR_MBUF_REQUESTS | unusual);
 	const bool tso = (asked & RTE_MBUF_F_TX_TCP_SEG) != 0;
 	const uint64_t l4 = tso ? RTE_MBUF_F_TX_TCP_CKSUM : asked & ~RTE_MBUF_F_TX_IP_CKSUM;
 	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, const void *, m->l2_len);
@@ -101,12 +139,20 @@ static ALWAYS_INLINE bool hdr_from_usual_mbuf(const struct rte_mbuf *m, uint64_t
 	const uint64_t needed = BIT(VIRTIO_NET_F_GUEST_CSUM) |
 				(tso ? BIT(VIRTIO_NET_F_GUEST_TSO4) : 0);
 
+	if ((asked & HDR_MBUF_REQUESTS) == 0) {
+		*hdr = (struct virtio_net_hdr_v1){ .flags = hdr_known_sum(m, features),
+						   .num_buffers = 1 };
+		fixups->count = 0;
+		return true;
+	}
 	if ((l4 != RTE_MBUF_F_TX_TCP_CKSUM && l4 != RTE_MBUF_F_TX_UDP_CKSUM) ||
-	    (asked & (RTE_MBUF_F_TX_TUNNEL_MASK | RTE_MBUF_F_TX_UDP_SEG | RTE_MBUF_F_TX_IPV6)) != 0)
+	    (asked & unusual) != 0)
 		return false;
 	if ((features & needed) != needed || m->l3_len != sizeof(*ip) ||
 	    l4_off + offset + 2 > m->data_len || ip->version_ihl != RTE_IPV4_VHL_DEF ||
-	    (tso && m->tso_segsz == 0))
+	    (tso && (m->tso_segsz == 0 ||
+		     (*rte_pktmbuf_mtod_offset(m, const uint8_t *, l4_off + HDR_TCP_FLAGS_OFFSET) &
+		      HDR_TCP_CWR) != 0)))
 		return false;
 	*hdr = (struct virtio_net_hdr_v1){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
 					   .csum_start = (uint16_t)l4_off,

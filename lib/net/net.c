@@ -4,14 +4,24 @@
  * build of the bursts serves a queue.
  */
 #include <linux/virtio_config.h>
-#include <linux/virtio_net.h>
 #include <rte_vect.h>
 
 #include "bursts.h"
 
 #define HOST_OFFLOADS                                                                     \
 	(BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_HOST_TSO4) | \
-	 BIT(VIRTIO_NET_F_HOST_TSO6) | BIT(VIRTIO_NET_F_HOST_UFO))
+	 BIT(VIRTIO_NET_F_HOST_TSO6) | BIT(VIRTIO_NET_F_HOST_UFO) | BIT(VIRTIO_NET_F_HOST_USO))
+
+/* virtio 1.2, 5.1.6: num_buffers is there with either bit, the hash behind it. */
+static uint8_t header_bytes(const struct device *dev, const struct vq *vq)
+{
+	if (device_has(dev, VIRTIO_NET_F_HASH_REPORT))
+		return sizeof(struct virtio_net_hdr_v1_hash);
+	if (device_has(dev, VIRTIO_NET_F_MRG_RXBUF) || device_has(dev, VIRTIO_F_VERSION_1) ||
+	    vq->ring.kind == RING_PACKED)
+		return sizeof(struct virtio_net_hdr_v1);
+	return sizeof(struct virtio_net_hdr);
+}
 
 /*
  * The widest build that this machine runs and EAL allows: --force-max-simd-bitwidth
@@ -37,17 +47,12 @@ static const struct net_bursts *choose_bursts(enum ring_kind kind)
 static void net_ring_setup(const struct device *dev, struct vq *vq)
 {
 	uint64_t flags = dev->config->flags;
-	bool mergeable = device_has(dev, VIRTIO_NET_F_MRG_RXBUF);
 
 	vq->net = (struct vq_net){
 		.bursts = choose_bursts(vq->ring.kind),
 		.features = dev->features,
-		/* virtio 1.2, 5.1.6: num_buffers is there with either bit. */
-		.hdr_bytes = mergeable || device_has(dev, VIRTIO_F_VERSION_1) ||
-					     vq->ring.kind == RING_PACKED ?
-				     sizeof(struct virtio_net_hdr_v1) :
-				     sizeof(struct virtio_net_hdr),
-		.mergeable = mergeable,
+		.hdr_bytes = header_bytes(dev, vq),
+		.mergeable = device_has(dev, VIRTIO_NET_F_MRG_RXBUF),
 		.parse_hdr = (dev->features & HOST_OFFLOADS) != 0,
 		.compliant = (flags & RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS) != 0,
 		.linear = (flags & RTE_VHOST_USER_LINEARBUF_SUPPORT) != 0,

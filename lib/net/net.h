@@ -5,9 +5,17 @@
 #ifndef VHOST_NG_NET_H
 #define VHOST_NG_NET_H
 
+#include <linux/virtio_net.h>
 #include <rte_mbuf.h>
 
 #include "device/device.h"
+
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4 /* kernel headers before 6.2 */
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+#define NET_USO_FEATURES                                               \
+	(BIT(VIRTIO_NET_F_HOST_USO) | BIT(VIRTIO_NET_F_GUEST_USO4) | \
+	 BIT(VIRTIO_NET_F_GUEST_USO6))
 
 /* Packets that one pass of a burst resolves before it copies any. */
 #define BURST_PACKETS 32

@@ -437,7 +437,8 @@ host_to_guest_with(uint64_t features)
 		unsigned delivered = 0;
 
 		seed(round);
-		up(features | (maybe() ? h2g_offloads : 0), 0);
+		/* What a guest does not take is done in software: stock hands it over. */
+		up(features | (maybe() ? h2g_offloads : below(2048) & h2g_offloads & ~FE_F_GUEST_UFO), 0);
 		buffer_bytes = mergeable ? 300 + below(6000) : 3000 + below(62600);
 		/* Difference: in a burst the stock library takes the pieces for buffers. */
 		piece_bytes = is_stock || maybe() ? 0 : buffer_bytes / (1 + below(3)) + 16;

@@ -308,6 +308,8 @@ rec_calls(void)
 	return __atomic_load_n(&rec.calls, __ATOMIC_SEQ_CST);
 }
 
+uint64_t flow_enabled_features;
+
 const char *
 flow_serve_ops(uint64_t flags, const struct rte_vhost_device_ops *ops)
 {
@@ -315,6 +317,7 @@ flow_serve_ops(uint64_t flags, const struct rte_vhost_device_ops *ops)
 
 	if (rte_vhost_driver_register(path, flags) != 0 ||
 	    rte_vhost_driver_callback_register(path, ops) != 0 ||
+	    rte_vhost_driver_enable_features(path, flow_enabled_features) != 0 ||
 	    rte_vhost_driver_start(path) != 0)
 		die("driver does not start");
 	return path;

@@ -17,6 +17,8 @@ guest_net_hdr_bytes(uint64_t features)
 {
 	uint64_t long_header = 1ULL << 15 /* MRG_RXBUF */ | 1ULL << 32 /* VERSION_1 */;
 
+	if (features & 1ULL << 57 /* HASH_REPORT */)
+		return GUEST_NET_HASH_HDR_BYTES;
 	return features & long_header ? GUEST_NET_HDR_BYTES : GUEST_NET_LEGACY_HDR_BYTES;
 }
 

@@ -22,6 +22,7 @@ enum {
 	GUEST_NET_GSO_TCPV4 = 1,
 	GUEST_NET_GSO_UDP = 3,
 	GUEST_NET_GSO_TCPV6 = 4,
+	GUEST_NET_GSO_UDP_L4 = 5,
 	GUEST_NET_GSO_ECN = 0x80,
 };
 
@@ -33,11 +34,15 @@ struct guest_net_hdr {
 	uint16_t csum_start;
 	uint16_t csum_offset;
 	uint16_t num_buffers; /* absent on the wire without MRG_RXBUF and VERSION_1 */
+	uint32_t hash_value;  /* these three only with HASH_REPORT */
+	uint16_t hash_report;
+	uint16_t padding;
 };
 
+#define GUEST_NET_HASH_HDR_BYTES 20
 #define GUEST_NET_HDR_BYTES 12
 #define GUEST_NET_LEGACY_HDR_BYTES 10
-/* 12 or 10, by the negotiated features. */
+/* 20, 12 or 10, by the negotiated features. */
 unsigned guest_net_hdr_bytes(uint64_t features);
 
 /* Transmit side: packets are copied into an arena that is used round and round. */

@@ -10,7 +10,7 @@
 #include "packet.h"
 
 #define F(name) BIT(VIRTIO_NET_F_GUEST_##name)
-#define EVERYTHING (F(CSUM) | F(TSO4) | F(TSO6) | F(UFO) | F(ECN))
+#define EVERYTHING (F(CSUM) | F(TSO4) | F(TSO6) | F(UFO) | F(ECN) | F(USO4) | F(USO6))
 #define TCP RTE_MBUF_F_TX_TCP_CKSUM
 #define UDP RTE_MBUF_F_TX_UDP_CKSUM
 #define SCTP RTE_MBUF_F_TX_SCTP_CKSUM
@@ -19,8 +19,11 @@
 #define V4 RTE_MBUF_F_TX_IPV4
 #define V6 RTE_MBUF_F_TX_IPV6
 #define IPSUM RTE_MBUF_F_TX_IP_CKSUM
+#define GOOD RTE_MBUF_F_RX_L4_CKSUM_GOOD
+#define USO (1ull << 30) /* stands for the flag that DPDK gives out */
+#define CWR (1ull << 31) /* not a flag: set in the TCP header */
 
-enum l4_sum { SUM_SAME, SUM_PSEUDO, SUM_FULL };
+enum l4_sum { SUM_SAME, SUM_PSEUDO, SUM_FULL, SUM_CRC };
 
 struct row {
 	const char *name;
@@ -54,6 +57,23 @@ static const struct row rows[] = {
 	  UDP | V6, 0, 0, true, 0, 0, 0, SUM_FULL, 0 },
 	{ "SCTP", P4(SCTP),
 	  SCTP | V4, EVERYTHING, 0, true, 1, 0, 8, SUM_SAME, 0 },
+	{ "SCTP, computed here", P4(SCTP),
+	  SCTP | V4, 0, 0, true, 0, 0, 0, SUM_CRC, 0 },
+	{ "SCTP over IPv6, computed here", P6(SCTP),
+	  SCTP | V6, F(TSO4), 0, true, 0, 0, 0, SUM_CRC, 0 },
+	{ "nothing", P4(TCP), V4, EVERYTHING, 0, true, 0, 0, 0, SUM_SAME, 0 },
+	{ "a checksum known to be good", P4(TCP),
+	  GOOD, EVERYTHING, 0, true, 2, 0, 0, SUM_SAME, 0 },
+	{ "that the guest does not want to hear of", P4(TCP),
+	  GOOD, F(TSO4), 0, true, 0, 0, 0, SUM_SAME, 0 },
+	{ "a checksum that was not looked at", P4(TCP),
+	  RTE_MBUF_F_RX_L4_CKSUM_NONE, EVERYTHING, 0, true, 0, 0, 0, SUM_SAME, 0 },
+	{ "a checksum known to be bad", P4(TCP),
+	  RTE_MBUF_F_RX_L4_CKSUM_BAD, EVERYTHING, 0, true, 0, 0, 0, SUM_SAME, 0 },
+	{ "known and to be computed again", P4(TCP),
+	  GOOD | TCP | V4, EVERYTHING, 0, true, 1, 0, 16, SUM_PSEUDO, 0 },
+	{ "known, and an IP checksum", P4(TCP),
+	  GOOD | V4 | IPSUM, EVERYTHING, 0, true, 2, 0, 0, SUM_SAME, 1 },
 	{ "with the IP checksum", P4(TCP),
 	  TCP | V4 | IPSUM, EVERYTHING, 0, true, 1, 0, 16, SUM_PSEUDO, 1 },
 	{ "IP checksum alone", P4(TCP),
@@ -70,8 +90,6 @@ static const struct row rows[] = {
 	  UDP | V6, F(TSO4), 0, true, 0, 0, 0, SUM_FULL, 0 },
 	{ "both computed here", P4(UDP),
 	  UDP | V4 | IPSUM, 0, 0, true, 0, 0, 0, SUM_FULL, 1 },
-	{ "SCTP cannot be computed here", P4(SCTP),
-	  SCTP | V4, 0, 0, false, 0, 0, 0, SUM_SAME, 0 },
 	{ "TSO over IPv4", P4(TCP),
 	  TSO | V4, EVERYTHING, 50, true, 1, 1, 16, SUM_PSEUDO, 0 },
 	{ "TSO over IPv4 with all flags", P4(TCP),
@@ -88,6 +106,28 @@ static const struct row rows[] = {
 	  TSO | V6, F(CSUM) | F(TSO4), 50, false, 0, 0, 0, SUM_SAME, 0 },
 	{ "UDP fragmentation nobody agreed to", P4(UDP),
 	  USEG | V4, F(CSUM) | F(TSO4), 50, false, 0, 0, 0, SUM_SAME, 0 },
+	{ "TSO without checksums agreed to", P4(TCP),
+	  TSO | V4, F(TSO4), 50, false, 0, 0, 0, SUM_SAME, 0 },
+	{ "datagrams", P4(UDP),
+	  USEG | USO | V4, EVERYTHING & ~F(UFO), 50, true, 1, 5, 6, SUM_PSEUDO, 0 },
+	{ "datagrams over IPv6", P6(UDP),
+	  USEG | USO | V6, EVERYTHING & ~F(UFO), 50, true, 1, 5, 6, SUM_PSEUDO, 0 },
+	{ "datagrams nobody agreed to", P4(UDP),
+	  USEG | USO | V4, EVERYTHING & ~F(USO4), 50, false, 0, 0, 0, SUM_SAME, 0 },
+	{ "datagrams for the other IP", P6(UDP),
+	  USEG | USO | V6, EVERYTHING & ~F(USO6), 50, false, 0, 0, 0, SUM_SAME, 0 },
+	{ "fragments for who wants datagrams", P4(UDP),
+	  USEG | V4, EVERYTHING & ~F(UFO), 50, false, 0, 0, 0, SUM_SAME, 0 },
+	{ "TSO with CWR", P4(TCP),
+	  TSO | V4 | CWR, EVERYTHING, 50, true, 1, 0x81, 16, SUM_PSEUDO, 0 },
+	{ "TSO with CWR over IPv6", P6(TCP),
+	  TSO | V6 | CWR, EVERYTHING, 50, true, 1, 0x84, 16, SUM_PSEUDO, 0 },
+	{ "TSO with CWR nobody agreed to", P4(TCP),
+	  TSO | V4 | CWR, EVERYTHING & ~F(ECN), 50, false, 0, 0, 0, SUM_SAME, 0 },
+	{ "CWR in one segment", P4(TCP),
+	  TCP | V4 | CWR, EVERYTHING, 0, true, 1, 0, 16, SUM_PSEUDO, 0 },
+	{ "a VLAN tag", P4(TCP),
+	  TCP | V4 | RTE_MBUF_F_TX_VLAN, EVERYTHING, 0, false, 0, 0, 0, SUM_SAME, 0 },
 	{ "TSO into segments of 0", P4(TCP),
 	  TSO | V4, EVERYTHING, 0, false, 0, 0, 0, SUM_SAME, 0 },
 	{ "TSO in a tunnel", P4(TCP),
@@ -110,6 +150,8 @@ static struct rte_mbuf *prepare(const struct packet_spec *spec, uint64_t ol_flag
 		p.bytes[p.l2_bytes + p.l3_bytes + 16] ^= 0x5a;
 	if (spec->l3 == PACKET_IPV4)
 		p.bytes[p.l2_bytes + 10] = 0x77;
+	if ((ol_flags & CWR) != 0)
+		p.bytes[p.l2_bytes + p.l3_bytes + 13] |= 0x80;
 	m = packet_mbuf(&p, cuts);
 	m->ol_flags = ol_flags;
 	m->l2_len = p.l2_bytes;
@@ -122,7 +164,7 @@ static struct rte_mbuf *prepare(const struct packet_spec *spec, uint64_t ol_flag
 static bool ask(const struct rte_mbuf *m, uint64_t features, struct virtio_net_hdr_v1 *hdr,
 		struct hdr_fixups **fixups)
 {
-	struct hdr_fixups *f = malloc(sizeof(*f)), usual_fixups;
+	struct hdr_fixups *f = malloc(sizeof(*f)), usual_fixups = { 0 };
 	struct virtio_net_hdr_v1 usual;
 	bool taken;
 
@@ -147,7 +189,7 @@ static bool ask(const struct rte_mbuf *m, uint64_t features, struct virtio_net_h
 static void fixed_up(const struct hdr_fixups *fixups, uint8_t *out)
 {
 	packet_read(&p, out);
-	assert_in_range(fixups->count, 0, 2);
+	assert_in_range(fixups->count, 0, ARRAY_LEN(fixups->at));
 	for (unsigned int i = 0; i < fixups->count; i++) {
 		assert_in_range(fixups->at[i].offset_bytes, 0, p.len_bytes - 2);
 		memcpy(out + fixups->at[i].offset_bytes, &fixups->at[i].value, 2);
@@ -171,11 +213,16 @@ static void check_sums(const struct row *row, const uint8_t *got)
 		assert_int_equal(packet_sum(got + l4, p.len_bytes - l4, pseudo), 0xffff);
 		assert_int_not_equal(packet_word(got, sum_at(row)), 0);
 	}
+	if (row->sum == SUM_CRC)
+		assert_int_equal(packet_crc32c(got + l4, p.len_bytes - l4, 8),
+				 (uint32_t)got[l4 + 11] << 24 | got[l4 + 10] << 16 | got[l4 + 9] << 8 |
+					 got[l4 + 8]);
 	if (row->ip_sum)
 		assert_int_equal(packet_sum(got + p.l2_bytes, p.l3_bytes, 0), 0xffff);
 	/* Nothing else changed. */
 	for (uint32_t i = 0; i < p.len_bytes; i++) {
-		bool is_l4_sum = i - sum_at(row) < 2 && row->sum != SUM_SAME;
+		bool is_l4_sum = i - sum_at(row) < (row->sum == SUM_CRC ? 4 : 2) &&
+				 row->sum != SUM_SAME;
 		bool is_ip_sum = i - (p.l2_bytes + 10) < 2 && row->ip_sum;
 
 		if (!is_l4_sum && !is_ip_sum)
@@ -206,7 +253,7 @@ static void check_row(const struct row *row, const uint32_t *cuts)
 		assert_int_equal(hdr.gso_type, row->gso_type);
 		assert_int_equal(hdr.gso_size, row->gso_type != 0 ? row->tso_segsz : 0);
 		assert_int_equal(hdr.csum_offset, row->csum_offset);
-		assert_int_equal(hdr.csum_start, row->flags ? p.l2_bytes + p.l3_bytes : 0);
+		assert_int_equal(hdr.csum_start, row->flags & 1 ? p.l2_bytes + p.l3_bytes : 0);
 		assert_int_equal(hdr.hdr_len,
 				 row->gso_type ? p.l2_bytes + p.l3_bytes + p.l4_bytes : 0);
 		check_sums(row, got);
@@ -369,6 +416,8 @@ static void hostile_requests(void **state)
 
 		m = prepare(&spec, kit_random(), cuts);
 		m->ol_flags |= HDR_MBUF_OFFLOADS & (1ULL << (48 + kit_random_below(8)));
+		if (round % 8 != 0)
+			m->ol_flags &= ~(HDR_MBUF_TAGS | HDR_MBUF_OUTER_SUMS);
 		if (kit_random_below(2) == 0)
 			m->tx_offload = kit_random();
 		m->tso_segsz = (uint16_t)kit_random_below(3);
@@ -381,6 +430,7 @@ static void hostile_requests(void **state)
 			fixed_up(fixups, got);
 			assert_true((uint32_t)hdr.csum_start + hdr.csum_offset <
 				    p.len_bytes);
+			assert_true((hdr.flags & ~3) == 0);
 		}
 		packet_free(&p);
 		free(fixups);
@@ -439,5 +489,6 @@ int main(void)
 		cmocka_unit_test(usual_requests_are_answered_alike),
 	};
 
+	hdr_uso_flag = USO;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

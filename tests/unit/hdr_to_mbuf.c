@@ -9,6 +9,8 @@
 #include "packet.h"
 
 #define AUTO 0xffff /* csum_start: where the L4 header is */
+#define FEATURES BIT(VIRTIO_NET_F_HOST_USO)
+#define DYNFLAG (1ull << 30) /* stands for the flag that DPDK gives out */
 #define NEEDS VIRTIO_NET_HDR_F_NEEDS_CSUM
 #define TX4 RTE_MBUF_F_TX_IPV4
 #define TX6 RTE_MBUF_F_TX_IPV6
@@ -33,6 +35,7 @@ struct row {
 #define TCPV4 VIRTIO_NET_HDR_GSO_TCPV4
 #define TCPV6 VIRTIO_NET_HDR_GSO_TCPV6
 #define UFO VIRTIO_NET_HDR_GSO_UDP
+#define USO VIRTIO_NET_HDR_GSO_UDP_L4
 #define ECN VIRTIO_NET_HDR_GSO_ECN
 
 /* clang-format off */
@@ -92,6 +95,10 @@ static const struct row rows[] = {
 	  TX4 | RTE_MBUF_F_TX_TCP_SEG, LRO | NONE, 0, 0 },
 	{ "UFO", P4(UDP), NEEDS, UFO, 50, AUTO, 6,
 	  TX4 | RTE_MBUF_F_TX_UDP_CKSUM | RTE_MBUF_F_TX_UDP_SEG, LRO | NONE, 0, 0 },
+	{ "USO", P4(UDP), NEEDS, USO, 50, AUTO, 6,
+	  TX4 | RTE_MBUF_F_TX_UDP_CKSUM | RTE_MBUF_F_TX_UDP_SEG | DYNFLAG, LRO | NONE | DYNFLAG, 0, 0 },
+	{ "USO over IPv6", P6(UDP), NEEDS, USO, 50, AUTO, 6,
+	  TX6 | RTE_MBUF_F_TX_UDP_CKSUM | RTE_MBUF_F_TX_UDP_SEG | DYNFLAG, LRO | NONE | DYNFLAG, 0, 0 },
 	{ "ECN alone is no segmentation", P4(TCP), NEEDS, ECN, 50, AUTO, 16,
 	  TX4 | RTE_MBUF_F_TX_TCP_CKSUM, NONE, 0, 0 },
 	/* segmentation that makes no sense: nothing may be left that divides by zero later */
@@ -101,7 +108,7 @@ static const struct row rows[] = {
 	{ "IPv6 segmentation of IPv4", P4(TCP), NEEDS, TCPV6, 50, AUTO, 16, 0, NONE, 0, 0 },
 	{ "IPv4 segmentation of IPv6", P6(TCP), NEEDS, TCPV4, 50, AUTO, 16, 0, NONE, 0, 0 },
 	{ "unknown segmentation", P4(TCP), NEEDS, 2, 50, AUTO, 16, 0, NONE, 0, 0 },
-	{ "UDP L4 segmentation", P4(UDP), NEEDS, 5, 50, AUTO, 6, 0, NONE, 0, 0 },
+	{ "UDP L4 segmentation of TCP", P4(TCP), NEEDS, USO, 50, AUTO, 16, 0, NONE, 0, 0 },
 	{ "segmentation of what has no L4", P4(ICMP), NEEDS, TCPV4, 50, AUTO, 2, 0, 0, 0, 1 },
 	{ "TCP header up to the last byte", { .l3 = PACKET_IPV4, .l4 = PACKET_TCP, .data_off = 15 },
 	  NEEDS, TCPV4, 50, AUTO, 16, TX4 | RTE_MBUF_F_TX_TCP_CKSUM | RTE_MBUF_F_TX_TCP_SEG,
@@ -151,7 +158,7 @@ static void check_row(const struct row *row, bool compliant)
 		complete(expected, &p, &hdr);
 	m = packet_mbuf(&p, NULL);
 	m->ol_flags = EXTERNAL;
-	hdr_to_mbuf(&hdr, m, compliant);
+	hdr_to_mbuf(&hdr, m, FEATURES, compliant);
 	packet_read(&p, got);
 	if (m->ol_flags != (flags | EXTERNAL) || memcmp(got, expected, p.len_bytes) != 0)
 		print_error("%s, %s: flags 0x%llx\n", row->name, compliant ? "compliant" : "legacy",
@@ -188,6 +195,27 @@ static void compliant_mode(void **state)
 		check_row(&rows[i], true);
 }
 
+/* Nobody agreed to datagrams: the request makes no sense. */
+static void datagrams_not_agreed_to(void **state)
+{
+	static const struct packet_spec spec = P4(UDP);
+	const struct virtio_net_hdr_v1 hdr = {
+		.flags = NEEDS, .gso_type = USO, .gso_size = 50, .csum_start = 34, .csum_offset = 6
+	};
+	static struct packet p;
+	struct rte_mbuf *m;
+
+	(void)state;
+	for (unsigned int compliant = 0; compliant < 2; compliant++) {
+		packet_build(&p, &spec);
+		m = packet_mbuf(&p, NULL);
+		hdr_to_mbuf(&hdr, m, ~FEATURES, compliant != 0);
+		assert_int_equal(m->ol_flags, compliant ? NONE : 0);
+		assert_int_equal(m->tso_segsz, 0);
+		packet_free(&p);
+	}
+}
+
 static void compliant_mode_tells_the_packet_type(void **state)
 {
 	static const struct {
@@ -209,7 +237,7 @@ static void compliant_mode_tells_the_packet_type(void **state)
 
 		packet_build(&p, &types[i].packet);
 		m = packet_mbuf(&p, NULL);
-		hdr_to_mbuf(&hdr, m, true);
+		hdr_to_mbuf(&hdr, m, FEATURES, true);
 		assert_int_equal(m->packet_type, types[i].ptype);
 		packet_free(&p);
 	}
@@ -233,7 +261,7 @@ static void headers_beyond_the_first_segment(void **state)
 		packet_build(&p, &spec);
 		memcpy(expected, p.bytes, p.len_bytes);
 		m = packet_mbuf(&p, cuts);
-		hdr_to_mbuf(&hdr, m, false);
+		hdr_to_mbuf(&hdr, m, FEATURES, false);
 		packet_read(&p, got);
 		if (cut >= 54) {
 			assert_int_equal(m->ol_flags, TX4 | RTE_MBUF_F_TX_TCP_CKSUM);
@@ -266,7 +294,7 @@ static void checksum_over_segments(void **state)
 		packet_build(&p, &spec);
 		memcpy(expected, p.bytes, p.len_bytes);
 		complete(expected, &p, &hdr);
-		hdr_to_mbuf(&hdr, packet_mbuf(&p, cuts), false);
+		hdr_to_mbuf(&hdr, packet_mbuf(&p, cuts), FEATURES, false);
 		packet_read(&p, got);
 		assert_memory_equal(got, expected, p.len_bytes);
 		packet_free(&p);
@@ -275,7 +303,7 @@ static void checksum_over_segments(void **state)
 
 #define ALLOWED                                                                            \
 	(TX4 | TX6 | RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG | \
-	 NONE | LRO | EXTERNAL)
+	 NONE | LRO | EXTERNAL | DYNFLAG)
 
 /* Any header on any bytes in any pieces: at most two bytes change, and the lengths hold. */
 static void hostile_headers_and_packets(void **state)
@@ -317,7 +345,7 @@ static void hostile_headers_and_packets(void **state)
 			hdr.csum_offset = (uint16_t)(kit_random_below(10) * 2);
 		m = packet_mbuf(&p, cuts);
 		m->ol_flags = EXTERNAL;
-		hdr_to_mbuf(&hdr, m, round % 2 != 0);
+		hdr_to_mbuf(&hdr, m, FEATURES, round % 2 != 0);
 		assert_int_equal(m->ol_flags & ~ALLOWED, 0);
 		assert_true((m->ol_flags & EXTERNAL) != 0);
 		assert_int_equal(m->pkt_len, p.len_bytes);
@@ -329,7 +357,7 @@ static void hostile_headers_and_packets(void **state)
 			changed += got[i] != p.bytes[i];
 		assert_true(changed <= 2);
 		if (changed != 0)
-			assert_int_equal(m->ol_flags & ~(EXTERNAL | LRO | NONE), 0);
+			assert_int_equal(m->ol_flags & ~(EXTERNAL | LRO | NONE | DYNFLAG), 0);
 		packet_free(&p);
 	}
 }
@@ -339,11 +367,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(legacy_mode),
 		cmocka_unit_test(compliant_mode),
+		cmocka_unit_test(datagrams_not_agreed_to),
 		cmocka_unit_test(compliant_mode_tells_the_packet_type),
 		cmocka_unit_test(headers_beyond_the_first_segment),
 		cmocka_unit_test(checksum_over_segments),
 		cmocka_unit_test(hostile_headers_and_packets),
 	};
 
+	hdr_uso_flag = DYNFLAG;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

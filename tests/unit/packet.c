@@ -152,3 +152,15 @@ void packet_read(const struct packet *p, uint8_t *out)
 		out += p->segs[i].data_len;
 	}
 }
+
+uint32_t packet_crc32c(const uint8_t *bytes, uint32_t len, uint32_t hole)
+{
+	uint32_t crc = UINT32_MAX;
+
+	for (uint32_t i = 0; i < len; i++) {
+		crc ^= i - hole < 4 ? 0 : bytes[i];
+		for (unsigned int bit = 0; bit < 8; bit++)
+			crc = (crc >> 1) ^ (crc & 1 ? 0x82f63b78 : 0);
+	}
+	return ~crc;
+}

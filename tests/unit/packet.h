@@ -46,6 +46,8 @@ void packet_read(const struct packet *p, uint8_t *out);
 uint16_t packet_sum(const uint8_t *bytes, uint32_t len, uint32_t sum);
 /* The same over the pseudo header of a packet's L4 part. */
 uint16_t packet_pseudo_sum(const struct packet *p, const uint8_t *bytes, uint8_t proto);
+/* CRC32C, bit by bit, over bytes of which the four from `hole` on count as zeros. */
+uint32_t packet_crc32c(const uint8_t *bytes, uint32_t len, uint32_t hole);
 /* The 16-bit word at an offset, as it comes on the wire. */
 static inline uint16_t packet_word(const uint8_t *bytes, uint32_t off)
 {

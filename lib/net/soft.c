@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * librte_gso cuts TCP inside tunnels and UDP into fragments. TCP as such and
+ * datagrams (USO) are cut here, over IPv4 and IPv6 alike: the librte_gso of DPDK
+ * 22.11 knows no IPv6 and no USO, and leaves CWR set in every segment.
+ */
+#include <string.h>
+
+#include <rte_ethdev.h>
+#include <rte_gso.h>
+#include <rte_tcp.h>
+#include <rte_udp.h>
+
+#include "hdr.h"
+#include "soft.h"
+
+#define HEADERS_MAX_BYTES 256
+#define SEGMENTATION (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG)
+
+/* Where the packet's bytes come from, ours may come as well; NULL: no mbufs of any use. */
+static struct rte_mempool *pool_of(const struct rte_mbuf *m)
+{
+	/* A clone's own pool may have mbufs without any room. */
+	struct rte_mempool *pool = RTE_MBUF_CLONED(m) ?
+					   rte_mbuf_from_indirect((void *)(uintptr_t)m)->pool :
+					   m->pool;
+
+	if (pool == NULL ||
+	    rte_pktmbuf_data_room_size(pool) < RTE_PKTMBUF_HEADROOM + HEADERS_MAX_BYTES)
+		return NULL;
+	return pool;
+}
+
+static struct rte_mbuf *copy_of(const struct rte_mbuf *m)
+{
+	struct rte_mempool *pool = pool_of(m);
+
+	return pool != NULL ? rte_pktmbuf_copy(m, pool, 0, UINT32_MAX) : NULL;
+}
+
+/* --- tags ---------------------------------------------------------------- */
+
+struct rte_mbuf *soft_tag(const struct rte_mbuf *m)
+{
+	struct rte_mbuf *own = copy_of(m);
+	bool two = (m->ol_flags & RTE_MBUF_F_TX_QINQ) != 0;
+	int ret;
+
+	if (own == NULL)
+		return NULL;
+	/* QINQ asks for both tags (rte_mbuf_core.h). */
+	ret = rte_vlan_insert(&own);
+	if (ret == 0 && two) {
+		own->vlan_tci = m->vlan_tci_outer;
+		ret = rte_vlan_insert(&own);
+		if (ret == 0)
+			rte_pktmbuf_mtod(own, struct rte_ether_hdr *)->ether_type =
+				RTE_BE16(RTE_ETHER_TYPE_QINQ);
+	}
+	own->ol_flags &= ~HDR_MBUF_TAGS;
+	if (ret == 0)
+		return own;
+	rte_pktmbuf_free(own);
+	return NULL;
+}
+
+/* --- segments ------------------------------------------------------------ */
+
+enum cut_kind {
+	CUT_NOT,
+	CUT_PAYLOAD,   /* TCP segments, datagrams */
+	CUT_TUNNEL,    /* TCP segments, each in its own tunnel packet */
+	CUT_FRAGMENTS, /* of one datagram */
+};
+
+static enum cut_kind cut_kind(const struct rte_mbuf *m)
+{
+	const uint64_t tunnel = m->ol_flags & RTE_MBUF_F_TX_TUNNEL_MASK;
+	const bool tcp = (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
+	const bool ipv4 = (m->ol_flags & RTE_MBUF_F_TX_IPV6) == 0;
+
+	if ((m->ol_flags & SEGMENTATION) == 0 || m->tso_segsz == 0)
+		return CUT_NOT;
+	if (tunnel == 0)
+		return tcp || hdr_wants_datagrams(m) ? CUT_PAYLOAD : ipv4 ? CUT_FRAGMENTS : CUT_NOT;
+	if (tcp && ipv4 && (m->ol_flags & RTE_MBUF_F_TX_OUTER_IPV4) != 0 &&
+	    (tunnel == RTE_MBUF_F_TX_TUNNEL_VXLAN || tunnel == RTE_MBUF_F_TX_TUNNEL_GRE))
+		return CUT_TUNNEL;
+	return CUT_NOT;
+}
+
+/* Headers that each packet gets; of fragments, those before the L4 header, which only one has. */
+static uint32_t header_bytes(const struct rte_mbuf *m, enum cut_kind kind)
+{
+	uint32_t bytes = m->l2_len + m->l3_len;
+
+	if (kind == CUT_TUNNEL)
+		bytes += m->outer_l2_len + m->outer_l3_len;
+	return kind == CUT_FRAGMENTS ? bytes : bytes + m->l4_len;
+}
+
+static uint32_t payload_bytes(const struct rte_mbuf *m, enum cut_kind kind)
+{
+	/* RFC 791, 3.2: fragments start at multiples of 8. */
+	return kind == CUT_FRAGMENTS ? m->tso_segsz & ~7u : m->tso_segsz;
+}
+
+unsigned int soft_cut_count(const struct rte_mbuf *m)
+{
+	const enum cut_kind kind = cut_kind(m);
+	const uint32_t headers = header_bytes(m, kind);
+	const bool tcp = (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
+	const bool ipv4 = (m->ol_flags & RTE_MBUF_F_TX_IPV6) == 0;
+	uint32_t count;
+
+	if (kind == CUT_NOT || payload_bytes(m, kind) == 0)
+		return 0;
+	if (m->l3_len < (ipv4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr)) ||
+	    m->l4_len < (tcp ? sizeof(struct rte_tcp_hdr) : sizeof(struct rte_udp_hdr)))
+		return 0;
+	if (kind == CUT_TUNNEL && m->outer_l3_len < sizeof(struct rte_ipv4_hdr))
+		return 0;
+	if (headers > HEADERS_MAX_BYTES || headers >= m->pkt_len)
+		return 0;
+	count = (m->pkt_len - headers - 1) / payload_bytes(m, kind) + 1;
+	return count <= SOFT_CUT_MAX ? count : 0;
+}
+
+/* What it asks for once it is cut. */
+static uint64_t checksums(const struct rte_mbuf *m, enum cut_kind kind)
+{
+	uint64_t flags = m->ol_flags & (RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6 |
+					RTE_MBUF_F_TX_OUTER_IPV4 | RTE_MBUF_F_TX_TUNNEL_MASK);
+
+	if ((flags & RTE_MBUF_F_TX_IPV6) == 0)
+		flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
+	if (kind == CUT_FRAGMENTS)
+		return flags;
+	if (kind == CUT_TUNNEL)
+		flags |= RTE_MBUF_F_TX_OUTER_IP_CKSUM;
+	if ((flags & RTE_MBUF_F_TX_TUNNEL_MASK) == RTE_MBUF_F_TX_TUNNEL_VXLAN)
+		flags |= RTE_MBUF_F_TX_OUTER_UDP_CKSUM;
+	return flags | ((m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0 ? RTE_MBUF_F_TX_TCP_CKSUM :
+								     RTE_MBUF_F_TX_UDP_CKSUM);
+}
+
+/* The lengths and numbers in the headers of packet `i`; checksums come later. */
+static void number_headers(uint8_t *headers, const struct rte_mbuf *m, unsigned int i, bool last,
+			   uint32_t packet_bytes)
+{
+	const uint16_t l3_bytes = (uint16_t)(packet_bytes - m->l2_len);
+	struct rte_ipv4_hdr *ip4 = (void *)(headers + m->l2_len);
+	struct rte_ipv6_hdr *ip6 = (void *)ip4;
+	struct rte_tcp_hdr *tcp = (void *)(headers + m->l2_len + m->l3_len);
+	struct rte_udp_hdr *udp = (void *)tcp;
+
+	if ((m->ol_flags & RTE_MBUF_F_TX_IPV6) != 0) {
+		ip6->payload_len = rte_cpu_to_be_16((uint16_t)(l3_bytes - sizeof(*ip6)));
+	} else {
+		ip4->total_length = rte_cpu_to_be_16(l3_bytes);
+		ip4->packet_id = rte_cpu_to_be_16((uint16_t)(rte_be_to_cpu_16(ip4->packet_id) + i));
+	}
+	if ((m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) == 0) {
+		udp->dgram_len = rte_cpu_to_be_16((uint16_t)(l3_bytes - m->l3_len));
+		return;
+	}
+	tcp->sent_seq = rte_cpu_to_be_32(rte_be_to_cpu_32(tcp->sent_seq) + i * m->tso_segsz);
+	if (i != 0)
+		tcp->tcp_flags &= (uint8_t)~RTE_TCP_CWR_FLAG;
+	if (!last)
+		tcp->tcp_flags &= (uint8_t)~(RTE_TCP_FIN_FLAG | RTE_TCP_PSH_FLAG);
+}
+
+/* A packet with these headers and `bytes` of `m` from `off` on. */
+static struct rte_mbuf *packet_from(const struct rte_mbuf *m, struct rte_mempool *pool,
+				    const uint8_t *headers, uint16_t headers_bytes, uint32_t off,
+				    uint32_t bytes)
+{
+	struct rte_mbuf *head = rte_pktmbuf_alloc(pool), *body;
+	void *to = head != NULL ? rte_pktmbuf_append(head, headers_bytes) : NULL;
+
+	body = to != NULL ? rte_pktmbuf_copy(m, pool, off, bytes) : NULL;
+	if (body == NULL || rte_pktmbuf_chain(head, body) != 0) {
+		rte_pktmbuf_free(head);
+		rte_pktmbuf_free(body);
+		return NULL;
+	}
+	memcpy(to, headers, headers_bytes);
+	head->l2_len = m->l2_len;
+	head->l3_len = m->l3_len;
+	head->l4_len = m->l4_len;
+	head->ol_flags |= checksums(m, CUT_PAYLOAD);
+	return head;
+}
+
+static unsigned int cut_payload(const struct rte_mbuf *m, struct rte_mempool *pool,
+				unsigned int count, struct rte_mbuf **out)
+{
+	const uint16_t headers_bytes = (uint16_t)header_bytes(m, CUT_PAYLOAD);
+	uint8_t headers[HEADERS_MAX_BYTES], scratch[HEADERS_MAX_BYTES];
+	const void *original = rte_pktmbuf_read(m, 0, headers_bytes, scratch);
+	uint32_t off = headers_bytes;
+
+	for (unsigned int i = 0; i < count; i++) {
+		uint32_t bytes = RTE_MIN((uint32_t)m->tso_segsz, m->pkt_len - off);
+
+		memcpy(headers, original, headers_bytes);
+		number_headers(headers, m, i, i == count - 1, headers_bytes + bytes);
+		out[i] = packet_from(m, pool, headers, headers_bytes, off, bytes);
+		if (out[i] == NULL) {
+			rte_pktmbuf_free_bulk(out, i);
+			return 0;
+		}
+		off += bytes;
+	}
+	return count;
+}
+
+/* Puts the whole checksum of a datagram into it: its fragments have none of their own. */
+static bool finish_checksum(struct rte_mbuf *m)
+{
+	const uint64_t asked = m->ol_flags;
+	struct virtio_net_hdr_v1 hdr;
+	struct hdr_fixups fixups;
+
+	m->ol_flags = RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_UDP_CKSUM;
+	if (!hdr_from_mbuf(m, 0, &hdr, &fixups))
+		return false;
+	m->ol_flags = asked;
+	/* The headers of a copy are in its first segment. */
+	for (unsigned int i = 0; i < fixups.count; i++)
+		memcpy(rte_pktmbuf_mtod_offset(m, void *, fixups.at[i].offset_bytes),
+		       &fixups.at[i].value, sizeof(fixups.at[i].value));
+	return true;
+}
+
+/* By librte_gso, of a copy: it writes to its packet, and its results share their bytes with it. */
+static unsigned int cut_by_gso(const struct rte_mbuf *m, struct rte_mempool *pool,
+			       enum cut_kind kind, struct rte_mbuf **out)
+{
+	const uint32_t most = header_bytes(m, kind) + m->tso_segsz;
+	const struct rte_gso_ctx ctx = {
+		.direct_pool = pool,
+		.indirect_pool = pool,
+		.gso_types = RTE_ETH_TX_OFFLOAD_VXLAN_TNL_TSO | RTE_ETH_TX_OFFLOAD_GRE_TNL_TSO |
+			     RTE_ETH_TX_OFFLOAD_UDP_TSO,
+		.gso_size = (uint16_t)RTE_MIN(most, (uint32_t)UINT16_MAX),
+	};
+	const uint32_t tcp_flags = (uint32_t)(m->outer_l2_len + m->outer_l3_len + m->l2_len +
+					      m->l3_len + HDR_TCP_FLAGS_OFFSET);
+	struct rte_mbuf *own = copy_of(m);
+	int n;
+
+	if (own == NULL)
+		return 0;
+	own->ol_flags &= ~(RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_IP_CKSUM);
+	if ((own->ol_flags & RTE_MBUF_F_TX_IPV6) == 0)
+		own->ol_flags |= RTE_MBUF_F_TX_IPV4;
+	/* It refers to pieces of the copy, which mbufs with a buffer of their own for good cannot. */
+	if (RTE_MBUF_HAS_PINNED_EXTBUF(own) || rte_pktmbuf_data_len(own) < header_bytes(m, kind) ||
+	    (kind == CUT_FRAGMENTS && !finish_checksum(own))) {
+		rte_pktmbuf_free(own);
+		return 0;
+	}
+	n = rte_gso_segment(own, &ctx, out, SOFT_CUT_MAX);
+	/* 0: short enough as it is. */
+	if (n == 0) {
+		n = 1;
+		out[0] = own;
+	} else {
+		rte_pktmbuf_free(own);
+	}
+	for (int i = 0; i < n; i++) {
+		out[i]->ol_flags &= ~(SEGMENTATION | HDR_MBUF_OUTER_SUMS);
+		out[i]->ol_flags |= checksums(m, kind);
+		if (kind == CUT_TUNNEL && i != 0)
+			*rte_pktmbuf_mtod_offset(out[i], uint8_t *, tcp_flags) &=
+				(uint8_t)~RTE_TCP_CWR_FLAG;
+	}
+	return n > 0 ? (unsigned int)n : 0;
+}
+
+unsigned int soft_cut(const struct rte_mbuf *m, struct rte_mbuf **out)
+{
+	const unsigned int count = soft_cut_count(m);
+	const enum cut_kind kind = cut_kind(m);
+	struct rte_mempool *pool = pool_of(m);
+
+	if (count == 0 || pool == NULL)
+		return 0;
+	return kind == CUT_PAYLOAD ? cut_payload(m, pool, count, out) :
+				     cut_by_gso(m, pool, kind, out);
+}
