@@ -345,7 +345,7 @@ static const uint8_t *read_headers(const struct rte_mbuf *m, const struct reques
 
 static void add_fixup(struct hdr_fixups *fixups, uint32_t offset_bytes, uint16_t value)
 {
-	fixups->at[fixups->count].offset_bytes = offset_bytes;
+	fixups->at[fixups->count].offset_bytes = (uint16_t)offset_bytes; /* below HEADERS_MAX_BYTES */
 	fixups->at[fixups->count].value = value;
 	fixups->count++;
 }

@@ -19,7 +19,7 @@
 struct hdr_fixups {
 	unsigned int count;
 	struct {
-		uint32_t offset_bytes; /* in the packet */
+		uint16_t offset_bytes; /* in the packet */
 		uint16_t value;        /* as it stands in memory */
 	} at[5]; /* L4 (a CRC takes two), IPv4, outer IPv4, outer UDP */
 };
@@ -164,12 +164,12 @@ static ALWAYS_INLINE bool hdr_from_usual_mbuf(const struct rte_mbuf *m, uint64_t
 		hdr->hdr_len = (uint16_t)(l4_off + m->l4_len);
 	}
 	fixups->count = 1;
-	fixups->at[0].offset_bytes = l4_off + offset;
+	fixups->at[0].offset_bytes = (uint16_t)(l4_off + offset);
 	fixups->at[0].value = hdr_pseudo_ipv4(ip);
 	if ((asked & RTE_MBUF_F_TX_IP_CKSUM) != 0) {
 		fixups->count = 2;
 		fixups->at[1].offset_bytes =
-			m->l2_len + (uint32_t)offsetof(struct rte_ipv4_hdr, hdr_checksum);
+			(uint16_t)(m->l2_len + offsetof(struct rte_ipv4_hdr, hdr_checksum));
 		fixups->at[1].value = hdr_ipv4_checksum(ip);
 	}
 	return true;
