@@ -18,6 +18,17 @@
 #define CACHE_LINE_BYTES 64
 #define CACHE_ALIGNED __attribute__((aligned(CACHE_LINE_BYTES)))
 
+/*
+ * The same number, but the compiler does not know: what a rare path computes
+ * from it is computed there, and takes no registers from the loop around it.
+ */
+#define RARELY_USED(n)                              \
+	({                                          \
+		__typeof__(n) n_ = (n);             \
+		__asm__ volatile("" : "+r"(n_));    \
+		n_;                                 \
+	})
+
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define BIT(n) (UINT64_C(1) << (n))
 

@@ -106,8 +106,13 @@ static ALWAYS_INLINE void write_headers(const struct enqueue_run *r, unsigned in
 {
 	static const struct virtio_net_hdr_v1 plain = { .num_buffers = 1 };
 
-	for (unsigned int i = 0; i < n; i++)
-		write_header(r->leads[i], &plain, hdr_bytes);
+	/* The loop once for each length, so that it does not ask every time. */
+	if (likely(hdr_bytes != sizeof(struct virtio_net_hdr)))
+		for (unsigned int i = 0; i < n; i++)
+			write_header(r->leads[i], &plain, sizeof(plain));
+	else
+		for (unsigned int i = 0; i < n; i++)
+			write_header(r->leads[i], &plain, sizeof(struct virtio_net_hdr));
 	for (uint32_t left = r->asking; left != 0; left &= left - 1) {
 		unsigned int i = (unsigned int)__builtin_ctz(left);
 
@@ -161,10 +166,12 @@ static ALWAYS_INLINE unsigned int enqueue_run(enum ring_kind k, struct vq *vq,
 		if (unlikely(m->nb_segs != 1 || hdr_bytes + m->pkt_len > piece.bytes))
 			break;
 		if (unlikely((m->ol_flags & HDR_MBUF_OFFLOADS) != 0)) {
-			if (!hdr_from_usual_mbuf(m, vq->net.features, &r.hdrs[n], &r.fixups[n]) &&
-			    !hdr_from_mbuf(m, vq->net.features, &r.hdrs[n], &r.fixups[n]))
+			unsigned int i = RARELY_USED(n);
+
+			if (!hdr_from_usual_mbuf(m, vq->net.features, &r.hdrs[i], &r.fixups[i]) &&
+			    !hdr_from_mbuf(m, vq->net.features, &r.hdrs[i], &r.fixups[i]))
 				break;
-			r.asking |= 1u << n;
+			r.asking |= 1u << i;
 		}
 		ring_take(k, &c, piece.used);
 		shm_prefetch_start(piece.lead, hdr_bytes + m->pkt_len, true);

@@ -184,10 +184,13 @@ static ALWAYS_INLINE void packed_rewind(struct ring *vr, const struct used *used
 
 /* --- giving back -------------------------------------------------------- */
 
-/* Length and id, as the second half of a used descriptor has them. */
-static ALWAYS_INLINE uint64_t packed_elem(struct used u)
+/* The second half of a used descriptor: length, id, flags. */
+static ALWAYS_INLINE uint64_t packed_elem(struct used u, uint32_t flags)
 {
-	return (uint64_t)used_id(u) << 32 | used_bytes(u);
+	/* Halves swapped, a struct used has all in its place, and its slots where the flags go. */
+	uint64_t swapped = u.word << 32 | u.word >> 32;
+
+	return swapped + ((uint64_t)(flags - used_slots(u)) << 48);
 }
 
 static ALWAYS_INLINE void packed_used_push(struct ring *vr, enum chain_dir dir,
@@ -196,7 +199,7 @@ static ALWAYS_INLINE void packed_used_push(struct ring *vr, enum chain_dir dir,
 	const uintptr_t table = (uintptr_t)vr->packed;
 	const uint32_t size = vr->size;
 	/* WRITE: the length counts, also one of 0. */
-	const uint64_t written = dir == CHAIN_WRITABLE ? (uint64_t)VRING_DESC_F_WRITE << 48 : 0;
+	const uint32_t written = dir == CHAIN_WRITABLE ? VRING_DESC_F_WRITE : 0;
 	const uint32_t first_at = packed_index(vr->used_idx);
 	const uint32_t first_lap = packed_used_lap(vr->used_idx);
 	uint32_t at = first_at, lap = first_lap, slots = used_slots(*used);
@@ -209,7 +212,7 @@ static ALWAYS_INLINE void packed_used_push(struct ring *vr, enum chain_dir dir,
 		/* Visible at once, and nothing before its data. */
 		if (!one)
 			shm_store64_release(packed_rest(table, at),
-					    (uint64_t)lap << 48 | written | packed_elem(*used));
+					    packed_elem(*used, lap | written));
 		slots += used_slots(*used);
 		packed_advance(size, &at, &lap, used_slots(*used));
 	}
@@ -217,8 +220,7 @@ static ALWAYS_INLINE void packed_used_push(struct ring *vr, enum chain_dir dir,
 	 * The first one last: the driver looks at nothing behind it, so a packet
 	 * in several chains is there as a whole or not at all (5.1.6.4).
 	 */
-	shm_store64_release(packed_rest(table, first_at),
-			    (uint64_t)first_lap << 48 | written | packed_elem(first));
+	shm_store64_release(packed_rest(table, first_at), packed_elem(first, first_lap | written));
 	vr->used_idx = packed_position(at, lap);
 	vr->unsignalled += slots;
 }
