@@ -58,6 +58,8 @@ struct bench_options {
 	unsigned rounds;     /* clean ones wanted */
 	unsigned max_rounds; /* attempts at most */
 	unsigned core;
+	bool cross; /* the guest runs on guest_core, at the same time */
+	unsigned guest_core;
 	double quiet_ticks; /* 0: measure it here */
 	bool calibrate;	    /* only print it */
 	const char *label;
@@ -131,6 +133,17 @@ unsigned guest_reap(struct bench *b);
 void guest_fill_packets(struct bench *b);
 unsigned buffers_per_packet(const struct bench *b, uint32_t pkt_bytes);
 
+/* cross.c: the guest as a thread that spins on another core while bursts are timed. */
+struct cross_guest;
+/* The first core that this process may use besides `core` and its sibling threads; dies if none. */
+unsigned cross_core(unsigned core);
+/* The guest serves the cell until cross_end(); if idle, it only keeps its core busy. */
+struct cross_guest *cross_begin(const struct bench *b, bool idle);
+/* The ring is the caller's again; what is used is reaped. */
+void cross_end(struct bench *b, struct cross_guest *guest);
+/* Dies unless this is a packet as both sides send them meanwhile, by its length and its end. */
+void cross_check(const struct bench *b, const uint8_t *data, uint32_t len_bytes);
+
 /* packet.c: what the packets look like. */
 void packet_make(const struct bench *b, uint32_t seed, uint8_t *data, uint32_t len_bytes);
 /* What G2H headers say. */
@@ -152,6 +165,7 @@ void cell_verify(struct bench *b, unsigned bursts);
 struct bench_result {
 	double median, p10, p90; /* TSC cycles per packet, or per call when empty */
 	unsigned clean, dropped; /* rounds */
+	double fill;		 /* packets per burst, of those that moved any */
 	uint64_t timed_packets;
 };
 

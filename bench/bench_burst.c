@@ -41,6 +41,7 @@ static const char usage[] =
 	"  --quiet-ticks X   what the interference probe takes on a quiet core [measured]\n"
 	"  --calibrate       print that number and exit\n"
 	"  --core N          core to run on [the last one]\n"
+	"  --cross           the guest spins on another core, instead of between the bursts\n"
 	"  --label WORD      printed as label=WORD\n";
 
 static void __attribute__((noreturn))
@@ -149,6 +150,7 @@ static const struct option long_options[] = {
 	{"event-idx", no_argument, NULL, 'v'},	 {"in-order", no_argument, NULL, 'o'},
 	{"packed", no_argument, NULL, 'p'},	 {"floor", no_argument, NULL, 'f'},
 	{"calibrate", no_argument, NULL, 'c'},	 {"help", no_argument, NULL, 'h'},
+	{"cross", no_argument, NULL, 'x'},
 	{NULL, 0, NULL, 0},
 };
 
@@ -157,6 +159,8 @@ check_options(struct bench_options *o)
 {
 	if (!o->packed && (o->ring_size & (o->ring_size - 1)) != 0)
 		bad_usage("--ring must be a power of two, unless packed");
+	if (o->cross && (o->floor || o->empty))
+		bad_usage("--cross is for the library, and for bursts that find something");
 	if (o->max_rounds == 0)
 		o->max_rounds = o->rounds * 10;
 	for (unsigned i = 0; i < o->nr_sizes; i++) {
@@ -199,6 +203,9 @@ parse_options(struct bench_options *o, int argc, char **argv)
 		case 'c':
 			o->calibrate = true;
 			break;
+		case 'x':
+			o->cross = true;
+			break;
 		case 'h':
 			fputs(usage, stdout);
 			exit(0);
@@ -235,11 +242,23 @@ run_cell(struct bench *b, FILE *out, enum bench_direction dir, uint32_t pkt_byte
 		floor_end(b);
 	}
 	fprintf(out,
-		"label=%s dir=%s size=%u cycles=%.2f p10=%.2f p90=%.2f floor=%.2f rounds=%u dropped=%u "
-		"timed_packets=%llu tsc_mhz=%llu verify=ok library=%s\n",
+		"label=%s dir=%s size=%u cycles=%.2f p10=%.2f p90=%.2f floor=%.2f fill=%.1f rounds=%u "
+		"dropped=%u timed_packets=%llu tsc_mhz=%llu verify=ok library=%s\n",
 		b->opts.label, dir == H2G ? "enq" : "deq", pkt_bytes, result.median, result.p10,
-		result.p90, lowest.median, result.clean, result.dropped, (unsigned long long)result.timed_packets,
+		result.p90, lowest.median, result.fill, result.clean, result.dropped,
+		(unsigned long long)result.timed_packets,
 		(unsigned long long)(rte_get_tsc_hz() / 1000000), bench_library());
+}
+
+/* Quiet is what it is with the guest's core busy, if it will be: cores may share their clock. */
+static void
+calibrate(struct bench *b)
+{
+	struct cross_guest *guest = b->opts.cross ? cross_begin(b, true) : NULL;
+
+	b->opts.quiet_ticks = measure_quiet_ticks(b->opts.calibrate ? 1000 : 300);
+	if (guest != NULL)
+		cross_end(b, guest);
 }
 
 int
@@ -268,9 +287,12 @@ main(int argc, char **argv)
 	parse_options(&b->opts, argc, argv);
 	if (out == NULL || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
 		bench_die("no stdout");
+	/* EAL leaves us one core. */
+	if (b->opts.cross)
+		b->opts.guest_core = cross_core(b->opts.core);
 	bench_start(b, argv[0]);
 	if (b->opts.quiet_ticks <= 0)
-		b->opts.quiet_ticks = measure_quiet_ticks(b->opts.calibrate ? 1000 : 300);
+		calibrate(b);
 	if (b->opts.calibrate) {
 		fprintf(out, "quiet_ticks=%.1f\n", b->opts.quiet_ticks);
 	} else {

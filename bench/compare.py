@@ -11,6 +11,9 @@ of those against the better of A and C.
 
 Cycles are TSC cycles per packet, around the burst call only; see measure.c. The floor is a
 hand-written loop that does what no device can leave out, timed in our processes; see floor.c.
+
+In the cells of the second table the guest runs on another core at the same time (cross.c), so that
+the lines of rings and packets travel between cores, as with a real guest. They need a second core.
 """
 
 import argparse
@@ -22,7 +25,7 @@ import sys
 import tempfile
 import time
 
-from report import Row, cell_name, markdown, svg
+from report import Row, cell_name, markdown, sections, svg
 
 SONAME = "librte_vhost.so.23"
 MIN_CLEAN_ROUNDS = 9
@@ -40,6 +43,7 @@ class Setup:
         self.sizes = [int(size) for size in sizes.split(",")]
         self.dirs = ["enq", "deq"] if dirs == "both" else [dirs]
         self.dirs_word = dirs
+        self.cross = "--cross" in self.args
 
     def cells(self):
         for size in self.sizes:
@@ -61,6 +65,9 @@ def packed(setups):
         for s in setups
     ]
 
+
+CROSS = [Setup("cross", "--cross", sizes="64,1500")]
+CROSS += packed(CROSS)
 
 DEFAULT = [Setup("plain", sizes="64,1500")]
 DEFAULT += packed(DEFAULT)
@@ -156,17 +163,19 @@ class Bench:
         self.libraries = libraries
         self.failures = {}
         self.floors = {}
-        self.quiet_ticks = None
+        self.quiet_ticks = {}
 
-    def calibrate(self):
-        out = run([self.args.bench, "--calibrate"], self.libraries[-1], 60)
-        self.quiet_ticks = out.strip().split("=")[1]
+    def calibrate(self, cross):
+        """The interference probe on a quiet core, with the guest's core at rest or busy."""
+        command = [self.args.bench, "--calibrate"] + (["--cross"] if cross else [])
+        out = run(command, self.libraries[-1], 60)
+        self.quiet_ticks[cross] = out.strip().split("=")[1]
 
     def sample(self, setup, library):
         """One process; again when the machine was too busy for enough clean rounds."""
-        command = [self.args.bench, "--quiet-ticks", self.quiet_ticks]
+        command = [self.args.bench, "--quiet-ticks", self.quiet_ticks[setup.cross]]
         command += ["--rounds", str(self.args.rounds)] + setup.command()
-        command += ["--floor"] if library.letter == "B" else []
+        command += ["--floor"] if library.letter == "B" and not setup.cross else []
         for _ in range(RETRIES):
             cells = parse(run(command, library, 120), library)
             if all(int(words["rounds"]) >= MIN_CLEAN_ROUNDS for words in cells.values()):
@@ -246,6 +255,8 @@ def count_instructions(args, libraries, setups):
     """Instructions per packet, from callgrind, with the burst calls alone collected."""
     counts = {}
     for setup in setups:
+        if setup.cross:  # valgrind runs one thread at a time
+            continue
         for cell in setup.cells():
             for library in libraries:
                 progress(f"callgrind: {cell_name(cell)}, {library.letter}")
@@ -275,23 +286,39 @@ def callgrind(args, setup, cell, library):
 
 
 def select(args):
-    setups = FULL if args.full or args.only else DEFAULT
-    if args.sizes and not args.only:
-        setups = [Setup("plain", sizes=args.sizes)]
+    setups = (FULL if args.full or args.only else DEFAULT) + CROSS
+    if args.cross:
+        setups = CROSS
+    elif args.sizes and not args.only:
+        setups = [Setup("plain")]
     if args.only:
         names = args.only.split(",")
         unknown = set(names) - {setup.name for setup in setups}
         if unknown:
-            known = ", ".join(setup.name for setup in FULL)
+            known = ", ".join(setup.name for setup in FULL + CROSS)
             sys.exit(f"compare.py: --only knows {known}; not {', '.join(sorted(unknown))}")
-        setups = [Setup(setup.name, " ".join(setup.args),
-                        args.sizes or ",".join(str(size) for size in setup.sizes),
-                        setup.dirs_word)
-                  for setup in setups if setup.name in names]
+        setups = [setup for setup in setups if setup.name in names]
+    if args.sizes:
+        setups = [Setup(setup.name, " ".join(setup.args), args.sizes, setup.dirs_word)
+                  for setup in setups]
     if args.extra:
         setups = [Setup(setup.name, " ".join(setup.args + args.extra.split()),
                         ",".join(str(size) for size in setup.sizes), setup.dirs_word)
                   for setup in setups]
+    return setups
+
+
+def calibrated(bench, setups):
+    """The setups that this machine can do."""
+    progress("calibrating")
+    for cross in sorted({setup.cross for setup in setups}):
+        try:
+            bench.calibrate(cross)
+        except RuntimeError as error:
+            if not cross:
+                sys.exit(f"compare.py: {error}")
+            print(f"without the guest on another core: {error}")
+            setups = [setup for setup in setups if not setup.cross]
     return setups
 
 
@@ -310,6 +337,8 @@ def parse_args():
     parser.add_argument("--bench", default=os.path.join(build, "bench", "bench_burst"),
                         help="the program [build/bench/bench_burst]")
     parser.add_argument("--full", action="store_true", help="all cells, about half an hour")
+    parser.add_argument("--cross", action="store_true",
+                        help="only the cells with the guest on another core")
     parser.add_argument("--only", metavar="NAMES", help="of all cells, the setups named")
     parser.add_argument("--sizes", metavar="LIST", help="other packet sizes, comma separated")
     parser.add_argument("--extra", metavar="OPTIONS", help="more options for bench_burst")
@@ -334,13 +363,14 @@ def main():
     for library in libraries:
         print(f"{library.letter}: {library.file}")
     bench = Bench(args, libraries)
-    progress("calibrating")
-    bench.calibrate()
+    setups = calibrated(bench, setups)
     samples = bench.measure(setups)
     instructions = count_instructions(args, libraries, setups) if args.callgrind else {}
     rows = [Row(cell, found, bench.floors.get(cell, [])) for cell, found in samples.items()]
     print("TSC cycles per packet (per call when empty), median of processes; above 1, B is faster")
-    print_table(rows, instructions, [library.letter for library in libraries])
+    for title, part in sections(rows):
+        print(f"\n{title}")
+        print_table(part, instructions, [library.letter for library in libraries])
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     for name, make in ((args.markdown, markdown), (args.svg, svg)):
         if name:

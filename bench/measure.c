@@ -2,7 +2,8 @@
 /*
  * The timing of bench_burst: TSC cycles around the burst call only, lfence fenced, the timer's own
  * cost subtracted. A round is ROUND_BURSTS bursts; the guest and the application work between
- * bursts, untimed, on the same core.
+ * bursts, untimed, on the same core. With --cross the guest works on another one at the same time,
+ * and a round is as many bursts that moved packets.
  *
  * Interference filter: on a shared machine a neighbour on the sibling thread makes the same code
  * take up to twice as long, for seconds at a time. A loop that keeps every ALU busy for about a
@@ -31,6 +32,7 @@
 #define QUIET_FACTOR 1.06
 #define ALU_ROUNDS 400
 #define MAX_SETS 64
+#define CROSS_PATIENCE_S 10
 
 static inline uint64_t
 fenced_tsc(void)
@@ -125,7 +127,8 @@ rotation_begin(struct bench *b, struct rotation *r)
 		return;
 	for (unsigned s = 0; s < r->nr_sets; s++) {
 		for (unsigned i = 0; i < b->opts.burst; i++)
-			r->sets[s][i] = packet_mbuf(b, s * b->opts.burst + i, b->pkt_bytes, 0);
+			r->sets[s][i] = packet_mbuf(b, b->opts.cross ? 0 : s * b->opts.burst + i,
+						    b->pkt_bytes, 0);
 		r->filled[s] = b->opts.burst;
 	}
 }
@@ -168,6 +171,34 @@ one_burst(struct bench *b, struct rotation *r, bool on_valgrind)
 	return ticks;
 }
 
+/* One burst that moves packets, while the guest works on its core; ticks of that call. */
+static uint64_t
+cross_burst(struct bench *b, struct rotation *r)
+{
+	unsigned s = r->next++ % r->nr_sets, n;
+	struct rte_mbuf **pkts = r->sets[s];
+	uint64_t start, ticks, since = rte_rdtsc();
+
+	if (b->dir == G2H) {
+		rte_pktmbuf_free_bulk(pkts, r->filled[s]);
+		r->filled[s] = 0;
+	}
+	do {
+		start = fenced_tsc();
+		n = bench_burst(b, pkts, b->opts.burst);
+		ticks = fenced_tsc() - start;
+		if (start - since > CROSS_PATIENCE_S * rte_get_tsc_hz())
+			bench_die("no packet moves");
+	} while (n == 0);
+	for (unsigned i = 0; b->dir == G2H && i < n; i++)
+		if (pkts[i]->nb_segs == 1)
+			cross_check(b, rte_pktmbuf_mtod(pkts[i], uint8_t *), pkts[i]->pkt_len);
+	if (b->dir == G2H)
+		r->filled[s] = n;
+	b->packets += n;
+	return ticks;
+}
+
 /* ROUND_BURSTS calls that find nothing to do; ticks of all. */
 static uint64_t
 empty_polls(struct bench *b, struct rotation *r)
@@ -187,13 +218,16 @@ empty_polls(struct bench *b, struct rotation *r)
 static double
 one_round(struct bench *b, struct rotation *r, double cost, bool on_valgrind)
 {
+	uint64_t packets = b->packets;
 	double ticks = 0;
 
 	if (b->opts.empty)
 		return ((double)empty_polls(b, r) - cost) / ROUND_BURSTS;
-	for (unsigned i = 0; i < ROUND_BURSTS; i++)
-		ticks += (double)one_burst(b, r, on_valgrind) - cost;
-	return ticks / (ROUND_BURSTS * b->opts.burst);
+	for (unsigned i = 0; i < ROUND_BURSTS; i++) {
+		ticks += (double)(b->opts.cross ? cross_burst(b, r) : one_burst(b, r, on_valgrind));
+		ticks -= cost;
+	}
+	return ticks / (double)(b->packets - packets);
 }
 
 static void
@@ -202,7 +236,7 @@ prepare(struct bench *b, struct rotation *r)
 	rotation_begin(b, r);
 	if (b->dir == G2H)
 		guest_fill_packets(b);
-	if (b->opts.empty)
+	if (b->opts.empty || b->opts.cross)
 		return;
 	/* As many as the ring takes, as a driver does. */
 	guest_post(b, b->vq->size);
@@ -219,12 +253,21 @@ cell_measure(struct bench *b, struct bench_result *result)
 	double *clean = calloc(b->opts.rounds, sizeof(*clean));
 	struct rotation *r = malloc(sizeof(*r));
 	double cost = timer_cost();
+	struct cross_guest *guest = NULL;
+	uint64_t packets, bursts = 0;
 	double before, after;
 
 	if (clean == NULL || r == NULL)
 		bench_die("no memory");
 	memset(result, 0, sizeof(*result));
 	prepare(b, r);
+	if (b->opts.cross) {
+		guest = cross_begin(b, false);
+		for (unsigned i = 0; i < WARM_UP_BURSTS; i++)
+			(void)cross_burst(b, r);
+	}
+	packets = b->packets;
+	bursts = 0;
 	after = (double)alu_kernel();
 	for (unsigned i = 0; i < b->opts.max_rounds && result->clean < b->opts.rounds; i++) {
 		double cycles = one_round(b, r, cost, on_valgrind);
@@ -235,8 +278,12 @@ cell_measure(struct bench *b, struct bench_result *result)
 			clean[result->clean++] = cycles;
 		else
 			result->dropped++;
-		result->timed_packets += (uint64_t)ROUND_BURSTS * b->opts.burst;
+		bursts += ROUND_BURSTS;
 	}
+	if (guest != NULL)
+		cross_end(b, guest);
+	result->timed_packets = b->packets - packets;
+	result->fill = (double)result->timed_packets / (double)bursts;
 	qsort(clean, result->clean, sizeof(*clean), compare_doubles);
 	result->median = result->p10 = result->p90 = NAN;
 	if (result->clean != 0) {

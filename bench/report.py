@@ -26,6 +26,14 @@ def cell_name(cell):
     return " ".join(words + ([] if rest == "plain" else [rest]))
 
 
+def sections(rows):
+    """The cells by where the guest runs, those that there are, under a title."""
+    cross = [row for row in rows if row.cell[0].removeprefix("packed-") == "cross"]
+    titles = ("guest between the bursts, on the same core", "guest on another core, spinning")
+    parts = ([row for row in rows if row not in cross], cross)
+    return [(title, part) for title, part in zip(titles, parts) if part]
+
+
 class Row:
     """A cell: medians by letter, and the ratio of each other library to ours, pair by pair."""
 
@@ -86,10 +94,16 @@ def markdown(rows, root):
     head += ["spread"]
     lines = [
         provenance(root) + ". TSC cycles per packet (per call when empty), medians of processes.",
-        "",
-        "| " + " | ".join(head) + " |",
-        "|---|" + "--:|" * (len(head) - 1),
     ]
+    for title, part in sections(rows):
+        lines += ["", title[0].upper() + title[1:] + ":", ""]
+        lines += ["| " + " | ".join(head) + " |", "|---|" + "--:|" * (len(head) - 1)]
+        lines += table_lines(part, native)
+    return "\n".join(lines) + "\n"
+
+
+def table_lines(rows, native):
+    lines = []
     for row in rows:
         words = [cell_name(row.cell), shown(row.cycles["A"])]
         words += [shown(row.cycles["C"])] if native else []
@@ -97,7 +111,7 @@ def markdown(rows, root):
         words += [shown(row.ratios["C"], 2), shown(row.better, 2)] if native else []
         words += [f"{row.spread[0]:.2f} to {row.spread[1]:.2f}" if row.spread else "-"]
         lines.append("| " + " | ".join(words) + " |")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def text(x, y, words, anchor="start", extra=""):

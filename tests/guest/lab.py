@@ -265,7 +265,7 @@ def run_tests(*tests):
             failed += 1
             if not isinstance(error, Failure):
                 traceback.print_exc()
-            note(f"FAILED: {test.__name__}: {error}")
+            print("\n".join(f"# {line}" for line in f"{test.__name__}: {error}".splitlines()))
             print(f"not ok {number} - {title}", flush=True)
         note(f"{test.__name__} took {time.monotonic() - start:.1f} s")
     sys.exit(1 if failed else 0)

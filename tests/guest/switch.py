@@ -62,7 +62,7 @@ class Footprint:
         self.kinds = switch.process.fd_kinds()
         self.mbufs_free = switch.stats()["switch"]["mbufs_free"]
 
-    def check_same(self, what="after the guests left", timeout_s=10, report=note):
+    def check_same(self, what="after the guests left", timeout_s=60, report=note):
         """No descriptor, mapping of guest memory or packet buffer may be left over."""
         process = self.switch.process
 

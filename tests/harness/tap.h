@@ -35,10 +35,11 @@ tap_fail(const char *file, int line, const char *format, ...)
 {
 	__builtin_va_list args;
 
+	/* A diagnostic line of TAP: scripts/run-tests shows it beside the test that failed. */
 	__builtin_va_start(args, format);
-	fprintf(stderr, "%s:%d: ", file, line);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	fprintf(tap.out, "# %s:%d: ", file, line);
+	vfprintf(tap.out, format, args);
+	fputc('\n', tap.out);
 	__builtin_va_end(args);
 	longjmp(tap.back, 1);
 }

@@ -185,7 +185,7 @@ void bystander_start(void)
 	b.pool = flow_pool(256, 2048);
 	fe_init(&b.fe);
 	if (fe_connect(&b.fe, b.path) != 0 || fe_setup(&b.fe, &config) != 0 ||
-	    !flow_wait_until(is_up, NULL, 5000))
+	    !flow_wait_until(is_up, NULL, 2 * BYSTANDER_PATIENCE_US / 1000))
 		die("does not come up");
 	guest_tx_init(&b.tx, &b.fe.vqs[1], GUEST_NET_HDR_BYTES, ARENA_BYTES);
 	if (guest_rx_init(&b.rx, &b.fe.vqs[0], GUEST_NET_HDR_BYTES, true, 32, 1024) != 0)

@@ -22,9 +22,13 @@
 #define RING_SIZE 64
 #define MEM_BYTES (4u << 20)
 #define ARENA_BYTES (1u << 20)
-#define PATIENCE_US 30000000
+#define PATIENCE_US 60000000
 #define SERIALS (1u << 24)
 #define MAX_BYTES 3000u
+/* Of each device, at least: what a busy machine has not done in time is waited for. */
+#define STEPS_WANTED 500
+#define PACKETS_WANTED 1000
+#define LIVES_WANTED 2
 
 static uint64_t seed;
 static bool stop_control, stop_data; /* atomic */
@@ -391,13 +395,27 @@ static void control(struct device *d)
 	}
 }
 
+static bool has_enough(const struct device *d)
+{
+	return d->steps >= STEPS_WANTED && d->received >= PACKETS_WANTED &&
+	       d->lives >= LIVES_WANTED;
+}
+
 static void *control_thread(void *arg)
 {
 	struct device *d = arg;
-	uint64_t until;
+	uint64_t until = 0;
 
 	dial(d);
-	while (!failed() && (!__atomic_load_n(&stop_control, __ATOMIC_RELAXED) || d->steps < 500)) {
+	while (!failed()) {
+		if (__atomic_load_n(&stop_control, __ATOMIC_RELAXED)) {
+			if (has_enough(d))
+				break;
+			if (until == 0)
+				until = flow_now_us() + PATIENCE_US;
+			if (flow_now_us() > until)
+				fail("too little happened");
+		}
 		guest_turn(d);
 		control(d);
 		d->steps++;
@@ -464,15 +482,15 @@ static void everything_at_once(void)
 {
 	run(getenv("VHOST_NG_SOAK") != NULL ? 600 : 5);
 	for (unsigned int i = 0; i < DEVICES; i++)
-		fprintf(stderr, "# device %u: %llu steps, %llu lives, %llu packets\n", i,
-			(unsigned long long)devices[i].steps, (unsigned long long)devices[i].lives,
-			(unsigned long long)devices[i].received);
+		fprintf(tap.out,
+			"# device %u: %llu steps, %llu lives, %llu packets (wanted: %u, %u, %u), "
+			"%u chains outstanding\n",
+			i, (unsigned long long)devices[i].steps,
+			(unsigned long long)devices[i].lives,
+			(unsigned long long)devices[i].received, STEPS_WANTED, LIVES_WANTED,
+			PACKETS_WANTED, devices[i].tx.outstanding);
 	if (failed())
 		tap_fail(__FILE__, __LINE__, "%s (seed %llu)", problem, (unsigned long long)seed);
-	for (unsigned int i = 0; i < DEVICES; i++) {
-		CHECK(devices[i].received > 100);
-		CHECK(devices[i].lives > 1);
-	}
 	CHECK(bystander_unharmed());
 	CHECK(rig_nothing_left());
 }

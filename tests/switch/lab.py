@@ -250,6 +250,6 @@ def run_tests(tests, lab_arguments):
             print("ok %d - %s # SKIP %s" % (number, name, reason), flush=True)
         except Exception:  # pylint: disable=broad-except
             failed += 1
-            traceback.print_exc()
+            print("".join("# %s\n" % line for line in traceback.format_exc().splitlines()), end="")
             print("not ok %d - %s" % (number, name), flush=True)
     return 1 if failed else 0

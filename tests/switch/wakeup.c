@@ -23,6 +23,9 @@
 
 #define PATIENCE_MS 30000
 #define ROUNDS 10000
+/* So many kicks, at least; a worker that a busy machine keeps awake gets more rounds to sleep in. */
+#define KICKS_WANTED (ROUNDS / 20)
+#define MORE_ROUNDS_NS (120000000 * US)
 #define FRAME_BYTES 60
 #define US 1000ull /* in ns */
 
@@ -161,8 +164,10 @@ pause_until_it_sleeps(struct guest_ring *vq, struct score *score)
 	uint32_t kind = random_below(16);
 
 	if (kind == 0) {
-		while (!asks_for_kicks(vq) && now_ns() < start + 5000 * US)
-			;
+		/* The worker may need this CPU. */
+		for (unsigned i = 1; !asks_for_kicks(vq) && now_ns() < start + 20000 * US; i++)
+			if (i % 4096 == 0)
+				usleep(20);
 		end = now_ns() - start;
 		score->usual_ns = score->usual_ns == 0 ? end : (7 * score->usual_ns + end) / 8;
 		usleep(random_below(300));
@@ -271,14 +276,21 @@ exchange(uint64_t features, bool disturbed)
 {
 	struct score score = {0};
 
+	uint64_t until = 0;
+
 	connect_guests(features);
-	for (uint32_t n = 0; n < ROUNDS; n++)
+	for (uint32_t n = 0; n < ROUNDS || (score.kicks < KICKS_WANTED && now_ns() < until); n++) {
+		if (n == ROUNDS - 1)
+			until = now_ns() + MORE_ROUNDS_NS;
 		send_and_wait(random_below(2), n, &score, disturbed);
+	}
 	fprintf(tap.out, "# %u frames, %u kicks, asked for after %u us, slowest frame %u us\n",
 		score.rounds, score.kicks, (unsigned)(score.usual_ns / US),
 		(unsigned)(score.slowest_ns / US));
 	/* Else it never slept, and this was about nothing. */
-	CHECK(score.kicks > ROUNDS / 20);
+	if (score.kicks < KICKS_WANTED)
+		tap_fail(__FILE__, __LINE__, "%u kicks of at least %u in %u rounds", score.kicks,
+			 KICKS_WANTED, score.rounds);
 	disconnect_guests();
 }
 

@@ -156,11 +156,12 @@ static void take_out(void *arg)
 
 static bool hits_become(struct counter *c, uint32_t want)
 {
-	for (int i = 0; i < 2000; i++) {
+	for (int i = 0; i < 30000; i++) {
 		if (__atomic_load_n(&c->hits, __ATOMIC_ACQUIRE) == want)
 			return true;
 		usleep(1000);
 	}
+	print_error("%u hits, expected %u\n", __atomic_load_n(&c->hits, __ATOMIC_ACQUIRE), want);
 	return false;
 }
 
@@ -280,7 +281,7 @@ static void tick_while_enabled(void **state)
 	(void)state;
 	assert_int_equal(ticks, 0);
 	loop_call(tick_on, &yes);
-	for (int i = 0; i < 40 && __atomic_load_n(&ticks, __ATOMIC_RELAXED) < 2; i++)
+	for (int i = 0; i < 400 && __atomic_load_n(&ticks, __ATOMIC_RELAXED) < 2; i++)
 		usleep(LOOP_TICK_MS * 1000 / 8);
 	assert_true(__atomic_load_n(&ticks, __ATOMIC_RELAXED) >= 2);
 	loop_call(tick_on, NULL);
