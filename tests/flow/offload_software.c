@@ -942,6 +942,232 @@ no_payload(void)
 	down();
 }
 
+static uint32_t
+below(uint64_t *seed, uint32_t n)
+{
+	*seed = *seed * 6364136223846793005ull + 1442695040888963407ull;
+	return (uint32_t)(*seed >> 33) % n;
+}
+
+static bool
+coin(uint64_t *seed)
+{
+	return below(seed, 2) != 0;
+}
+
+/* The frame in up to 8 mbufs, empty ones among them, which may have another owner as well. */
+static struct rte_mbuf *
+scatter(uint64_t *seed)
+{
+	struct rte_mbuf *head = NULL, *m, *clone;
+	uint32_t at = 0;
+
+	while (at < frame.len_bytes) {
+		uint32_t left = frame.len_bytes - at, n = coin(seed) ? below(seed, 80) : 1500;
+
+		m = rte_pktmbuf_alloc(pool);
+		CHECK(m != NULL);
+		m->data_off = (uint16_t)(m->data_off + below(seed, 9));
+		n = RTE_MIN(n, left);
+		memcpy(rte_pktmbuf_append(m, (uint16_t)n), frame.bytes + at, n);
+		at += n;
+		if (head == NULL)
+			head = m;
+		else
+			CHECK_EQ(rte_pktmbuf_chain(head, m), 0);
+	}
+	if (coin(seed))
+		return head;
+	clone = rte_pktmbuf_clone(head, pool);
+	CHECK(clone != NULL);
+	rte_pktmbuf_free(head);
+	return clone;
+}
+
+static void
+random_frame(uint64_t *seed)
+{
+	static const uint8_t protos[] = {IPPROTO_TCP, IPPROTO_UDP};
+	const struct frame_spec s = {
+		.ipv6 = coin(seed),
+		.vlan = coin(seed),
+		.qinq = below(seed, 4) == 0,
+		.ip_options_bytes = (uint8_t)(below(seed, 4) * 4),
+		.ipv6_ext_bytes = coin(seed) ? 8 : 0,
+		.l4_proto = protos[below(seed, 2)],
+		.tcp_options_bytes = (uint8_t)(below(seed, 4) * 4),
+		.payload_bytes = below(seed, coin(seed) ? 9000 : 60),
+	};
+
+	frame_build(&frame, &s, true);
+	if (s.l4_proto == IPPROTO_TCP)
+		frame.bytes[frame.l2_bytes + frame.l3_bytes + TCP_FLAGS] = (uint8_t)below(seed, 256);
+	/* Whatever stands there is of no meaning. */
+	if (coin(seed))
+		frame.bytes[frame.l2_bytes + frame.l3_bytes + frame.csum_offset] ^= 0x5a;
+}
+
+/* As the library cuts it; 0: not at all. */
+static uint32_t
+pieces_of(uint64_t flags, uint32_t segsz)
+{
+	uint32_t headers = frame.l2_bytes + frame.l3_bytes + frame.l4_bytes, n;
+	uint32_t bytes = frame.len_bytes - headers;
+
+	if (flags & USEG && !(flags & uso)) {
+		if (flags & IPV6)
+			return 0;
+		bytes += 8;
+		if ((segsz & ~7u) + frame.l2_bytes + frame.l3_bytes < 43)
+			return 0;
+		segsz = bytes <= segsz ? segsz : segsz & ~7u;
+	}
+	if (segsz == 0)
+		return 0;
+	n = bytes == 0 ? 1 : (bytes - 1) / segsz + 1;
+	return n <= 128 ? n : 0;
+}
+
+static uint8_t
+gso_for(uint64_t flags)
+{
+	static const struct {
+		uint64_t flags, feature;
+		uint8_t type;
+	} kinds[] = {
+		{TSO | IPV4, FE_F_GUEST_TSO4, GUEST_NET_GSO_TCPV4},
+		{TSO | IPV6, FE_F_GUEST_TSO6, GUEST_NET_GSO_TCPV6},
+		{USEG | IPV4, FE_F_GUEST_UFO, GUEST_NET_GSO_UDP},
+		{USEG | IPV6, FE_F_GUEST_UFO, GUEST_NET_GSO_UDP},
+		{USEG | IPV4, FE_F_GUEST_USO4, GUEST_NET_GSO_UDP_L4},
+		{USEG | IPV6, FE_F_GUEST_USO6, GUEST_NET_GSO_UDP_L4},
+	};
+	bool cwr = frame.bytes[frame.l2_bytes + frame.l3_bytes + TCP_FLAGS] & TCP_CWR;
+
+	for (unsigned i = 0; i < RTE_DIM(kinds); i++) {
+		if ((flags & (TSO | USEG | IPV4 | IPV6)) != kinds[i].flags ||
+		    !(flow.fe.features & kinds[i].feature) ||
+		    (flags & USEG && !(flags & uso) != (kinds[i].type == GUEST_NET_GSO_UDP)))
+			continue;
+		if (flags & USEG || !cwr)
+			return kinds[i].type;
+		return flow.fe.features & FE_F_GUEST_ECN ? kinds[i].type | GUEST_NET_GSO_ECN : 0;
+	}
+	return 0;
+}
+
+/* One packet to the guest, and what it makes of it. */
+static void
+random_request(uint64_t *seed)
+{
+	uint64_t flags, l4;
+	uint8_t flags_at, gso;
+	uint16_t segsz;
+	uint32_t pieces;
+	struct rte_mbuf *m;
+	unsigned n;
+
+	random_frame(seed);
+	flags_at = (uint8_t)below(seed, 4);
+	flags = is_ipv6(&frame) ? IPV6 : IPV4;
+	l4 = frame.csum_offset == 16 ? TSO : USEG;
+	segsz = (uint16_t)(flags_at == 0 ? 0 : below(seed, coin(seed) ? 2000 : 70));
+	if (flags_at != 0)
+		flags |= l4 | (l4 == USEG && coin(seed) ? uso : 0);
+	else
+		flags |= l4 == TSO ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM;
+	m = scatter(seed);
+	m->ol_flags |= flags | (coin(seed) ? RTE_MBUF_F_RX_L4_CKSUM_GOOD : 0);
+	m->l2_len = frame.l2_bytes;
+	m->l3_len = frame.l3_bytes;
+	m->l4_len = frame.l4_bytes;
+	m->tso_segsz = segsz;
+	gso = flags_at != 0 && segsz != 0 ? gso_for(flags) : 0;
+	pieces = flags_at == 0 || gso != 0 ? 1 : pieces_of(flags, segsz);
+	n = give(m);
+	CHECK_EQ(n, pieces);
+	if (n == 0)
+		return;
+	if (flags_at == 0 || gso != 0) {
+		uint32_t l4_off = frame.l2_bytes + frame.l3_bytes;
+
+		CHECK_EQ(got[0].len_bytes, frame.len_bytes);
+		CHECK_EQ(got[0].hdr.gso_type, gso);
+		CHECK_EQ(got[0].hdr.gso_size, gso != 0 ? segsz : 0);
+		check_packet(&got[0], &frame);
+		memcpy(frame.bytes + l4_off + frame.csum_offset,
+		       got[0].bytes + l4_off + frame.csum_offset, 2);
+		CHECK(memcmp(got[0].bytes, frame.bytes, frame.len_bytes) == 0);
+	} else if (flags & TSO || flags & uso) {
+		check_pieces(n, segsz);
+	} else {
+		check_fragments(n);
+	}
+}
+
+/* Any request for any frame in any form to any guest. */
+static void
+random_requests(void)
+{
+	static const uint64_t choices[] = {
+		FE_F_GUEST_TSO4, FE_F_GUEST_TSO6, FE_F_GUEST_ECN, FE_F_GUEST_UFO,
+		FE_F_GUEST_USO4, FE_F_GUEST_USO6, FE_F_INDIRECT_DESC, FE_F_EVENT_IDX,
+	};
+	uint64_t seed = 1;
+
+	find_uso();
+	for (unsigned guest = 0; guest < 24; guest++) {
+		uint64_t features = guest < 4 ? FE_F_MRG_RXBUF : FE_F_MRG_RXBUF | CSUM;
+
+		for (unsigned i = guest < 4 ? 6 : 0; i < RTE_DIM(choices); i++)
+			features |= coin(&seed) ? choices[i] : 0;
+		up_with(features, 256, coin(&seed) ? 2048 : 512);
+		for (unsigned i = 0; i < 150; i++)
+			random_request(&seed);
+		down();
+	}
+}
+
+/* Lengths, numbers and flags out of a hat: anything may come of it but harm. */
+static void
+random_nonsense(void)
+{
+	uint64_t seed = 2;
+
+	find_uso();
+	for (unsigned guest = 0; guest < 8; guest++) {
+		up(FE_F_MRG_RXBUF |
+		   (guest & 1 ? CSUM | FE_F_GUEST_TSO4 | FE_F_GUEST_UFO | FE_F_GUEST_USO6 : 0));
+		for (unsigned i = 0; i < 600; i++) {
+			const uint64_t asks = RTE_MBUF_F_TX_OFFLOAD_MASK | uso |
+					      RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_RSS_HASH;
+			struct rte_mbuf *m;
+
+			random_frame(&seed);
+			if (coin(&seed))
+				wrap(coin(&seed));
+			if (below(&seed, 8) == 0)
+				frame.len_bytes = 1 + below(&seed, 60);
+			m = scatter(&seed);
+			m->l2_len = coin(&seed) ? frame.l2_bytes : below(&seed, 128);
+			m->l3_len = coin(&seed) ? frame.l3_bytes : below(&seed, 512);
+			m->l4_len = coin(&seed) ? frame.l4_bytes : below(&seed, 256);
+			m->outer_l2_len = coin(&seed) ? 14 : below(&seed, 128);
+			m->outer_l3_len = coin(&seed) ? 20 : below(&seed, 512);
+			m->tso_segsz = (uint16_t)below(&seed, coin(&seed) ? 65536 : 1500);
+			for (unsigned bit = 0; bit < 64; bit++)
+				if (below(&seed, 3) == 0)
+					m->ol_flags |= asks & 1ull << bit;
+			if (coin(&seed))
+				m->ol_flags &= ~RTE_MBUF_F_TX_IPV6;
+			if (coin(&seed))
+				m->ol_flags &= ~RTE_MBUF_F_TX_TUNNEL_MASK;
+			give(m);
+		}
+		down();
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -968,6 +1194,8 @@ main(int argc, char **argv)
 		FLOW_TEST(contradictions),
 		FLOW_TEST(too_long_for_ip),
 		FLOW_TEST(no_payload),
+		FLOW_TEST(random_requests),
+		FLOW_TEST(random_nonsense),
 	};
 
 	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, flow_teardown);
