@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include <rte_ethdev.h>
+#include <rte_gre.h>
 #include <rte_gso.h>
 #include <rte_tcp.h>
 #include <rte_udp.h>
+#include <rte_vxlan.h>
 
 #include "hdr.h"
 #include "soft.h"
@@ -192,6 +194,21 @@ static bool ipv4_fits(const struct rte_mbuf *m, uint32_t off, uint32_t bytes)
 	       (ip->fragment_offset & fragment) == 0;
 }
 
+/*
+ * Is there room for a tunnel header, and nothing in it that every piece would need
+ * of its own: GRE knows checksums and numbers (RFC 2784, RFC 2890)?
+ */
+static bool tunnel_fits(const struct rte_mbuf *m, uint32_t off)
+{
+	struct rte_gre_hdr scratch;
+	const struct rte_gre_hdr *gre;
+
+	if ((m->ol_flags & RTE_MBUF_F_TX_TUNNEL_MASK) == RTE_MBUF_F_TX_TUNNEL_VXLAN)
+		return m->l2_len >= RTE_ETHER_VXLAN_HLEN;
+	gre = rte_pktmbuf_read(m, off, sizeof(scratch), &scratch);
+	return gre != NULL && m->l2_len >= sizeof(*gre) && gre->c == 0 && gre->s == 0;
+}
+
 /* Are the headers what the request says? Only then the packets may be taken for right. */
 static bool headers_fit(const struct rte_mbuf *m, enum cut_kind kind)
 {
@@ -201,9 +218,11 @@ static bool headers_fit(const struct rte_mbuf *m, enum cut_kind kind)
 	if (m->l4_len < (tcp ? sizeof(struct rte_tcp_hdr) : sizeof(struct rte_udp_hdr)))
 		return false;
 	if (kind == CUT_TUNNEL) {
-		if (!ipv4_fits(m, m->outer_l2_len, m->outer_l3_len))
+		const uint32_t outer_bytes = (uint32_t)(m->outer_l2_len + m->outer_l3_len);
+
+		if (!ipv4_fits(m, m->outer_l2_len, m->outer_l3_len) || !tunnel_fits(m, outer_bytes))
 			return false;
-		l2_bytes += (uint32_t)(m->outer_l2_len + m->outer_l3_len);
+		l2_bytes += outer_bytes;
 	}
 	if (l2_bytes + m->l3_len + m->l4_len > RTE_MIN(m->pkt_len, (uint32_t)HEADERS_MAX_BYTES))
 		return false;

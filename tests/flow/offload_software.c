@@ -876,6 +876,21 @@ contradictions(void)
 	m->l2_len = 16 + 14;
 	CHECK_EQ(give(m), 0);
 	CHECK_EQ(counter("dropped_unsupported_offload"), ++dropped);
+	/* A GRE header that says more than where the packet goes: a checksum, a number. */
+	for (unsigned i = 0; i < 3; i++) {
+		static const uint8_t bits[] = {0x80, 0x10, 0};
+
+		frame_build(&frame, &s, true);
+		wrap(false);
+		frame.bytes[34] = bits[i];
+		m = make(IPV4 | TSO | RTE_MBUF_F_TX_OUTER_IPV4 | RTE_MBUF_F_TX_TUNNEL_GRE, 1000, 0);
+		m->outer_l2_len = 14;
+		m->outer_l3_len = 20;
+		m->l2_len = 4;
+		CHECK_EQ(give(m), bits[i] == 0 ? 5 : 0);
+		dropped += bits[i] != 0;
+		CHECK_EQ(counter("dropped_unsupported_offload"), dropped);
+	}
 	/* Fragments too short for librte_gso. */
 	s.l4_proto = IPPROTO_UDP;
 	s.payload_bytes = 100;
