@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * librte_gso cuts TCP inside tunnels and UDP into fragments. TCP as such and
- * datagrams (USO) are cut here, over IPv4 and IPv6 alike: the librte_gso of DPDK
- * 22.11 knows no IPv6 and no USO, and leaves CWR set in every segment.
+ * Not with librte_gso: that of DPDK 22.11 knows no IPv6 and no USO, leaves CWR set
+ * in every segment, and is not on every machine that has librte_vhost.
  */
 #include <string.h>
 
-#include <rte_ethdev.h>
+#include <rte_ether.h>
 #include <rte_gre.h>
-#include <rte_gso.h>
 #include <rte_tcp.h>
 #include <rte_udp.h>
 #include <rte_vxlan.h>
@@ -240,9 +238,8 @@ unsigned int soft_cut_count(const struct rte_mbuf *m)
 
 	if (kind == CUT_NOT || payload == 0 || !headers_fit(m, kind))
 		return 0;
-	/* More than an IP header can say; less than librte_gso takes. */
-	if (RTE_MIN(headers + m->tso_segsz, m->pkt_len) - l2_bytes > UINT16_MAX ||
-	    (kind != CUT_PAYLOAD && headers + payload < RTE_GSO_UDP_SEG_SIZE_MIN))
+	/* More than an IP header can say. */
+	if (RTE_MIN(headers + m->tso_segsz, m->pkt_len) - l2_bytes > UINT16_MAX)
 		return 0;
 	if (m->pkt_len - headers <= m->tso_segsz)
 		return 1;
@@ -270,22 +267,52 @@ static uint64_t flags_after(const struct rte_mbuf *m, enum cut_kind kind)
 								     RTE_MBUF_F_TX_UDP_CKSUM);
 }
 
-/* The lengths and numbers in the headers of packet `i`; checksums come later. */
-static void number_headers(uint8_t *headers, const struct rte_mbuf *m, unsigned int i, bool last,
-			   uint32_t packet_bytes)
+static void number_ipv4(struct rte_ipv4_hdr *ip, uint32_t bytes, unsigned int i)
 {
-	const uint16_t l3_bytes = (uint16_t)(packet_bytes - m->l2_len);
-	struct rte_ipv4_hdr *ip4 = (void *)(headers + m->l2_len);
+	ip->total_length = rte_cpu_to_be_16((uint16_t)bytes);
+	ip->packet_id = rte_cpu_to_be_16((uint16_t)(rte_be_to_cpu_16(ip->packet_id) + i));
+}
+
+/* Around packet `i` in its own tunnel packet; how many bytes. */
+static uint32_t number_tunnel(uint8_t *headers, const struct rte_mbuf *m, unsigned int i,
+			      uint32_t packet_bytes)
+{
+	const uint32_t bytes = (uint32_t)(m->outer_l2_len + m->outer_l3_len);
+	struct rte_udp_hdr *udp = (void *)(headers + bytes);
+
+	number_ipv4((void *)(headers + m->outer_l2_len), packet_bytes - m->outer_l2_len, i);
+	if ((m->ol_flags & RTE_MBUF_F_TX_TUNNEL_MASK) == RTE_MBUF_F_TX_TUNNEL_VXLAN)
+		udp->dgram_len = rte_cpu_to_be_16((uint16_t)(packet_bytes - bytes));
+	return bytes;
+}
+
+/* The lengths and numbers in the headers of packet `i`; checksums come later. */
+static void number_headers(uint8_t *headers, const struct rte_mbuf *m, enum cut_kind kind,
+			   unsigned int i, bool last, uint32_t packet_bytes)
+{
+	const uint32_t l2_bytes = m->l2_len + (kind == CUT_TUNNEL ?
+						       number_tunnel(headers, m, i, packet_bytes) :
+						       0);
+	const uint32_t l3_bytes = packet_bytes - l2_bytes;
+	struct rte_ipv4_hdr *ip4 = (void *)(headers + l2_bytes);
 	struct rte_ipv6_hdr *ip6 = (void *)ip4;
-	struct rte_tcp_hdr *tcp = (void *)(headers + m->l2_len + m->l3_len);
+	struct rte_tcp_hdr *tcp = (void *)(headers + l2_bytes + m->l3_len);
 	struct rte_udp_hdr *udp = (void *)tcp;
 
-	if ((m->ol_flags & RTE_MBUF_F_TX_IPV6) != 0) {
-		ip6->payload_len = rte_cpu_to_be_16((uint16_t)(l3_bytes - sizeof(*ip6)));
-	} else {
-		ip4->total_length = rte_cpu_to_be_16(l3_bytes);
-		ip4->packet_id = rte_cpu_to_be_16((uint16_t)(rte_be_to_cpu_16(ip4->packet_id) + i));
+	if (kind == CUT_FRAGMENTS) {
+		const uint32_t at = i * payload_bytes(m, kind) / RTE_IPV4_HDR_OFFSET_UNITS;
+
+		number_ipv4(ip4, l3_bytes, 0);
+		if (i == 0 && last) /* short enough as it is */
+			return;
+		ip4->fragment_offset = rte_cpu_to_be_16(
+			(uint16_t)(at | (last ? 0 : RTE_IPV4_HDR_MF_FLAG)));
+		return;
 	}
+	if ((m->ol_flags & RTE_MBUF_F_TX_IPV6) != 0)
+		ip6->payload_len = rte_cpu_to_be_16((uint16_t)(l3_bytes - sizeof(*ip6)));
+	else
+		number_ipv4(ip4, l3_bytes, i);
 	if ((m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) == 0) {
 		udp->dgram_len = rte_cpu_to_be_16((uint16_t)(l3_bytes - m->l3_len));
 		return;
@@ -297,94 +324,21 @@ static void number_headers(uint8_t *headers, const struct rte_mbuf *m, unsigned 
 		tcp->tcp_flags &= (uint8_t)~(RTE_TCP_FIN_FLAG | RTE_TCP_PSH_FLAG);
 }
 
-static unsigned int cut_payload(const struct rte_mbuf *m, struct rte_mempool *pool,
-				unsigned int count, struct rte_mbuf **out)
+/* Puts the checksum of the whole datagram `m` into its first fragment: they have none of their own. */
+static bool finish_checksum(const struct rte_mbuf *m, struct rte_mbuf *first)
 {
-	const uint16_t headers_bytes = (uint16_t)header_bytes(m, CUT_PAYLOAD);
-	uint8_t headers[HEADERS_MAX_BYTES], scratch[HEADERS_MAX_BYTES];
-	const void *original = rte_pktmbuf_read(m, 0, headers_bytes, scratch);
-	uint32_t off = headers_bytes;
-
-	for (unsigned int i = 0; i < count; i++) {
-		uint32_t bytes = RTE_MIN((uint32_t)m->tso_segsz, m->pkt_len - off);
-
-		memcpy(headers, original, headers_bytes);
-		number_headers(headers, m, i, i == count - 1, headers_bytes + bytes);
-		out[i] = packet_from(m, pool, headers, headers_bytes, off, bytes);
-		if (out[i] == NULL) {
-			rte_pktmbuf_free_bulk(out, i);
-			return 0;
-		}
-		out[i]->ol_flags |= flags_after(m, CUT_PAYLOAD);
-		off += bytes;
-	}
-	return count;
-}
-
-/* Puts the whole checksum of a datagram into it: its fragments have none of their own. */
-static bool finish_checksum(struct rte_mbuf *m)
-{
-	const uint64_t asked = m->ol_flags;
+	struct rte_mbuf asking = *m;
 	struct virtio_net_hdr_v1 hdr;
 	struct hdr_fixups fixups;
 
-	m->ol_flags = RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_UDP_CKSUM;
-	if (!hdr_from_mbuf(m, 0, &hdr, &fixups))
+	asking.ol_flags = RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_UDP_CKSUM;
+	if (!hdr_from_mbuf(&asking, 0, &hdr, &fixups))
 		return false;
-	m->ol_flags = asked;
-	/* The headers of a copy are in its first segment. */
+	/* A fragment has at least 8 bytes, an mbuf of ours room for all headers. */
 	for (unsigned int i = 0; i < fixups.count; i++)
-		memcpy(rte_pktmbuf_mtod_offset(m, void *, fixups.at[i].offset_bytes),
+		memcpy(rte_pktmbuf_mtod_offset(first, void *, fixups.at[i].offset_bytes),
 		       &fixups.at[i].value, sizeof(fixups.at[i].value));
 	return true;
-}
-
-/* By librte_gso, of a copy: it writes to its packet, and its results share their bytes with it. */
-static unsigned int cut_by_gso(const struct rte_mbuf *m, struct rte_mempool *pool,
-			       enum cut_kind kind, unsigned int count, struct rte_mbuf **out)
-{
-	const uint32_t most = header_bytes(m, kind) + m->tso_segsz;
-	const struct rte_gso_ctx ctx = {
-		.direct_pool = pool,
-		.indirect_pool = pool,
-		.gso_types = RTE_ETH_TX_OFFLOAD_VXLAN_TNL_TSO | RTE_ETH_TX_OFFLOAD_GRE_TNL_TSO |
-			     RTE_ETH_TX_OFFLOAD_UDP_TSO,
-		.gso_size = (uint16_t)RTE_MIN(most, (uint32_t)UINT16_MAX),
-	};
-	const uint32_t tcp_flags = (uint32_t)(m->outer_l2_len + m->outer_l3_len + m->l2_len +
-					      m->l3_len + HDR_TCP_FLAGS_OFFSET);
-	struct rte_mbuf *own = packet_from(m, pool, "", 0, 0, m->pkt_len);
-	int n;
-
-	if (own == NULL)
-		return 0;
-	own->ol_flags |= flags_after(m, kind);
-	/* It refers to pieces of the copy, which mbufs with a buffer of their own for good cannot. */
-	if (RTE_MBUF_HAS_PINNED_EXTBUF(own) || rte_pktmbuf_data_len(own) < header_bytes(m, kind) ||
-	    (kind == CUT_FRAGMENTS && !finish_checksum(own))) {
-		rte_pktmbuf_free(own);
-		return 0;
-	}
-	if (count == 1) { /* short enough as it is */
-		out[0] = own;
-		return 1;
-	}
-	own->ol_flags &= ~RTE_MBUF_F_TX_L4_MASK;
-	own->ol_flags |= m->ol_flags & SEGMENTATION;
-	n = rte_gso_segment(own, &ctx, out, SOFT_CUT_MAX);
-	rte_pktmbuf_free(own);
-	if (n != (int)count) {
-		rte_pktmbuf_free_bulk(out, (unsigned int)RTE_MAX(n, 0));
-		return 0;
-	}
-	for (unsigned int i = 0; i < count; i++) {
-		out[i]->ol_flags = flags_after(m, kind);
-		out[i]->hash.rss = m->hash.rss;
-		if (kind == CUT_TUNNEL && i != 0)
-			*rte_pktmbuf_mtod_offset(out[i], uint8_t *, tcp_flags) &=
-				(uint8_t)~RTE_TCP_CWR_FLAG;
-	}
-	return count;
 }
 
 unsigned int soft_cut(const struct rte_mbuf *m, struct rte_mbuf **out)
@@ -392,9 +346,33 @@ unsigned int soft_cut(const struct rte_mbuf *m, struct rte_mbuf **out)
 	const unsigned int count = soft_cut_count(m);
 	const enum cut_kind kind = cut_kind(m);
 	struct rte_mempool *pool = pool_of(m);
+	uint8_t headers[HEADERS_MAX_BYTES], scratch[HEADERS_MAX_BYTES];
+	uint16_t headers_bytes;
+	const void *original;
+	uint32_t off;
 
 	if (count == 0 || pool == NULL)
 		return 0;
-	return kind == CUT_PAYLOAD ? cut_payload(m, pool, count, out) :
-				     cut_by_gso(m, pool, kind, count, out);
+	headers_bytes = (uint16_t)header_bytes(m, kind);
+	original = rte_pktmbuf_read(m, 0, headers_bytes, scratch);
+	off = headers_bytes;
+	for (unsigned int i = 0; i < count; i++) {
+		const bool last = i == count - 1;
+		const uint32_t bytes = last ? m->pkt_len - off : payload_bytes(m, kind);
+
+		memcpy(headers, original, headers_bytes);
+		number_headers(headers, m, kind, i, last, headers_bytes + bytes);
+		out[i] = packet_from(m, pool, headers, headers_bytes, off, bytes);
+		if (out[i] == NULL) {
+			rte_pktmbuf_free_bulk(out, i);
+			return 0;
+		}
+		out[i]->ol_flags |= flags_after(m, kind);
+		off += bytes;
+	}
+	if (kind == CUT_FRAGMENTS && !finish_checksum(m, out[0])) {
+		rte_pktmbuf_free_bulk(out, count);
+		return 0;
+	}
+	return count;
 }

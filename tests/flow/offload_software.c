@@ -825,6 +825,7 @@ static void
 pinned_buffers(void)
 {
 	const struct frame_spec s = {.l4_proto = IPPROTO_TCP, .payload_bytes = 5000};
+	const struct frame_spec udp = {.l4_proto = IPPROTO_UDP, .payload_bytes = 5000};
 	const struct frame_spec small = {.l4_proto = IPPROTO_TCP, .payload_bytes = 500};
 	const uint16_t room = 2048 + RTE_PKTMBUF_HEADROOM;
 	struct rte_pktmbuf_extmem ext = {.elt_size = room, .buf_len = 512u * room};
@@ -839,6 +840,8 @@ pinned_buffers(void)
 	up(0);
 	frame_build(&frame, &s, true);
 	check_pieces(give(make(IPV4 | TSO, 1000, 0)), 1000);
+	frame_build(&frame, &udp, true);
+	check_fragments(give(make(IPV4 | USEG, 1000, 0)));
 	frame_build(&frame, &small, true);
 	m = make(RTE_MBUF_F_TX_VLAN, 0, 0);
 	m->vlan_tci = 0x202a;
@@ -891,11 +894,11 @@ contradictions(void)
 		dropped += bits[i] != 0;
 		CHECK_EQ(counter("dropped_unsupported_offload"), dropped);
 	}
-	/* Fragments too short for librte_gso. */
+	/* Fragments that are too short to be any. */
 	s.l4_proto = IPPROTO_UDP;
 	s.payload_bytes = 100;
 	frame_build(&frame, &s, true);
-	CHECK_EQ(give(make(IPV4 | USEG, 8, 0)), 0);
+	CHECK_EQ(give(make(IPV4 | USEG, 7, 0)), 0);
 	CHECK_EQ(counter("dropped_unsupported_offload"), ++dropped);
 	/* An IP header that says it is longer. */
 	s.l4_proto = IPPROTO_TCP;
@@ -1033,8 +1036,6 @@ pieces_of(uint64_t flags, uint32_t segsz)
 		if (flags & IPV6)
 			return 0;
 		bytes += 8;
-		if ((segsz & ~7u) + frame.l2_bytes + frame.l3_bytes < 43)
-			return 0;
 		segsz = bytes <= segsz ? segsz : segsz & ~7u;
 	}
 	if (segsz == 0)
