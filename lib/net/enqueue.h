@@ -338,6 +338,10 @@ static COLD enum enqueue_result enqueue_soft(enum ring_kind k, struct vq *vq, st
 
 	if ((m->ol_flags & HDR_MBUF_TAGS) == 0)
 		return enqueue_cut(k, vq, m, patience);
+	if (!soft_can_tag(m)) {
+		vq->stats.dropped_unsupported++;
+		return ENQUEUE_DONE;
+	}
 	tagged = soft_tag(m);
 	if (tagged == NULL) {
 		vq->stats.mbuf_alloc_failed++;

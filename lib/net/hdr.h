@@ -69,9 +69,13 @@ static ALWAYS_INLINE uint8_t hdr_known_sum(const struct rte_mbuf *m, uint64_t fe
 {
 	bool good = (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
 
-	/* Under a tunnel it is the inner one that was looked at, and the outer that is meant. */
+	/*
+	 * Under a tunnel, whether it came in one or was put into one since, it is the inner one that
+	 * was looked at, and the outer that is meant.
+	 */
 	return good && (features & BIT(VIRTIO_NET_F_GUEST_CSUM)) != 0 &&
-			       (m->packet_type & RTE_PTYPE_TUNNEL_MASK) == 0 ?
+			       (m->packet_type & RTE_PTYPE_TUNNEL_MASK) == 0 &&
+			       (m->ol_flags & RTE_MBUF_F_TX_TUNNEL_MASK) == 0 ?
 		       VIRTIO_NET_HDR_F_DATA_VALID :
 		       0;
 }

@@ -11,10 +11,10 @@
 /* The most packets that one is cut into: 64 KiB at an MSS of 536 are 123. */
 #define SOFT_CUT_MAX 128
 
-/*
- * A copy of `m` with the VLAN tags in it that it asks for. NULL when the pool is
- * empty or the packet has no room for them.
- */
+/* Does it have a place for the VLAN tags that it asks for, and a length to say so? */
+bool soft_can_tag(const struct rte_mbuf *m);
+
+/* A copy of `m`, which can have them, with the tags in it. NULL: the pool is empty. */
 struct rte_mbuf *soft_tag(const struct rte_mbuf *m);
 
 /* How many packets a request for segmentation makes of `m`; 0: there is none that we can serve. */
@@ -22,7 +22,7 @@ unsigned int soft_cut_count(const struct rte_mbuf *m);
 
 /*
  * Cuts it into `out`, room for SOFT_CUT_MAX; what comes out asks for checksums
- * only. How many, or 0: the pool is empty, or the headers make no sense.
+ * only. How many, or 0: the pool is empty.
  */
 unsigned int soft_cut(const struct rte_mbuf *m, struct rte_mbuf **out);
 

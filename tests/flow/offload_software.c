@@ -5,6 +5,7 @@
  */
 #include <netinet/in.h>
 
+#include <rte_malloc.h>
 #include <rte_mbuf_dyn.h>
 
 #include "flow_main.h"
@@ -92,7 +93,7 @@ make(uint64_t ol_flags, uint16_t segsz, uint32_t seg_bytes)
 {
 	struct rte_mbuf *m = packet_make(pool, frame.bytes, frame.len_bytes, seg_bytes);
 
-	m->ol_flags = ol_flags;
+	m->ol_flags |= ol_flags; /* pinned buffers say so there */
 	m->l2_len = frame.l2_bytes;
 	m->l3_len = frame.l3_bytes;
 	m->l4_len = frame.l4_bytes;
@@ -182,13 +183,14 @@ check_pieces(unsigned n, uint32_t mss)
 	uint32_t l4 = frame.l2_bytes + frame.l3_bytes, at = headers;
 	bool tcp = frame.csum_offset == 16;
 
-	CHECK_EQ(n, (frame.len_bytes - headers + mss - 1) / mss);
+	CHECK_EQ(n, RTE_MAX(1u, (frame.len_bytes - headers + mss - 1) / mss));
 	for (unsigned i = 0; i < n; i++) {
 		const uint8_t *b = got[i].bytes;
 		uint32_t payload = got[i].len_bytes - headers;
 
 		CHECK_EQ(got[i].hdr.gso_type, GUEST_NET_GSO_NONE);
-		CHECK_EQ(got[i].hdr.num_buffers, 1);
+		CHECK_EQ(got[i].hdr.num_buffers,
+			 (got[i].len_bytes + rx.hdr_bytes - 1) / rx.buffer_bytes + 1);
 		CHECK(payload == mss || (i == n - 1 && payload < mss));
 		check_packet(&got[i], &frame);
 		CHECK(memcmp(b + headers, frame.bytes + at, payload) == 0);
@@ -357,39 +359,46 @@ datagrams_from_the_guest(void)
 	down();
 }
 
+/* Are these all fragments of the frame's datagram, with its checksum? */
+static void
+check_fragments(unsigned n)
+{
+	static struct frame whole;
+	uint32_t l4 = frame.l2_bytes + frame.l3_bytes, at = 0;
+
+	whole = frame;
+	for (unsigned i = 0; i < n; i++) {
+		const uint8_t *ip = got[i].bytes + frame.l2_bytes;
+		uint32_t bytes = got[i].len_bytes - l4;
+
+		CHECK_EQ(got[i].hdr.flags, 0);
+		CHECK_EQ(got[i].hdr.gso_type, 0);
+		CHECK_EQ(get16(ip + 2), got[i].len_bytes - frame.l2_bytes);
+		CHECK_EQ(frame_sum(ip, frame.l3_bytes), 0xffff);
+		CHECK_EQ(get16(ip + 4), get16(frame.bytes + frame.l2_bytes + 4));
+		CHECK_EQ(get16(ip + 6), at / 8 | (i < n - 1 ? 0x2000 : 0));
+		memcpy(whole.bytes + l4 + at, got[i].bytes + l4, bytes);
+		at += bytes;
+	}
+	CHECK_EQ(at, frame.len_bytes - l4);
+	CHECK(frame_l4_checksum_right(&whole, whole.bytes));
+	CHECK(memcmp(whole.bytes + l4 + 8, frame.bytes + l4 + 8, at - 8) == 0);
+}
+
 /* One datagram in IPv4 fragments, put together again. */
 static void
 fragments(void)
 {
 	const struct frame_spec s = {.l4_proto = IPPROTO_UDP, .payload_bytes = 5003};
-	uint32_t l4 = 34, at = 0;
-	static struct frame whole;
 	unsigned n;
 
 	for (unsigned pass = 0; pass < 2; pass++) {
 		up(pass == 0 ? 0 : CSUM | FE_F_MRG_RXBUF);
 		frame_build(&frame, &s, true);
-		frame.bytes[l4 + 6] ^= 0x5a; /* whatever stands there */
+		frame.bytes[34 + 6] ^= 0x5a; /* whatever stands there */
 		n = give(make(IPV4 | USEG | RTE_MBUF_F_TX_UDP_CKSUM, 1483, pass ? 1200 : 0));
 		CHECK_EQ(n, (5003 + 8 + 1479) / 1480);
-		whole = frame;
-		at = 0;
-		for (unsigned i = 0; i < n; i++) {
-			const uint8_t *ip = got[i].bytes + 14;
-			uint32_t bytes = got[i].len_bytes - l4;
-
-			CHECK_EQ(got[i].hdr.flags, 0);
-			CHECK_EQ(got[i].hdr.gso_type, 0);
-			CHECK_EQ(get16(ip + 2), got[i].len_bytes - 14);
-			CHECK_EQ(frame_sum(ip, 20), 0xffff);
-			CHECK_EQ(get16(ip + 4), get16(frame.bytes + 14 + 4));
-			CHECK_EQ(get16(ip + 6), at / 8 | (i < n - 1 ? 0x2000 : 0));
-			memcpy(whole.bytes + l4 + at, got[i].bytes + l4, bytes);
-			at += bytes;
-		}
-		CHECK_EQ(at, 5003 + 8);
-		CHECK(frame_l4_checksum_right(&whole, whole.bytes));
-		CHECK(memcmp(whole.bytes + l4 + 8, frame.bytes + l4 + 8, 5003) == 0);
+		check_fragments(n);
 		down();
 	}
 }
@@ -752,9 +761,9 @@ empty_pool(void)
 	m = make(IPV4 | TSO, 1000, 0);
 	while (n < RTE_DIM(all) && (all[n] = rte_pktmbuf_alloc(pool)) != NULL)
 		n++;
-	for (unsigned left = 0; left < 45; left++) {
-		CHECK_EQ(give(m), left < 40 ? 0 : 20);
-		CHECK_EQ(counter("mbuf_alloc_failed"), RTE_MIN(left + 1, 40u));
+	for (unsigned left = 0; left < 25; left++) {
+		CHECK_EQ(give(m), left < 20 ? 0 : 20);
+		CHECK_EQ(counter("mbuf_alloc_failed"), RTE_MIN(left + 1, 20u));
 		m = make(IPV4 | TSO, 1000, 0);
 		if (m == NULL)
 			break;
@@ -763,6 +772,416 @@ empty_pool(void)
 	rte_pktmbuf_free(m);
 	rte_pktmbuf_free_bulk(all, n);
 	down();
+}
+
+/* The hash of a packet is that of its segments: none has what an mbuf held before. */
+static void
+hash_of_segments(void)
+{
+	const struct frame_spec s = {.l4_proto = IPPROTO_TCP, .payload_bytes = 3000};
+	struct rte_mbuf *m, *dirty[64];
+
+	flow_enabled_features = FE_F_HASH_REPORT;
+	up(FE_F_HASH_REPORT);
+	for (unsigned in_tunnel = 0; in_tunnel < 2; in_tunnel++) {
+		CHECK_EQ(rte_pktmbuf_alloc_bulk(pool, dirty, 64), 0);
+		for (unsigned i = 0; i < 64; i++)
+			dirty[i]->hash.rss = 0xdeadbeef;
+		rte_pktmbuf_free_bulk(dirty, 64);
+		frame_build(&frame, &s, true);
+		if (in_tunnel) {
+			wrap(true);
+			m = make(IPV4 | TSO | RTE_MBUF_F_TX_OUTER_IPV4 |
+					 RTE_MBUF_F_TX_TUNNEL_VXLAN, 1000, 0);
+			m->outer_l2_len = 14;
+			m->outer_l3_len = 20;
+			m->l2_len = 16 + 14;
+		} else {
+			m = make(IPV4 | TSO, 1000, 0);
+		}
+		m->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
+		m->packet_type = RTE_PTYPE_L3_IPV4 |
+				 (in_tunnel ? RTE_PTYPE_L4_UDP : RTE_PTYPE_L4_TCP);
+		m->hash.rss = 0x12345678;
+		CHECK_EQ(give(m), 3);
+		for (unsigned i = 0; i < 3; i++) {
+			CHECK_EQ(got[i].hdr.hash_value, 0x12345678);
+			CHECK_EQ(got[i].hdr.hash_report, in_tunnel ? 3 : 2);
+		}
+	}
+	down();
+}
+
+static void
+is_still_pinned(struct rte_mempool *mp, void *arg, void *obj, unsigned i)
+{
+	(void)mp, (void)i;
+	if (!RTE_MBUF_HAS_EXTBUF((struct rte_mbuf *)obj))
+		++*(unsigned *)arg;
+}
+
+/* Mbufs whose buffers are pinned stay that way: who takes one for a usual one corrupts memory. */
+static void
+pinned_buffers(void)
+{
+	const struct frame_spec s = {.l4_proto = IPPROTO_TCP, .payload_bytes = 5000};
+	const struct frame_spec udp = {.l4_proto = IPPROTO_UDP, .payload_bytes = 5000};
+	const struct frame_spec small = {.l4_proto = IPPROTO_TCP, .payload_bytes = 500};
+	const uint16_t room = 2048 + RTE_PKTMBUF_HEADROOM;
+	struct rte_pktmbuf_extmem ext = {.elt_size = room, .buf_len = 512u * room};
+	struct rte_mempool *usual = pool;
+	unsigned lost = 0;
+	struct rte_mbuf *m;
+
+	ext.buf_ptr = rte_zmalloc(NULL, ext.buf_len, 4096);
+	ext.buf_iova = rte_mem_virt2iova(ext.buf_ptr);
+	pool = rte_pktmbuf_pool_create_extbuf("pinned", 512, 0, 0, room, 0, &ext, 1);
+	CHECK(pool != NULL);
+	up(0);
+	frame_build(&frame, &s, true);
+	check_pieces(give(make(IPV4 | TSO, 1000, 0)), 1000);
+	frame_build(&frame, &udp, true);
+	check_fragments(give(make(IPV4 | USEG, 1000, 0)));
+	frame_build(&frame, &small, true);
+	m = make(RTE_MBUF_F_TX_VLAN, 0, 0);
+	m->vlan_tci = 0x202a;
+	CHECK_EQ(give(m), 1);
+	check_tagged(&got[0], &frame, 1);
+	rte_mempool_obj_iter(pool, is_still_pinned, &lost);
+	CHECK_EQ(lost, 0);
+	down();
+	rte_mempool_free(pool);
+	rte_free(ext.buf_ptr);
+	pool = usual;
+}
+
+/* Requests that contradict the packet, or make packets that no IP header can describe: dropped. */
+static void
+contradictions(void)
+{
+	struct frame_spec s = {.l4_proto = IPPROTO_UDP, .payload_bytes = 5000};
+	unsigned dropped = 0;
+	struct rte_mbuf *m;
+
+	up(0);
+	/* What is a fragment already. */
+	frame_build(&frame, &s, true);
+	frame.bytes[14 + 6] = 0x20;
+	CHECK_EQ(give(make(IPV4 | USEG, 1000, 0)), 0);
+	CHECK_EQ(counter("dropped_unsupported_offload"), ++dropped);
+	s.l4_proto = IPPROTO_TCP;
+	frame_build(&frame, &s, true);
+	frame.bytes[14 + 6] = 0x20;
+	wrap(true);
+	m = make(IPV4 | TSO | RTE_MBUF_F_TX_OUTER_IPV4 | RTE_MBUF_F_TX_TUNNEL_VXLAN, 1000, 0);
+	m->outer_l2_len = 14;
+	m->outer_l3_len = 20;
+	m->l2_len = 16 + 14;
+	CHECK_EQ(give(m), 0);
+	CHECK_EQ(counter("dropped_unsupported_offload"), ++dropped);
+	/* A GRE header that says more than where the packet goes: a checksum, a number. */
+	for (unsigned i = 0; i < 3; i++) {
+		static const uint8_t bits[] = {0x80, 0x10, 0};
+
+		frame_build(&frame, &s, true);
+		wrap(false);
+		frame.bytes[34] = bits[i];
+		m = make(IPV4 | TSO | RTE_MBUF_F_TX_OUTER_IPV4 | RTE_MBUF_F_TX_TUNNEL_GRE, 1000, 0);
+		m->outer_l2_len = 14;
+		m->outer_l3_len = 20;
+		m->l2_len = 4;
+		CHECK_EQ(give(m), bits[i] == 0 ? 5 : 0);
+		dropped += bits[i] != 0;
+		CHECK_EQ(counter("dropped_unsupported_offload"), dropped);
+	}
+	/* Fragments that are too short to be any. */
+	s.l4_proto = IPPROTO_UDP;
+	s.payload_bytes = 100;
+	frame_build(&frame, &s, true);
+	CHECK_EQ(give(make(IPV4 | USEG, 7, 0)), 0);
+	CHECK_EQ(counter("dropped_unsupported_offload"), ++dropped);
+	/* An IP header that says it is longer. */
+	s.l4_proto = IPPROTO_TCP;
+	s.payload_bytes = 5000;
+	frame_build(&frame, &s, true);
+	frame.bytes[14] = 0x4f;
+	CHECK_EQ(give(make(IPV4 | TSO, 1000, 0)), 0);
+	CHECK_EQ(counter("dropped_unsupported_offload"), ++dropped);
+	CHECK_EQ(counter("dropped_segments"), 0);
+	/* No room for one more tag in l2_len. */
+	s.payload_bytes = 500;
+	frame_build(&frame, &s, true);
+	m = make(IPV4 | RTE_MBUF_F_TX_TCP_CKSUM | RTE_MBUF_F_TX_VLAN, 0, 0);
+	m->l2_len = 127;
+	CHECK_EQ(give(m), 0);
+	CHECK_EQ(counter("dropped_unsupported_offload"), ++dropped);
+	/* No room for a tag. */
+	frame.len_bytes = 11;
+	CHECK_EQ(give(make(RTE_MBUF_F_TX_VLAN, 0, 0)), 0);
+	CHECK_EQ(counter("dropped_unsupported_offload"), ++dropped);
+	CHECK_EQ(counter("mbuf_alloc_failed"), 0);
+	down();
+}
+
+/* Segments longer than IP packets get. */
+static void
+too_long_for_ip(void)
+{
+	const struct frame_spec s = {.l4_proto = IPPROTO_TCP, .payload_bytes = 65535 - 40};
+	struct rte_mbuf *m;
+
+	up(FE_F_MRG_RXBUF);
+	frame_build(&frame, &s, true);
+	CHECK_EQ(frame.len_bytes, 65549);
+	m = make(IPV4 | TSO, 65535, 0);
+	m->l2_len = 13; /* an IP packet of 65536 bytes */
+	CHECK_EQ(give(m), 0);
+	CHECK_EQ(counter("dropped_unsupported_offload"), 1);
+	down();
+}
+
+/* Nothing to cut is no reason to lose it. */
+static void
+no_payload(void)
+{
+	static const uint8_t protos[] = {IPPROTO_TCP, IPPROTO_UDP};
+	struct frame_spec s = {0};
+
+	find_uso();
+	up(0);
+	for (unsigned i = 0; i < 4; i++) {
+		s.l4_proto = protos[i & 1];
+		s.ipv6 = i & 2;
+		frame_build(&frame, &s, true);
+		CHECK_EQ(give(make((s.ipv6 ? IPV6 : IPV4) | (i & 1 ? USEG | uso : TSO), 1000, 0)), 1);
+		CHECK_EQ(got[0].len_bytes, frame.len_bytes);
+		check_packet(&got[0], &frame);
+	}
+	down();
+}
+
+static uint32_t
+below(uint64_t *seed, uint32_t n)
+{
+	*seed = *seed * 6364136223846793005ull + 1442695040888963407ull;
+	return (uint32_t)(*seed >> 33) % n;
+}
+
+static bool
+coin(uint64_t *seed)
+{
+	return below(seed, 2) != 0;
+}
+
+/* The frame in up to 8 mbufs, empty ones among them, which may have another owner as well. */
+static struct rte_mbuf *
+scatter(uint64_t *seed)
+{
+	struct rte_mbuf *head = NULL, *m, *clone;
+	uint32_t at = 0;
+
+	while (at < frame.len_bytes) {
+		uint32_t left = frame.len_bytes - at, n = coin(seed) ? below(seed, 80) : 1500;
+
+		m = rte_pktmbuf_alloc(pool);
+		CHECK(m != NULL);
+		m->data_off = (uint16_t)(m->data_off + below(seed, 9));
+		n = RTE_MIN(n, left);
+		memcpy(rte_pktmbuf_append(m, (uint16_t)n), frame.bytes + at, n);
+		at += n;
+		if (head == NULL)
+			head = m;
+		else
+			CHECK_EQ(rte_pktmbuf_chain(head, m), 0);
+	}
+	if (coin(seed))
+		return head;
+	clone = rte_pktmbuf_clone(head, pool);
+	CHECK(clone != NULL);
+	rte_pktmbuf_free(head);
+	return clone;
+}
+
+static void
+random_frame(uint64_t *seed)
+{
+	static const uint8_t protos[] = {IPPROTO_TCP, IPPROTO_UDP};
+	const struct frame_spec s = {
+		.ipv6 = coin(seed),
+		.vlan = coin(seed),
+		.qinq = below(seed, 4) == 0,
+		.ip_options_bytes = (uint8_t)(below(seed, 4) * 4),
+		.ipv6_ext_bytes = coin(seed) ? 8 : 0,
+		.l4_proto = protos[below(seed, 2)],
+		.tcp_options_bytes = (uint8_t)(below(seed, 4) * 4),
+		.payload_bytes = below(seed, coin(seed) ? 9000 : 60),
+	};
+
+	frame_build(&frame, &s, true);
+	if (s.l4_proto == IPPROTO_TCP)
+		frame.bytes[frame.l2_bytes + frame.l3_bytes + TCP_FLAGS] = (uint8_t)below(seed, 256);
+	/* Whatever stands there is of no meaning. */
+	if (coin(seed))
+		frame.bytes[frame.l2_bytes + frame.l3_bytes + frame.csum_offset] ^= 0x5a;
+}
+
+/* As the library cuts it; 0: not at all. */
+static uint32_t
+pieces_of(uint64_t flags, uint32_t segsz)
+{
+	uint32_t headers = frame.l2_bytes + frame.l3_bytes + frame.l4_bytes, n;
+	uint32_t bytes = frame.len_bytes - headers;
+
+	if (flags & USEG && !(flags & uso)) {
+		if (flags & IPV6)
+			return 0;
+		bytes += 8;
+		segsz = bytes <= segsz ? segsz : segsz & ~7u;
+	}
+	if (segsz == 0)
+		return 0;
+	n = bytes == 0 ? 1 : (bytes - 1) / segsz + 1;
+	return n <= 128 ? n : 0;
+}
+
+static uint8_t
+gso_for(uint64_t flags)
+{
+	static const struct {
+		uint64_t flags, feature;
+		uint8_t type;
+	} kinds[] = {
+		{TSO | IPV4, FE_F_GUEST_TSO4, GUEST_NET_GSO_TCPV4},
+		{TSO | IPV6, FE_F_GUEST_TSO6, GUEST_NET_GSO_TCPV6},
+		{USEG | IPV4, FE_F_GUEST_UFO, GUEST_NET_GSO_UDP},
+		{USEG | IPV6, FE_F_GUEST_UFO, GUEST_NET_GSO_UDP},
+		{USEG | IPV4, FE_F_GUEST_USO4, GUEST_NET_GSO_UDP_L4},
+		{USEG | IPV6, FE_F_GUEST_USO6, GUEST_NET_GSO_UDP_L4},
+	};
+	bool cwr = frame.bytes[frame.l2_bytes + frame.l3_bytes + TCP_FLAGS] & TCP_CWR;
+
+	for (unsigned i = 0; i < RTE_DIM(kinds); i++) {
+		if ((flags & (TSO | USEG | IPV4 | IPV6)) != kinds[i].flags ||
+		    !(flow.fe.features & kinds[i].feature) ||
+		    (flags & USEG && !(flags & uso) != (kinds[i].type == GUEST_NET_GSO_UDP)))
+			continue;
+		if (flags & USEG || !cwr)
+			return kinds[i].type;
+		return flow.fe.features & FE_F_GUEST_ECN ? kinds[i].type | GUEST_NET_GSO_ECN : 0;
+	}
+	return 0;
+}
+
+/* One packet to the guest, and what it makes of it. */
+static void
+random_request(uint64_t *seed)
+{
+	uint64_t flags, l4;
+	uint8_t flags_at, gso;
+	uint16_t segsz;
+	uint32_t pieces;
+	struct rte_mbuf *m;
+	unsigned n;
+
+	random_frame(seed);
+	flags_at = (uint8_t)below(seed, 4);
+	flags = is_ipv6(&frame) ? IPV6 : IPV4;
+	l4 = frame.csum_offset == 16 ? TSO : USEG;
+	segsz = (uint16_t)(flags_at == 0 ? 0 : below(seed, coin(seed) ? 2000 : 70));
+	if (flags_at != 0)
+		flags |= l4 | (l4 == USEG && coin(seed) ? uso : 0);
+	else
+		flags |= l4 == TSO ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM;
+	m = scatter(seed);
+	m->ol_flags |= flags | (coin(seed) ? RTE_MBUF_F_RX_L4_CKSUM_GOOD : 0);
+	m->l2_len = frame.l2_bytes;
+	m->l3_len = frame.l3_bytes;
+	m->l4_len = frame.l4_bytes;
+	m->tso_segsz = segsz;
+	gso = flags_at != 0 && segsz != 0 ? gso_for(flags) : 0;
+	pieces = flags_at == 0 || gso != 0 ? 1 : pieces_of(flags, segsz);
+	n = give(m);
+	CHECK_EQ(n, pieces);
+	if (n == 0)
+		return;
+	if (flags_at == 0 || gso != 0) {
+		uint32_t l4_off = frame.l2_bytes + frame.l3_bytes;
+
+		CHECK_EQ(got[0].len_bytes, frame.len_bytes);
+		CHECK_EQ(got[0].hdr.gso_type, gso);
+		CHECK_EQ(got[0].hdr.gso_size, gso != 0 ? segsz : 0);
+		check_packet(&got[0], &frame);
+		memcpy(frame.bytes + l4_off + frame.csum_offset,
+		       got[0].bytes + l4_off + frame.csum_offset, 2);
+		CHECK(memcmp(got[0].bytes, frame.bytes, frame.len_bytes) == 0);
+	} else if (flags & TSO || flags & uso) {
+		check_pieces(n, segsz);
+	} else {
+		check_fragments(n);
+	}
+}
+
+/* Any request for any frame in any form to any guest. */
+static void
+random_requests(void)
+{
+	static const uint64_t choices[] = {
+		FE_F_GUEST_TSO4, FE_F_GUEST_TSO6, FE_F_GUEST_ECN, FE_F_GUEST_UFO,
+		FE_F_GUEST_USO4, FE_F_GUEST_USO6, FE_F_INDIRECT_DESC, FE_F_EVENT_IDX,
+	};
+	uint64_t seed = 1;
+
+	find_uso();
+	for (unsigned guest = 0; guest < 24; guest++) {
+		uint64_t features = guest < 4 ? FE_F_MRG_RXBUF : FE_F_MRG_RXBUF | CSUM;
+
+		for (unsigned i = guest < 4 ? 6 : 0; i < RTE_DIM(choices); i++)
+			features |= coin(&seed) ? choices[i] : 0;
+		up_with(features, 256, coin(&seed) ? 2048 : 512);
+		for (unsigned i = 0; i < 150; i++)
+			random_request(&seed);
+		down();
+	}
+}
+
+/* Lengths, numbers and flags out of a hat: anything may come of it but harm. */
+static void
+random_nonsense(void)
+{
+	uint64_t seed = 2;
+
+	find_uso();
+	for (unsigned guest = 0; guest < 8; guest++) {
+		up(FE_F_MRG_RXBUF |
+		   (guest & 1 ? CSUM | FE_F_GUEST_TSO4 | FE_F_GUEST_UFO | FE_F_GUEST_USO6 : 0));
+		for (unsigned i = 0; i < 600; i++) {
+			const uint64_t asks = RTE_MBUF_F_TX_OFFLOAD_MASK | uso |
+					      RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_RSS_HASH;
+			struct rte_mbuf *m;
+
+			random_frame(&seed);
+			if (coin(&seed))
+				wrap(coin(&seed));
+			if (below(&seed, 8) == 0)
+				frame.len_bytes = 1 + below(&seed, 60);
+			m = scatter(&seed);
+			m->l2_len = coin(&seed) ? frame.l2_bytes : below(&seed, 128);
+			m->l3_len = coin(&seed) ? frame.l3_bytes : below(&seed, 512);
+			m->l4_len = coin(&seed) ? frame.l4_bytes : below(&seed, 256);
+			m->outer_l2_len = coin(&seed) ? 14 : below(&seed, 128);
+			m->outer_l3_len = coin(&seed) ? 20 : below(&seed, 512);
+			m->tso_segsz = (uint16_t)below(&seed, coin(&seed) ? 65536 : 1500);
+			for (unsigned bit = 0; bit < 64; bit++)
+				if (below(&seed, 3) == 0)
+					m->ol_flags |= asks & 1ull << bit;
+			if (coin(&seed))
+				m->ol_flags &= ~RTE_MBUF_F_TX_IPV6;
+			if (coin(&seed))
+				m->ol_flags &= ~RTE_MBUF_F_TX_TUNNEL_MASK;
+			give(m);
+		}
+		down();
+	}
 }
 
 int
@@ -786,6 +1205,13 @@ main(int argc, char **argv)
 		FLOW_TEST(buffers_too_small),
 		FLOW_TEST(refused),
 		FLOW_TEST(empty_pool),
+		FLOW_TEST(hash_of_segments),
+		FLOW_TEST(pinned_buffers),
+		FLOW_TEST(contradictions),
+		FLOW_TEST(too_long_for_ip),
+		FLOW_TEST(no_payload),
+		FLOW_TEST(random_requests),
+		FLOW_TEST(random_nonsense),
 	};
 
 	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, flow_teardown);

@@ -141,7 +141,7 @@ frame_pseudo_sum(const struct frame *frame, bool with_length)
 {
 	const uint8_t *ip = frame->bytes + frame->l2_bytes;
 	uint32_t l4_len = frame->len_bytes - frame->l2_bytes - frame->l3_bytes;
-	uint8_t proto = is_ipv6(frame) ? ip[6] : ip[9];
+	uint8_t proto = !is_ipv6(frame) ? ip[9] : ip[6] == IPPROTO_HOPOPTS ? ip[40] : ip[6];
 	uint32_t sum = is_ipv6(frame) ? frame_sum(ip + 8, 32) : frame_sum(ip + 12, 8);
 
 	sum += proto;
@@ -199,14 +199,17 @@ put_l3(uint8_t *at, const struct frame_spec *spec, uint32_t l4_total)
 	uint32_t ihl_bytes = 20u + spec->ip_options_bytes;
 
 	if (spec->ipv6) {
-		memset(at, 0, 40);
+		memset(at, 0, 40u + spec->ipv6_ext_bytes);
 		at[0] = 0x60;
+		l4_total += spec->ipv6_ext_bytes;
 		put16(at + 4, (uint16_t)(l4_total > 65535 ? 0 : l4_total));
-		at[6] = spec->l4_proto;
+		at[6] = spec->ipv6_ext_bytes != 0 ? IPPROTO_HOPOPTS : spec->l4_proto;
 		at[7] = 64;
 		for (int i = 0; i < 32; i++)
 			at[8 + i] = (uint8_t)(i * 7 + 1);
-		return at + 40;
+		if (spec->ipv6_ext_bytes != 0)
+			at[40] = spec->l4_proto;
+		return at + 40 + spec->ipv6_ext_bytes;
 	}
 	memset(at, 0, ihl_bytes);
 	at[0] = (uint8_t)(0x40 | ihl_bytes / 4);

@@ -24,6 +24,7 @@ struct frame_spec {
 	bool qinq; /* two tags */
 	bool ipv6;
 	uint8_t ip_options_bytes; /* IPv4 only, multiple of 4 */
+	uint8_t ipv6_ext_bytes;	  /* 0, or 8: a hop-by-hop header */
 	uint8_t l4_proto;	  /* IPPROTO_TCP, _UDP, _SCTP or anything else */
 	uint8_t tcp_options_bytes;
 	uint32_t payload_bytes;

@@ -64,6 +64,8 @@ static const struct row rows[] = {
 	{ "nothing", P4(TCP), V4, EVERYTHING, 0, true, 0, 0, 0, SUM_SAME, 0 },
 	{ "a checksum known to be good", P4(TCP),
 	  GOOD, EVERYTHING, 0, true, 2, 0, 0, SUM_SAME, 0 },
+	{ "of a packet that went into a tunnel since", P4(TCP),
+	  GOOD | RTE_MBUF_F_TX_TUNNEL_VXLAN, EVERYTHING, 0, true, 0, 0, 0, SUM_SAME, 0 },
 	{ "that the guest does not want to hear of", P4(TCP),
 	  GOOD, F(TSO4), 0, true, 0, 0, 0, SUM_SAME, 0 },
 	{ "a checksum that was not looked at", P4(TCP),
