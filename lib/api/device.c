@@ -116,8 +116,8 @@ static void fill_region(struct rte_vhost_mem_region *out, const struct region *r
 		.guest_user_addr = r->uva.v,
 		.host_user_addr = (uint64_t)(uintptr_t)r->host,
 		.size = r->size_bytes,
-		.mmap_addr = r->mmap_addr,
-		.mmap_size = r->mmap_size_bytes,
+		.mmap_addr = r->map.mmap_addr,
+		.mmap_size = r->map.mmap_size_bytes,
 		.fd = r->fd,
 	};
 }
