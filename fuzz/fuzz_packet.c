@@ -103,7 +103,7 @@ ORACLE static void digest_state(unsigned int n)
 	digest_u64((uint64_t)vr->unsignalled << 1 | vr->signalled_valid);
 	digest(&g.vq->stats, sizeof(g.vq->stats));
 	for (unsigned int i = 0; i < NR_REGIONS; i++)
-		digest(f.regions[i].mmap_addr, layout[i].size_bytes);
+		digest(f.regions[i].map.mmap_addr, layout[i].size_bytes);
 }
 
 static struct driver_config config = { .max_queue_pairs = 1, .backend = &net_backend };
@@ -163,7 +163,7 @@ ORACLE static bool used_exactly(const struct ring *vr, uint16_t before, unsigned
 ORACLE static void accept_all(void)
 {
 	for (unsigned int i = 0; i < NR_REGIONS; i++)
-		memcpy(f.model[i], f.regions[i].mmap_addr, layout[i].size_bytes);
+		memcpy(f.model[i], f.regions[i].map.mmap_addr, layout[i].size_bytes);
 }
 
 ORACLE static void check_mbuf(const struct rte_mbuf *m)

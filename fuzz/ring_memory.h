@@ -59,7 +59,7 @@ void (*shm_load_hook)(uintptr_t addr, size_t len_bytes);
 ORACLE static inline int region_of(const void *at, size_t len)
 {
 	for (int i = 0; i < NR_REGIONS; i++) {
-		uintptr_t base = (uintptr_t)f.regions[i].mmap_addr, addr = (uintptr_t)at;
+		uintptr_t base = (uintptr_t)f.regions[i].map.mmap_addr, addr = (uintptr_t)at;
 
 		if (addr >= base && range_within(addr - base, len, layout[i].size_bytes))
 			return i;
@@ -73,7 +73,7 @@ ORACLE static inline uint8_t *model_of(const void *at, size_t len)
 	int i = region_of(at, len);
 
 	MUST(i >= 0);
-	return f.model[i] + ((uintptr_t)at - (uintptr_t)f.regions[i].mmap_addr);
+	return f.model[i] + ((uintptr_t)at - (uintptr_t)f.regions[i].map.mmap_addr);
 }
 
 ORACLE static inline void model_write(const void *at, const void *bytes, size_t len)
@@ -85,7 +85,7 @@ ORACLE static inline void model_write(const void *at, const void *bytes, size_t 
 ORACLE static inline void check_memory(void)
 {
 	for (unsigned int i = 0; i < NR_REGIONS; i++)
-		MUST(memcmp(f.model[i], f.regions[i].mmap_addr, layout[i].size_bytes) == 0);
+		MUST(memcmp(f.model[i], f.regions[i].map.mmap_addr, layout[i].size_bytes) == 0);
 }
 
 /* Guest memory at `addr` and how much of it is in one piece; NULL for a hole. */
@@ -96,7 +96,7 @@ ORACLE static inline uint8_t *guest_at(uint64_t addr, uint64_t *room_bytes)
 
 		if (addr >= layout[i].gpa && off < layout[i].size_bytes) {
 			*room_bytes = layout[i].size_bytes - off;
-			return (uint8_t *)f.regions[i].mmap_addr + off;
+			return (uint8_t *)f.regions[i].map.mmap_addr + off;
 		}
 	}
 	return NULL;
@@ -115,7 +115,7 @@ ORACLE static inline void guest_write(uint32_t where, const void *bytes, uint32_
 
 	len = MIN2(len, layout[i].size_bytes - off);
 	if (len != 0)
-		write_both((uint8_t *)f.regions[i].mmap_addr + off, bytes, len);
+		write_both((uint8_t *)f.regions[i].map.mmap_addr + off, bytes, len);
 }
 
 ORACLE static inline void strike(const struct strike *s)
@@ -204,10 +204,10 @@ ORACLE static inline void make_memory(void)
 		r->gpa.v = layout[i].gpa;
 		r->uva.v = UVA_BASE + layout[i].gpa;
 		r->size_bytes = layout[i].size_bytes;
-		r->mmap_addr = aligned_alloc(64, layout[i].size_bytes);
+		r->map.mmap_addr = aligned_alloc(64, layout[i].size_bytes);
 		f.model[i] = malloc(layout[i].size_bytes);
-		MUST(r->mmap_addr != NULL && f.model[i] != NULL);
-		r->host = (uint8_t __guest *)(uintptr_t)r->mmap_addr;
+		MUST(r->map.mmap_addr != NULL && f.model[i] != NULL);
+		r->host = (uint8_t __guest *)(uintptr_t)r->map.mmap_addr;
 		r->fd = -1;
 		r->refs = 1;
 		list[i] = r;
@@ -220,7 +220,7 @@ ORACLE static inline void make_memory(void)
 ORACLE static inline void clear_memory(void)
 {
 	for (unsigned int i = 0; i < NR_REGIONS; i++) {
-		memset(f.regions[i].mmap_addr, 0, layout[i].size_bytes);
+		memset(f.regions[i].map.mmap_addr, 0, layout[i].size_bytes);
 		memset(f.model[i], 0, layout[i].size_bytes);
 	}
 	f.nr_strikes = f.next_strike = 0;

@@ -412,8 +412,8 @@ struct rte_vhost_device_ops {
 	/** A queue was enabled (1) or disabled (0). The library holds that queue. The return
 	 *  value is ignored. */
 	int (*vring_state_changed)(int vid, uint16_t queue_id, int enable);
-	/** Negotiated features changed on a running device, e.g. VHOST_F_LOG_ALL when a
-	 *  migration starts or ends. The return value is ignored. */
+	/** Negotiated features are about to change on a running device: VHOST_F_LOG_ALL, when a
+	 *  migration starts or ends. Queues work during the call. The return value is ignored. */
 	int (*features_changed)(int vid, uint64_t features);
 	/** A frontend is connected. A negative value closes the connection. */
 	int (*new_connection)(int vid);
@@ -869,7 +869,9 @@ int rte_vhost_get_mem_table(int vid, struct rte_vhost_memory **mem);
  * @param vid
  *   Device.
  * @param[out] log_base
- *   Address of the bitmap in this process, one bit per 4096 bytes of guest memory; 0 if none.
+ *   Address of the bitmap in this process, one bit per 4096 bytes of guest memory; 0 if none. It is
+ *   mapped until another log replaces it, features_changed() has returned for the end of logging, or
+ *   destroy_connection() has.
  * @param[out] log_size
  *   Bytes of the bitmap; 0 if none.
  * @return
@@ -1104,16 +1106,15 @@ int rte_vhost_set_vring_base(int vid, uint16_t queue_id, uint16_t last_avail_idx
  * Mark guest memory as written, for a migration. Ask RTE_VHOST_NEED_LOG() first: it is rarely
  * needed.
  *
- * @note Not in this release.
- *
  * @param vid
  *   Device.
  * @param addr
- *   Guest physical address of the first byte written.
+ *   Guest physical address of the first byte written. Mark after the write, not before.
  * @param len
  *   Bytes written.
  *
- * Returns nothing; does nothing without a log or if @p vid is not connected.
+ * Returns nothing; does nothing without a log, if @p vid is not connected, or if the log does not
+ * cover all of the bytes.
  * Threads: any. Source: 22.11; spec, "Migration".
  */
 void rte_vhost_log_write(int vid, uint64_t addr, uint64_t len);
@@ -1131,7 +1132,8 @@ void rte_vhost_log_write(int vid, uint64_t addr, uint64_t len);
  * @param len
  *   Bytes written.
  *
- * Returns nothing; does nothing without a log, or if there is no such device or queue.
+ * Returns nothing; does nothing without a log, if there is no such device or queue, or if the log
+ * does not cover all of the bytes.
  * Threads: any. Source: 22.11; spec, "Migration".
  */
 void rte_vhost_log_used_vring(int vid, uint16_t vring_idx, uint64_t offset, uint64_t len);

@@ -116,8 +116,8 @@ static void fill_region(struct rte_vhost_mem_region *out, const struct region *r
 		.guest_user_addr = r->uva.v,
 		.host_user_addr = (uint64_t)(uintptr_t)r->host,
 		.size = r->size_bytes,
-		.mmap_addr = r->mmap_addr,
-		.mmap_size = r->mmap_size_bytes,
+		.mmap_addr = r->map.mmap_addr,
+		.mmap_size = r->map.mmap_size_bytes,
 		.fd = r->fd,
 	};
 }
@@ -201,25 +201,50 @@ int rte_vhost_set_vring_base(int vid, uint16_t queue_id, uint16_t last_avail_idx
 	return ok ? 0 : -1;
 }
 
-/* No frontend can have asked for dirty logging: VHOST_F_LOG_ALL is not offered. */
 int rte_vhost_get_log_base(int vid, uint64_t *log_base, uint64_t *log_size)
 {
 	struct device *dev = log_base != NULL && log_size != NULL ? device_lock(vid) : NULL;
 
 	if (dev == NULL)
 		return -1;
-	*log_base = 0;
-	*log_size = 0;
+	*log_base = dev->log != NULL ? (uint64_t)(uintptr_t)dev->log->map.start : 0;
+	*log_size = dev->log != NULL ? dev->log->size_bytes : 0;
 	device_unlock(dev);
 	return 0;
 }
 
+/* device.log_lock held. */
+static void log_written(const struct device *dev, uint64_t addr, uint64_t len)
+{
+	dirty_log_fence();
+	if (dirty_log_mark(dev->log, gpa(addr), len))
+		dirty_log_tell(dev->log);
+}
+
+void rte_vhost_log_write(int vid, uint64_t addr, uint64_t len)
+{
+	struct device *dev = device_slot(vid);
+
+	if (dev == NULL)
+		return;
+	pthread_mutex_lock(&dev->log_lock);
+	if (dev->log != NULL)
+		log_written(dev, addr, len);
+	pthread_mutex_unlock(&dev->log_lock);
+}
+
 void rte_vhost_log_used_vring(int vid, uint16_t vring_idx, uint64_t offset, uint64_t len)
 {
-	(void)vid;
-	(void)vring_idx;
-	(void)offset;
-	(void)len;
+	struct vq *vq = device_vq(vid, vring_idx);
+	uint64_t addr;
+
+	if (vq == NULL)
+		return;
+	pthread_mutex_lock(&vq->dev->log_lock);
+	if (vq->dev->log != NULL && vq->log_used &&
+	    !__builtin_add_overflow(vq->log_guest_addr, offset, &addr))
+		log_written(vq->dev, addr, len);
+	pthread_mutex_unlock(&vq->dev->log_lock);
 }
 
 int rte_vhost_slave_config_change(int vid, bool need_reply)

@@ -24,13 +24,15 @@
 	 BIT(VIRTIO_NET_F_CTRL_RX) | BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VIRTIO_NET_F_MQ) |    \
 	 BIT(VIRTIO_F_ANY_LAYOUT) | BIT(VIRTIO_RING_F_INDIRECT_DESC) |                            \
 	 BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VHOST_USER_F_PROTOCOL_FEATURES) |                     \
+	 BIT(VHOST_F_LOG_ALL) |                                                                   \
 	 BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER))
 
 /* Changes what an application gets to see, so it has to ask: rte_vhost_driver_enable_features(). */
 #define NET_FEATURES_ON_REQUEST (NET_USO_FEATURES | BIT(VIRTIO_NET_F_HASH_REPORT))
 
 #define NET_PROTOCOL_FEATURES                                                              \
-	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_RARP) |                 \
+	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD) |            \
+	 BIT(VHOST_USER_PROTOCOL_F_RARP) |                                                 \
 	 BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) |                                            \
 	 BIT(VHOST_USER_PROTOCOL_F_NET_MTU) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) |     \
 	 BIT(VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD) | BIT(VHOST_USER_PROTOCOL_F_STATUS))

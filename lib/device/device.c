@@ -22,8 +22,10 @@ static struct device *slot_fill(int vid)
 	memset(dev, 0, sizeof(*dev));
 	pthread_mutex_init(&dev->lock, NULL);
 	pthread_mutex_init(&dev->backend_lock, NULL);
+	pthread_mutex_init(&dev->log_lock, NULL);
 	dev->vid = vid;
 	dev->backend_fd = -1;
+	dev->log_fd = -1;
 	__atomic_store_n(&device_slots[vid], dev, __ATOMIC_RELEASE);
 	return dev;
 }
@@ -79,6 +81,8 @@ void device_release(struct device *dev)
 	pthread_mutex_lock(&slots_lock);
 	pthread_mutex_lock(&dev->lock);
 	device_vqs_drop(dev, 0);
+	device_set_log(dev, NULL);
+	device_set_log_fd(dev, -1);
 	gmem_put(dev->mem);
 	dev->mem = NULL;
 	dev->features = 0;

@@ -84,7 +84,8 @@ struct vq {
 
 	/* Facts: device.lock, loop thread. */
 	struct vring_addrs addrs CACHE_ALIGNED;
-	uint64_t log_guest_addr;
+	uint64_t log_guest_addr; /* both under device.log_lock, too */
+	bool log_used;           /* SET_VRING_ADDR asked to log the used ring, at that address */
 	bool addrs_set;
 	bool started;     /* SET_VRING_KICK seen, GET_VRING_BASE not yet */
 	bool enabled;
@@ -130,6 +131,15 @@ struct device {
 	struct log_budget log_budget; /* what its frontend may provoke */
 	/* Serialises requests to the frontend on backend_fd. */
 	pthread_mutex_t backend_lock;
+	/*
+	 * The dirty log of a migration, and the eventfd that is told of news in it.
+	 * They change with all gates closed and log_lock held: bursts are inside a
+	 * gate (and have it in ring.log), applications that mark pages themselves
+	 * hold the lock. Nothing is locked after it.
+	 */
+	pthread_mutex_t log_lock;
+	struct dirty_log *log;
+	int log_fd;
 
 	/* Derived. */
 	bool ready;
@@ -220,6 +230,24 @@ static inline bool device_has_proto(const struct device *dev, unsigned int bit)
 
 /* Swaps the memory table; all gates closed. Takes over the reference. */
 void device_set_memory(struct device *dev, struct gmem *mem);
+
+/* --- dirty logging (log.c); all gates closed ----------------------------- */
+
+/* Does the log have a bit for each page of `mem` (may be NULL)? Says so if not. */
+bool device_log_covers_memory(const struct device *dev, const struct dirty_log *log,
+			      const struct gmem *mem);
+/* And for the used ring of a queue that asked for it? */
+bool device_log_covers_used(const struct device *dev, const struct dirty_log *log,
+			    const struct vq *vq);
+/* Replaces the log, NULL for none; owns it from here on. */
+void device_set_log(struct device *dev, struct dirty_log *log);
+/* Replaces the eventfd (-1: by nothing); takes over `fd`. */
+void device_set_log_fd(struct device *dev, int fd);
+/* Records what SET_VRING_ADDR says about logging the used ring. */
+void vq_set_log_addr(struct vq *vq, bool wanted, uint64_t addr);
+/* Derives what a queue logs: the log, the features or the ring's addresses changed. */
+void vq_log_setup(const struct device *dev, struct vq *vq);
+void device_log_setup(struct device *dev);
 
 /*
  * Called with device.lock held, on the loop thread; they drop the lock around

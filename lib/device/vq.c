@@ -19,7 +19,7 @@ static void vq_reset(struct vq *vq)
 	memset(&vq->ring, 0, sizeof(vq->ring));
 	memset(&vq->stats, 0, sizeof(vq->stats));
 	vq->addrs = (struct vring_addrs){ 0 };
-	vq->log_guest_addr = 0;
+	vq_set_log_addr(vq, false, 0);
 	vq->addrs_set = false;
 	vq->started = false;
 	vq->enabled = false;
@@ -144,6 +144,7 @@ int vq_attach(struct device *dev, struct vq *vq)
 		return ret;
 	}
 	vq->attach_failed = false;
+	vq_log_setup(dev, vq);
 	if (vq->resync)
 		vq_resync(vq);
 	if (dev->config->backend != NULL)

@@ -108,6 +108,20 @@ int gmem_resolve(struct memview *view, gpa_t addr, uint32_t len, struct span *ou
 	return (int)n;
 }
 
+bool gmem_gpa_of(const struct gmem *mem, const uint8_t __guest *at, gpa_t *out)
+{
+	for (unsigned int i = 0; mem != NULL && i < mem->nr_regions; i++) {
+		const struct gmem_map *map = &mem->maps[i];
+		uint64_t off = (uint64_t)((uintptr_t)at - (uintptr_t)map->host);
+
+		if (off < map->size_bytes) {
+			*out = gpa(map->gpa + off);
+			return true;
+		}
+	}
+	return false;
+}
+
 bool gmem_resolve_uva(const struct gmem *mem, uva_t addr, uint64_t len, uint8_t __guest **out)
 {
 	if (mem == NULL)

@@ -91,6 +91,12 @@ static ALWAYS_INLINE const struct gmem_map *gmem_find(const struct gmem *mem, gp
 	return &mem->maps[i];
 }
 
+/*
+ * The guest physical address behind a pointer into guest memory, as spans have
+ * it; false when it points into none of the regions.
+ */
+bool gmem_gpa_of(const struct gmem *mem, const uint8_t __guest *at, gpa_t *out);
+
 /* A frontend address range inside one region; false when it is in none. */
 bool gmem_resolve_uva(const struct gmem *mem, uva_t addr, uint64_t len, uint8_t __guest **out);
 

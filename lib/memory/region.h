@@ -7,6 +7,7 @@
 #define VHOST_NG_REGION_H
 
 #include "addr.h"
+#include "filemap.h"
 #include "span.h"
 
 /* As it comes from the wire. */
@@ -22,8 +23,7 @@ struct region {
 	uva_t uva;
 	uint64_t size_bytes;
 	uint8_t __guest *host; /* where gpa is mapped */
-	void *mmap_addr;
-	uint64_t mmap_size_bytes;
+	struct filemap map;
 	int fd;
 	uint32_t refs;
 };
@@ -31,8 +31,7 @@ struct region {
 /*
  * Maps `desc` from `fd`. On success *out holds one reference and owns `fd`.
  * `index` is only for the log. Returns 0, -EINVAL (the numbers make no sense),
- * -ENXIO (the file is too small), -ENOTSUP (kind of file), -ENOMEM, or what
- * mmap said. On failure `fd` stays the caller's.
+ * -ENOMEM, or what filemap_open() says. On failure `fd` stays the caller's.
  */
 int region_map(const struct region_desc *desc, int fd, unsigned int index, struct region **out);
 

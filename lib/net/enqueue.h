@@ -146,6 +146,18 @@ static COLD void write_hashes(const struct enqueue_run *r, struct rte_mbuf *cons
 	}
 }
 
+/* Headers, and bodies with what was put right in them. */
+static NOINLINE void log_run(struct ring *vr, const struct enqueue_run *r, unsigned int n,
+			     uint32_t hdr_bytes)
+{
+	dirty_log_fence();
+	for (unsigned int i = 0; i < n; i++) {
+		ring_log_buffer(vr, r->leads[i], hdr_bytes);
+		ring_log_buffer(vr, (uint8_t __guest *)(uintptr_t)r->plan.segs[i].dst,
+				r->plan.segs[i].len_bytes);
+	}
+}
+
 /* Up to BURST_PACKETS usual packets; ends before the first that is not. */
 static ALWAYS_INLINE unsigned int enqueue_run(enum ring_kind k, struct vq *vq,
 					      struct rte_mbuf **pkts, unsigned int count)
@@ -189,6 +201,8 @@ static ALWAYS_INLINE unsigned int enqueue_run(enum ring_kind k, struct vq *vq,
 	r.plan.nr_segs = n;
 	plan_execute(&r.plan);
 	write_fixups(&r);
+	if (unlikely(vq->ring.log != NULL))
+		log_run(&vq->ring, &r, n, hdr_bytes);
 	ring_used_push(k, &vq->ring, CHAIN_WRITABLE, r.used, n);
 	if (vq->stats_on)
 		run_stats_h2g(vq, pkts, n, &r.plan, hdr_bytes);
@@ -262,6 +276,17 @@ static unsigned int find_chains(enum ring_kind k, struct vq *vq, uint32_t need,
 	return n;
 }
 
+/* The first `written` bytes of a chain. */
+static void log_chain(struct ring *vr, const struct chain *chain, uint32_t written)
+{
+	for (const struct span *s = chain->spans; written != 0; s++) {
+		uint32_t part = RTE_MIN(written, s->len_bytes);
+
+		ring_log_buffer(vr, s->ptr, part);
+		written -= part;
+	}
+}
+
 /*
  * One packet of any shape into chains of any form, as it is. ENQUEUE_SOFT: not
  * without software.
@@ -288,9 +313,13 @@ static NOINLINE enum enqueue_result enqueue_alone(enum ring_kind k, struct vq *v
 	plan.nr_segs = 0;
 	plan_into(&plan, hdr_bytes, chains, n, m, &hdr, &fixups);
 	plan_execute(&plan);
+	if (unlikely(vq->ring.log != NULL))
+		dirty_log_fence();
 	for (unsigned int i = 0; i < n; i++) {
 		uint32_t written = RTE_MIN(need, chains[i].bytes);
 
+		if (unlikely(vq->ring.log != NULL))
+			log_chain(&vq->ring, &chains[i], written);
 		used[i] = used_written(used[i], written);
 		need -= written;
 	}

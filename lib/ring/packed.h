@@ -7,6 +7,7 @@
 #ifndef VHOST_NG_PACKED_H
 #define VHOST_NG_PACKED_H
 
+#include "ring_log.h"
 #include "walk.h"
 
 #define PACKED_WRAP (1u << VRING_PACKED_EVENT_F_WRAP_CTR)
@@ -208,13 +209,13 @@ static ALWAYS_INLINE void packed_used_push(struct ring *vr, enum chain_dir dir,
 	const struct used first = one ? used[n - 1] : *used;
 
 	packed_advance(size, &at, &lap, slots);
-	for (const struct used *end = used + n; ++used < end;) {
+	for (const struct used *u = used + 1, *end = used + n; u < end; u++) {
 		/* Visible at once, and nothing before its data. */
 		if (!one)
 			shm_store64_release(packed_rest(table, at),
-					    packed_elem(*used, lap | written));
-		slots += used_slots(*used);
-		packed_advance(size, &at, &lap, used_slots(*used));
+					    packed_elem(*u, lap | written));
+		slots += used_slots(*u);
+		packed_advance(size, &at, &lap, used_slots(*u));
 	}
 	/*
 	 * The first one last: the driver looks at nothing behind it, so a packet
@@ -223,12 +224,16 @@ static ALWAYS_INLINE void packed_used_push(struct ring *vr, enum chain_dir dir,
 	shm_store64_release(packed_rest(table, first_at), packed_elem(first, first_lap | written));
 	vr->used_idx = packed_position(at, lap);
 	vr->unsignalled += slots;
+	if (unlikely(vr->log != NULL))
+		packed_log_push(vr, dir, used, n);
 }
 
 /* Every store of packed_used_push() was visible at once. */
 static ALWAYS_INLINE void packed_publish(struct ring *vr)
 {
 	vr->published = vr->used_idx;
+	if (unlikely(vr->log != NULL))
+		ring_log_tell(vr);
 }
 
 /* Does the guest want to hear of the last `passed` slots? (virtio 1.2, 2.8.10) */
@@ -265,6 +270,8 @@ static inline void packed_kick_enable(struct ring *vr, bool enable)
 	/* The position before the flags that make it count. */
 	shm_store16_release(GUEST_FIELD(vr->device_event, struct vring_packed_desc_event, flags),
 			    flags);
+	if (vr->log != NULL)
+		ring_log_used(vr, 0, sizeof(struct vring_packed_desc_event));
 }
 
 #endif

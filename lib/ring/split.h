@@ -7,6 +7,7 @@
 #ifndef VHOST_NG_SPLIT_H
 #define VHOST_NG_SPLIT_H
 
+#include "ring_log.h"
 #include "walk.h"
 
 static ALWAYS_INLINE struct desc split_load_desc(uintptr_t table, uint32_t i)
@@ -162,8 +163,12 @@ static ALWAYS_INLINE void split_used_push(struct ring *vr, enum chain_dir dir,
 
 static ALWAYS_INLINE void split_publish(struct ring *vr)
 {
+	const uint16_t from = vr->published;
+
 	vr->published = vr->used_idx;
 	shm_store16_release(GUEST_FIELD(vr->used, struct vring_used, idx), vr->published);
+	if (unlikely(vr->log != NULL))
+		split_log_publish(vr, from);
 }
 
 /* The guest's word after its ring: raise an interrupt when used passes this. */
@@ -188,14 +193,18 @@ static ALWAYS_INLINE bool split_wants_call(const struct ring *vr, uint32_t passe
  */
 static inline void split_kick_enable(struct ring *vr, bool enable)
 {
-	if (!vr->event_idx) {
-		shm_store16(GUEST_FIELD(vr->used, struct vring_used, flags),
-			    enable ? 0 : VRING_USED_F_NO_NOTIFY);
-	} else if (enable) {
-		shm_store16((uint16_t __guest *)((uintptr_t)vr->used + sizeof(struct vring_used) +
-						 vr->size * sizeof(struct vring_used_elem)),
-			    vr->last_avail);
+	uint64_t offset = offsetof(struct vring_used, flags);
+	uint16_t value = enable ? 0 : VRING_USED_F_NO_NOTIFY;
+
+	if (vr->event_idx) {
+		if (!enable)
+			return;
+		offset = sizeof(struct vring_used) + vr->size * sizeof(struct vring_used_elem);
+		value = vr->last_avail;
 	}
+	shm_store16((uint16_t __guest *)((uintptr_t)vr->used + offset), value);
+	if (vr->log != NULL)
+		ring_log_used(vr, offset, sizeof(value));
 }
 
 #endif

@@ -32,6 +32,13 @@ static int attach_part(const struct gmem *mem, uva_t addr, uint64_t bytes, uint6
 	return ((addr.v | (uintptr_t)*out) & (alignment - 1)) == 0 ? 0 : -EINVAL;
 }
 
+uint64_t vring_used_bytes(enum ring_kind kind, uint16_t size)
+{
+	if (kind == RING_PACKED)
+		return sizeof(struct vring_packed_desc_event);
+	return sizeof(struct vring_used) + size * sizeof(struct vring_used_elem) + 2;
+}
+
 /* How large the parts are. Both split rings end in an event index word, negotiated or not. */
 struct parts {
 	uint64_t desc_bytes, avail_bytes, used_bytes;
@@ -45,12 +52,11 @@ static struct parts parts_of(const struct ring *vr)
 	if (vr->kind == RING_PACKED)
 		return (struct parts){ .desc_bytes = n * sizeof(struct vring_packed_desc),
 				       .avail_bytes = sizeof(struct vring_packed_desc_event),
-				       .used_bytes = sizeof(struct vring_packed_desc_event),
+				       .used_bytes = vring_used_bytes(vr->kind, vr->size),
 				       .avail_alignment = PACKED_EVENT_ALIGN_SIZE };
 	return (struct parts){ .desc_bytes = n * sizeof(struct vring_desc),
 			       .avail_bytes = sizeof(struct vring_avail) + (n + 1) * 2,
-			       .used_bytes = sizeof(struct vring_used) +
-					     n * sizeof(struct vring_used_elem) + 2,
+			       .used_bytes = vring_used_bytes(vr->kind, vr->size),
 			       .avail_alignment = VRING_AVAIL_ALIGN_SIZE };
 }
 

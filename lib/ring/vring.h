@@ -10,6 +10,7 @@
 #include <linux/virtio_ring.h>
 
 #include "chain.h"
+#include "memory/dirty_log.h"
 #include "memory/gmem.h"
 
 enum ring_kind {
@@ -47,8 +48,13 @@ struct ring {
 	bool signalled_valid; /* false: there was none yet */
 	bool event_idx;
 	bool in_order;
-	bool log_used; /* SET_VRING_ADDR asked for it; dirty logging comes later */
 	enum ring_fault fault; /* set once the ring is broken */
+	/* Dirty logging (ring_log.h). */
+	struct dirty_log *log; /* NULL: there is nothing to log */
+	bool log_all;          /* what is written behind descriptors */
+	bool log_used;         /* the ring itself */
+	bool log_news;         /* a page that was clean has been marked */
+	gpa_t log_used_addr;   /* of the used ring (packed: of the device event structure) */
 };
 
 /* Where the frontend says that the parts of a ring lie (packed: event structures for rings). */
@@ -72,6 +78,9 @@ static inline bool vring_attached(const struct ring *vr)
 {
 	return vr->desc != NULL;
 }
+
+/* Bytes of what SET_VRING_ADDR calls the used ring. */
+uint64_t vring_used_bytes(enum ring_kind kind, uint16_t size);
 
 /* Is there such a place in the ring? (Of a ring that is attached: kind and size stand.) */
 bool vring_base_fits(const struct ring *vr, uint16_t avail, uint16_t used);

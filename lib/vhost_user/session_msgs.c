@@ -57,6 +57,18 @@ static int refuse_features(struct device *dev, int err)
 	return err;
 }
 
+/* Only VHOST_F_LOG_ALL changes on a running device, whose bursts go on meanwhile. */
+static void tell_features_changed(struct device *dev, uint64_t features)
+{
+	if (dev->config->ops.features_changed == NULL)
+		return;
+	device_gates_open(dev, dev->nr_vqs);
+	device_unlock(dev);
+	dev->config->ops.features_changed(dev->vid, features);
+	pthread_mutex_lock(&dev->lock);
+	device_gates_close(dev);
+}
+
 int vhu_set_features(struct vhu_call *call)
 {
 	struct device *dev = call->dev;
@@ -76,12 +88,13 @@ int vhu_set_features(struct vhu_call *call)
 			dev->ifname, old, features);
 		return refuse_features(dev, -EBUSY);
 	}
-	if (dev->running && features != old && dev->config->ops.features_changed != NULL) {
-		device_unlock(dev);
-		dev->config->ops.features_changed(dev->vid, features);
-		pthread_mutex_lock(&dev->lock);
-	}
+	if (dev->running && features != old)
+		tell_features_changed(dev, features);
 	dev->features = features;
+	/* The migration is over, or given up: nothing of it stays. */
+	if ((old & ~features & BIT(VHOST_F_LOG_ALL)) != 0)
+		device_set_log(dev, NULL);
+	device_log_setup(dev);
 	dev->features_set = true;
 	dev->features_refused = false;
 	/* A guest without multiqueue uses the first pair, whatever was announced. */

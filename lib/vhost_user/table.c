@@ -24,6 +24,13 @@ const struct vhu_spec vhu_table[VHU_REQUEST_COUNT] = {
 		.size_max_bytes = sizeof(struct vhu_mem_table),
 		.fds_min = 1, .fds_max = VHU_REGIONS_MAX, .scope = VHU_SCOPE_ALL,
 		.validate = vhu_valid_mem_table, .handle = vhu_set_mem_table },
+	[VHU_SET_LOG_BASE] = {
+		"SET_LOG_BASE", PAYLOAD(log), .fds_min = 1, .fds_max = 1, .scope = VHU_SCOPE_ALL,
+		.reply = VHU_REPLY_BODY, .needs_protocol = PROTO(LOG_SHMFD),
+		.handle = vhu_set_log_base },
+	[VHU_SET_LOG_FD] = {
+		"SET_LOG_FD", NO_PAYLOAD, .fds_min = 1, .fds_max = 1, .scope = VHU_SCOPE_ALL,
+		.handle = vhu_set_log_fd },
 	[VHU_SET_VRING_NUM] = {
 		"SET_VRING_NUM", PAYLOAD(state), .index = VHU_INDEX_STATE, .scope = VHU_SCOPE_RING,
 		.conditions = VHU_NEEDS_RING_STOPPED,

@@ -91,6 +91,8 @@ int vhu_set_backend_req_fd(struct vhu_call *call);
 
 int vhu_set_mem_table(struct vhu_call *call);
 int vhu_valid_mem_table(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
+int vhu_set_log_base(struct vhu_call *call);
+int vhu_set_log_fd(struct vhu_call *call);
 
 int vhu_set_vring_num(struct vhu_call *call);
 int vhu_valid_vring_num(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
@@ -103,5 +105,8 @@ int vhu_set_vring_err(struct vhu_call *call);
 int vhu_valid_vring_fd(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
 int vhu_set_vring_enable(struct vhu_call *call);
 int vhu_valid_vring_enable(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
+
+/* Takes the eventfd of a message, or none, for the caller to keep: -errno when it is not one. */
+int vhu_take_eventfd(struct vhu_call *call, int *fd);
 
 #endif

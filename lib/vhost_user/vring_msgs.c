@@ -41,18 +41,23 @@ int vhu_set_vring_num(struct vhu_call *call)
 int vhu_set_vring_addr(struct vhu_call *call)
 {
 	const struct vhu_vring_addr *a = &call->in->addr;
+	struct device *dev = call->dev;
 	struct vq *vq = call->vq;
 
 	if ((a->flags & ~VHU_VRING_ADDR_F_LOG) != 0)
 		return -EINVAL;
+	vq_set_log_addr(vq, (a->flags & VHU_VRING_ADDR_F_LOG) != 0, a->log);
+	if (dev->log != NULL && !device_log_covers_used(dev, dev->log, vq)) {
+		vq_set_log_addr(vq, false, 0);
+		return -EINVAL;
+	}
 	vq->addrs = (struct vring_addrs){ .desc = uva(a->desc),
 					  .avail = uva(a->avail),
 					  .used = uva(a->used) };
 	vq->addrs_set = true;
 	vq->attach_failed = false;
-	vq->log_guest_addr = (a->flags & VHU_VRING_ADDR_F_LOG) != 0 ? a->log : 0;
 	/* May come while the queue runs: the rings are looked up anew. */
-	if (vring_attached(&vq->ring) && vq_attach(call->dev, vq) < 0)
+	if (vring_attached(&vq->ring) && vq_attach(dev, vq) < 0)
 		return -EFAULT;
 	return 0;
 }
@@ -109,8 +114,8 @@ static int check_eventfd(const struct vhu_call *call, int fd)
 	if (n >= 0) {
 		target[n] = '\0';
 		if (strcmp(target, "anon_inode:[eventfd]") != 0) {
-			LOG_ERR("%s: queue %u: descriptor is no eventfd but %s",
-				call->dev->ifname, call->vq->index, target);
+			LOG_ERR("%s: a descriptor is no eventfd but %s", call->dev->ifname,
+				target);
 			return -EINVAL;
 		}
 	}
@@ -120,20 +125,27 @@ static int check_eventfd(const struct vhu_call *call, int fd)
 	return 0;
 }
 
-/* Replaces one of a queue's eventfds; -errno when it is not one. */
-static int replace_eventfd(struct vhu_call *call, int *slot)
+int vhu_take_eventfd(struct vhu_call *call, int *fd)
 {
-	int fd = EVENTFD_NONE;
-
+	*fd = EVENTFD_NONE;
 	if (call->fds->count != 0) {
 		int ret = check_eventfd(call, call->fds->fds[0]);
 
 		if (ret < 0)
 			return ret;
-		fd = fdbag_take(call->fds, 0);
+		*fd = fdbag_take(call->fds, 0);
 	}
-	vq_set_eventfd(slot, fd);
 	return 0;
+}
+
+/* Replaces one of a queue's eventfds. */
+static int replace_eventfd(struct vhu_call *call, int *slot)
+{
+	int fd, ret = vhu_take_eventfd(call, &fd);
+
+	if (ret == 0)
+		vq_set_eventfd(slot, fd);
+	return ret;
 }
 
 int vhu_set_vring_kick(struct vhu_call *call)

@@ -15,6 +15,8 @@ enum vhu_request {
 	VHU_SET_OWNER = 3,
 	VHU_RESET_OWNER = 4,
 	VHU_SET_MEM_TABLE = 5,
+	VHU_SET_LOG_BASE = 6,
+	VHU_SET_LOG_FD = 7,
 	VHU_SET_VRING_NUM = 8,
 	VHU_SET_VRING_ADDR = 9,
 	VHU_SET_VRING_BASE = 10,
@@ -77,11 +79,17 @@ struct vhu_mem_table {
 	struct vhu_region regions[VHU_REGIONS_MAX];
 };
 
+struct vhu_log {
+	uint64_t size_bytes;
+	uint64_t offset_bytes;
+};
+
 union vhu_payload {
 	uint64_t u64;
 	struct vhu_vring_state state;
 	struct vhu_vring_addr addr;
 	struct vhu_mem_table mem;
+	struct vhu_log log;
 };
 
 #define VHU_PAYLOAD_MAX_BYTES sizeof(union vhu_payload)

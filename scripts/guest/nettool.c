@@ -252,7 +252,8 @@ static int cmd_serve(const char *port, const char *path)
 }
 
 /* Fetches what `serve` offers into a file; prints bytes and milliseconds. */
-static int cmd_fetch(const char *host, const char *port, const char *path)
+/* `after`: reads nothing before there is a file of that name; what comes meanwhile waits. */
+static int cmd_fetch(const char *host, const char *port, const char *path, const char *after)
 {
 	static char buf[1 << 18];
 	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)) };
@@ -269,6 +270,8 @@ static int cmd_fetch(const char *host, const char *port, const char *path)
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	if (connect(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return fail("connect");
+	while (after != NULL && access(after, F_OK) < 0)
+		usleep(20000);
 	while ((got = read(sock, buf, sizeof(buf))) > 0) {
 		if (write(file, buf, (size_t)got) != got)
 			return fail("write");
@@ -298,10 +301,10 @@ int main(int argc, char **argv)
 		return cmd_blast(argv[2], argv[3]);
 	if (argc == 4 && strcmp(argv[1], "serve") == 0)
 		return cmd_serve(argv[2], argv[3]);
-	if (argc == 5 && strcmp(argv[1], "fetch") == 0)
-		return cmd_fetch(argv[2], argv[3], argv[4]);
+	if ((argc == 5 || argc == 6) && strcmp(argv[1], "fetch") == 0)
+		return cmd_fetch(argv[2], argv[3], argv[4], argc == 6 ? argv[5] : NULL);
 	fprintf(stderr, "usage: nettool channels IFACE COUNT | gro IFACE on|off | offloads IFACE |\n"
 			"               stats IFACE | sniff IFACE SECONDS | blast IPV4 SECONDS |\n"
-			"               serve PORT FILE | fetch IPV4 PORT FILE\n");
+			"               serve PORT FILE | fetch IPV4 PORT FILE [AFTER]\n");
 	return 2;
 }

@@ -9,12 +9,9 @@
  * Offered with no flags. The guide and compatibility with the stock library ask for exactly its
  * set; what is missing from ours yet is named here.
  */
-#define STOCK_FEATURES 0xd7c66ffcbULL
+#define NET_FEATURES 0xd7c66ffcbULL
 #define STOCK_PROTOCOL_FEATURES 0x10cbfULL
-#define NOT_YET (is_stock ? 0 : FE_F_LOG_ALL)
-#define PROTOCOL_NOT_YET \
-	(is_stock ? 0 : 1u << FE_PROTOCOL_F_LOG_SHMFD | 1u << 7 | 1u << 11)
-#define NET_FEATURES (STOCK_FEATURES & ~NOT_YET)
+#define PROTOCOL_NOT_YET (is_stock ? 0 : 1u << 7 | 1u << 11)
 #define NET_PROTOCOL_FEATURES (STOCK_PROTOCOL_FEATURES & ~(uint64_t)PROTOCOL_NOT_YET)
 
 static const char *path;

@@ -61,6 +61,7 @@ class VM:
         self.offloads = offloads
         self.mtu = mtu
         self.device = device or {}
+        self.incoming = None
         self.boot_s = None
         self.process = None
         self._starts = 0
@@ -114,7 +115,7 @@ class VM:
             "-serial", "chardev:control",
             "-qmp", f"unix:{self.lab.path(self.name + '.qmp')},server=on,wait=off",
             "-chardev", chardev, "-netdev", netdev, "-device", self._device_properties(),
-        ]
+        ] + (["-incoming", f"unix:{self.incoming}"] if self.incoming else [])
 
     def _control_path(self):
         return str(self.lab.path(f"{self.name}.control"))
@@ -230,15 +231,64 @@ class VM:
         self.boot_s = time.monotonic() - self._started_at
         return self.boot_s
 
-    def qmp(self, command, timeout_s=10):
+    def successor(self, name, path):
+        """Starts another QEMU with the same machine, which waits for this guest to move there."""
+        vm = VM(self.lab, name, path, listen=self.listen, queues=self.queues, ip=self.ip,
+                mac=self.mac, memory_mib=self.memory_mib, offloads=self.offloads, mtu=self.mtu,
+                device=self.device)
+        vm.incoming = self.lab.path(name + ".migration")
+        vm.start()
+        wait_for(lambda: os.path.exists(vm.incoming), 10, f"QEMU of {name} to wait for a guest")
+        return vm
+
+    def migrate_start(self, successor, timeout_s=120):
+        """Copies all memory once; the guest runs on. Returns while what changed meanwhile is
+        copied again, so slowly that it never ends: what changes now, changes after it was copied.
+        """
+        self._migration_limits(30, 1)
+        self.qmp_result("migrate", uri=f"unix:{successor.incoming}")
+        wait_for(lambda: self.migration().get("ram", {}).get("dirty-sync-count", 0) > 1, timeout_s,
+                 f"{self.name} to be copied once", 0.02)
+        self._migration_limits(1, 1)
+        now = self.migration()
+        check(now["status"] == "active", f"the migration went too far: {now}")
+
+    def migrate_finish(self, successor, timeout_s=120):
+        """Lets the copy end; the guest is at its successor then. Returns what QEMU says of it."""
+        self._migration_limits(1000, 300)
+
+        def ended():
+            now = self.migration()
+            check(now.get("status") not in ("failed", "cancelled"), f"the migration: {now}")
+            return now if now.get("status") == "completed" else None
+        result = wait_for(ended, timeout_s, f"{self.name} to be migrated")
+        wait_for(lambda: successor.qmp_result("query-status")["status"] == "running", 10,
+                 f"{successor.name} to run")
+        return result
+
+    def _migration_limits(self, mib_per_s, downtime_ms):
+        self.qmp_result("migrate-set-parameters",
+                        **{"max-bandwidth": mib_per_s << 20, "downtime-limit": downtime_ms})
+
+    def migration(self):
+        """What QEMU says about the migration of this guest."""
+        return self.qmp_result("query-migrate")
+
+    def qmp_result(self, command, **arguments):
+        """The result of a monitor command that must not fail."""
+        answer = self.qmp(command, arguments=arguments)
+        check("return" in answer, f"QEMU of {self.name}: {command}: {answer}")
+        return answer["return"]
+
+    def qmp(self, command, timeout_s=10, arguments=None):
         """Sends one command to QEMU's monitor and returns the answer."""
         with socket.socket(socket.AF_UNIX) as monitor:
             monitor.settimeout(timeout_s)
             monitor.connect(str(self.lab.path(self.name + ".qmp")))
             stream = monitor.makefile("rw")
             stream.readline()
-            for request in ("qmp_capabilities", command):
-                stream.write(json.dumps({"execute": request}) + "\n")
+            for request, with_arguments in (("qmp_capabilities", {}), (command, arguments or {})):
+                stream.write(json.dumps({"execute": request, "arguments": with_arguments}) + "\n")
                 stream.flush()
                 answer = json.loads(stream.readline())
                 while "return" not in answer and "error" not in answer:

@@ -2,6 +2,7 @@
 /*
  * A hostile frontend: memory tables, and rings that do not lie in them.
  */
+#include "guest_log.h"
 #include "line.h"
 
 /* A table of up to 8 regions as it goes over the wire. */
@@ -389,6 +390,104 @@ static void f32_ring_partly_outside(void)
 	line_down();
 }
 
+/* --- dirty logs ----------------------------------------------------------- */
+
+static const struct fe_config logging_config = {
+	.features = FE_F_VERSION_1 | FE_F_MRG_RXBUF,
+	.protocol_features = 1u << FE_PROTOCOL_F_REPLY_ACK | 1u << FE_PROTOCOL_F_LOG_SHMFD,
+	.regions = &line_region,
+	.nregions = 1,
+	.ring_size = RING_SIZE,
+};
+#define LOG_BYTES ((uint64_t)REGION_BYTES / GUEST_LOG_PAGE_BYTES / 8)
+
+static void logging_up(struct guest_log *log)
+{
+	line_negotiated(&logging_config);
+	CHECK_EQ(fe_start(&line, &logging_config), 0);
+	CHECK(rec_wait_tail("+dev"));
+	CHECK_EQ(guest_log_create(log, REGION_BYTES, 0), 0);
+}
+
+/*
+ * The answer to SET_LOG_BASE does not say whether it was taken, so a bad one costs the connection:
+ * a frontend that believes in a log that is not there would lose its guest's memory.
+ */
+static void f1_impossible_logs(void)
+{
+	static const struct {
+		uint64_t size, offset;
+	} bad[] = {
+		{ LOG_BYTES, UINT64_MAX - LOG_BYTES + 1 }, /* CVE-2020-10722: the sum is 0 */
+		{ UINT64_MAX, 1 },
+		{ UINT64_MAX, UINT64_MAX },
+		{ UINT64_MAX - 4095, 0 }, /* rounds up to 0 */
+		{ LOG_BYTES, 1ull << 63 },
+		{ 1ull << 63, 0 },
+		{ 0, 0 },
+		{ LOG_BYTES + 4097, 0 },     /* beyond its file */
+		{ LOG_BYTES, 2 * 4096 },
+		{ LOG_BYTES - 1, 0 },	     /* has no bits for the last pages */
+		{ 1, LOG_BYTES + 4096 - 1 },
+	};
+	struct guest_log log;
+
+	line_serve();
+	for (unsigned int i = 0; i < RTE_DIM(bad); i++) {
+		logging_up(&log);
+		CHECK_EQ(fe_set_log_base(&line, log.fd, bad[i].size, bad[i].offset), -ECONNRESET);
+		guest_log_destroy(&log);
+		line_hang_up();
+	}
+	/* Truncated since it was made; no file at all. */
+	logging_up(&log);
+	CHECK_EQ(ftruncate(log.fd, (off_t)LOG_BYTES - 1), 0);
+	CHECK_EQ(fe_set_log_base(&line, log.fd, LOG_BYTES, 0), -ECONNRESET);
+	guest_log_destroy(&log);
+	line_hang_up();
+	logging_up(&log);
+	CHECK_EQ(fe_set_log_base(&line, line.vqs[0].kickfd, LOG_BYTES, 0), -ECONNRESET);
+	guest_log_destroy(&log);
+	line_down();
+}
+
+/* Used rings that would be logged where there is no log; the device goes on. */
+static void f18_used_rings_outside_the_log(void)
+{
+	static const uint64_t addresses[] = {
+		REGION_BYTES, REGION_BYTES - 8, REGION_BYTES - 1, 1ull << 40, 1ull << 63, UINT64_MAX,
+		UINT64_MAX - 8 * RING_SIZE, UINT64_MAX - 4095,
+	};
+	struct guest_log log;
+	struct fe_vring_addr addr;
+
+	line_serve();
+	logging_up(&log);
+	CHECK_EQ(guest_log_start(&log, &line), 0);
+	for (unsigned int i = 0; i < RTE_DIM(addresses); i++) {
+		addr = (struct fe_vring_addr){
+			.flags = 1,
+			.desc_uva = guest_uva(&line.mem, line.vqs[0].desc_gpa),
+			.used_uva = guest_uva(&line.mem, line.vqs[0].used_gpa),
+			.avail_uva = guest_uva(&line.mem, line.vqs[0].avail_gpa),
+			.log_gpa = addresses[i],
+		};
+		refused(&line, FE_SET_VRING_ADDR, &addr, sizeof(addr), NULL, 0);
+		/* What the application says is not believed either. */
+		rte_vhost_log_used_vring(rec_vid(), 0, 0, 4);
+		rte_vhost_log_used_vring(rec_vid(), 1, addresses[i], 4);
+		rte_vhost_log_write(rec_vid(), addresses[i], UINT64_MAX - 5);
+	}
+	CHECK_EQ(guest_log_count(&log), 0);
+	CHECK_EQ(fe_log_vring(&line, 0, true, line.vqs[0].used_gpa), 0);
+	/* Memory that the log does not cover. */
+	line.mem.regions[0].gpa += 32768;
+	CHECK_EQ(fe_set_mem_table(&line, &line.mem), 1);
+	line.mem.regions[0].gpa -= 32768;
+	guest_log_destroy(&log);
+	line_down();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct tap_test tests[] = {
@@ -403,6 +502,8 @@ int main(int argc, char **argv)
 		{ "F31 SET_VRING_ADDR to nowhere while running",
 		  f31_vring_addr_to_nowhere_while_running },
 		{ "F32 ring partly outside", f32_ring_partly_outside },
+		{ "F1 impossible dirty logs", f1_impossible_logs },
+		{ "F18 used rings outside the dirty log", f18_used_rings_outside_the_log },
 	};
 
 	return line_main(argc, argv, tests, RTE_DIM(tests));

@@ -244,7 +244,7 @@ static void f13_body_in_pieces(void)
 
 static void f27_unknown_request(void)
 {
-	static const uint32_t ids[] = { 0,  6,	7,   19,  22,  23,   24,	 25,
+	static const uint32_t ids[] = { 0,  19, 22, 23,	 24,	25,
 					30, 38, 41, 100, 256, 65536, 0x80000001, UINT32_MAX };
 	uint8_t payload[40] = { 0 };
 

@@ -54,10 +54,10 @@ static void maps_at_the_offset(void **state)
 		int fd = kit_memfd(FILE_BYTES);
 
 		assert_int_equal(region_map(&d, fd, 0, &r), 0);
-		assert_int_equal(r->mmap_size_bytes % PAGE, 0);
-		assert_true((uintptr_t)kit_host(r->host) >= (uintptr_t)r->mmap_addr);
+		assert_int_equal(r->map.mmap_size_bytes % PAGE, 0);
+		assert_true((uintptr_t)kit_host(r->host) >= (uintptr_t)r->map.mmap_addr);
 		assert_true((uintptr_t)kit_host(r->host) + 5000 <=
-			    (uintptr_t)r->mmap_addr + r->mmap_size_bytes);
+			    (uintptr_t)r->map.mmap_addr + r->map.mmap_size_bytes);
 		kit_host(r->host)[0] = 'a';
 		kit_host(r->host)[4999] = 'z';
 		assert_int_equal(pread(fd, &got[0], 1, (off_t)offsets[i]), 1);
@@ -224,8 +224,8 @@ static void huge_pages_are_mapped_whole(void **state)
 		return;
 	}
 	assert_int_equal(ret, 0);
-	assert_int_equal(r->mmap_size_bytes, huge);
-	assert_int_equal((uintptr_t)kit_host(r->host) - (uintptr_t)r->mmap_addr, PAGE);
+	assert_int_equal(r->map.mmap_size_bytes, huge);
+	assert_int_equal((uintptr_t)kit_host(r->host) - (uintptr_t)r->map.mmap_addr, PAGE);
 	region_put(r);
 }
 

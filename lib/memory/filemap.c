@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "filemap.h"
+#include "span.h"
+
+/* The file must really hold the piece, or a later access raises SIGBUS. */
+static int check_file(int fd, uint64_t offset, uint64_t size, const char *what,
+		      uint64_t *page_bytes)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0) {
+		int err = errno;
+
+		LOG_ERR("%s: cannot stat its file (error %d)", what, err);
+		return -err;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		LOG_ERR("%s: its fd is no regular file; use memory-backend-memfd "
+			"or memory-backend-file on tmpfs or hugetlbfs, with share=on", what);
+		return -ENOTSUP;
+	}
+	if ((uint64_t)fs.f_type == FUSE_SUPER_MAGIC) {
+		LOG_ERR("%s: its file is on FUSE, whose server could stall us; "
+			"use memfd, tmpfs or hugetlbfs", what);
+		return -ENOTSUP;
+	}
+	if (!range_within(offset, size, (uint64_t)st.st_size)) {
+		LOG_ERR("%s: needs bytes 0x%" PRIx64 "..+0x%" PRIx64
+			" of a file of 0x%" PRIx64 " bytes",
+			what, offset, size, (uint64_t)st.st_size);
+		return -ENXIO;
+	}
+	*page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+	if ((uint64_t)fs.f_type == HUGETLBFS_MAGIC && is_pow2((uint64_t)fs.f_bsize))
+		*page_bytes = MAX2(*page_bytes, (uint64_t)fs.f_bsize);
+	return 0;
+}
+
+int filemap_open(struct filemap *m, int fd, uint64_t offset, uint64_t size, const char *what)
+{
+	uint64_t page_bytes, first, lead;
+	int ret = check_file(fd, offset, size, what, &page_bytes);
+
+	if (ret < 0)
+		return ret;
+	first = align_down(offset, page_bytes);
+	lead = offset - first;
+	if (!align_up(lead + size, page_bytes, &m->mmap_size_bytes))
+		return -EINVAL;
+	m->mmap_addr = mmap(NULL, m->mmap_size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			    (off_t)first);
+	if (m->mmap_addr == MAP_FAILED) {
+		ret = -errno;
+		LOG_ERR("%s: mmap of 0x%" PRIx64 " bytes failed (error %d)", what,
+			m->mmap_size_bytes, -ret);
+		return ret;
+	}
+	m->start = (uint8_t __guest *)((uintptr_t)m->mmap_addr + lead);
+	return 0;
+}
+
+void filemap_close(struct filemap *m)
+{
+	munmap(m->mmap_addr, m->mmap_size_bytes);
+}

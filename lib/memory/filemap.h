@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A piece of a file that the frontend sent, mapped. Guest memory and the dirty
+ * log are such pieces; what is said about them is hostile and is checked here.
+ */
+#ifndef VHOST_NG_FILEMAP_H
+#define VHOST_NG_FILEMAP_H
+
+#include "base/shm.h"
+
+struct filemap {
+	uint8_t __guest *start; /* of the piece; it need not start a page */
+	void *mmap_addr;
+	uint64_t mmap_size_bytes;
+};
+
+/*
+ * Maps `size_bytes` (not 0) from `offset_bytes` of the file; `fd` stays the
+ * caller's. `what` names the piece in the log. Returns 0, -EINVAL
+ * (the numbers wrap), -ENXIO (the file is too small), -ENOTSUP (kind of file),
+ * or what stat or mmap said.
+ */
+int filemap_open(struct filemap *m, int fd, uint64_t offset_bytes, uint64_t size_bytes,
+		 const char *what);
+void filemap_close(struct filemap *m);
+
+#endif
