@@ -124,11 +124,12 @@ void device_gates_open(struct device *dev, unsigned int count)
 		vq_gate_open(dev->vqs[i]);
 }
 
-void device_set_memory(struct device *dev, struct gmem *mem)
+void device_swap_memory(struct device *dev, struct gmem **mem)
 {
 	struct gmem *old = dev->mem;
 
-	dev->mem = mem;
+	dev->mem = *mem;
+	*mem = old;
 	for (unsigned int i = 0; i < dev->nr_vqs; i++) {
 		struct vq *vq = dev->vqs[i];
 
@@ -137,5 +138,4 @@ void device_set_memory(struct device *dev, struct gmem *mem)
 		if (vring_attached(&vq->ring))
 			vq_attach(dev, vq);
 	}
-	gmem_put(old);
 }

@@ -218,8 +218,8 @@ static inline bool device_has_proto(const struct device *dev, unsigned int bit)
 	return (dev->protocol_features & BIT(bit)) != 0;
 }
 
-/* Swaps the memory table; all gates closed. Takes over the reference. */
-void device_set_memory(struct device *dev, struct gmem *mem);
+/* Exchanges the memory table for *mem, which becomes the old one; all gates closed. */
+void device_swap_memory(struct device *dev, struct gmem **mem);
 
 /*
  * Called with device.lock held, on the loop thread; they drop the lock around

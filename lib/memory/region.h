@@ -21,11 +21,13 @@ struct region {
 	gpa_t gpa;
 	uva_t uva;
 	uint64_t size_bytes;
+	uint64_t mmap_offset_bytes;
 	uint8_t __guest *host; /* where gpa is mapped */
 	void *mmap_addr;
 	uint64_t mmap_size_bytes;
 	int fd;
 	uint32_t refs;
+	uint32_t claims; /* how often ADD_MEM_REG named it; loop thread */
 };
 
 /*
@@ -35,6 +37,9 @@ struct region {
  * mmap said. On failure `fd` stays the caller's.
  */
 int region_map(const struct region_desc *desc, int fd, unsigned int index, struct region **out);
+
+/* Is it mapped from just there, out of the file that `fd` is? */
+bool region_matches(const struct region *r, const struct region_desc *desc, int fd);
 
 struct region *region_get(struct region *r);
 void region_put(struct region *r);

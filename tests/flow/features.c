@@ -14,8 +14,11 @@
 #define NOT_YET (is_stock ? 0 : FE_F_LOG_ALL)
 #define PROTOCOL_NOT_YET \
 	(is_stock ? 0 : 1u << FE_PROTOCOL_F_LOG_SHMFD | 1u << 7 | 1u << 11)
+/* And what ours has besides. */
+#define PROTOCOL_BEYOND (is_stock ? 0 : 1u << FE_PROTOCOL_F_CONFIGURE_MEM_SLOTS)
 #define NET_FEATURES (STOCK_FEATURES & ~NOT_YET)
-#define NET_PROTOCOL_FEATURES (STOCK_PROTOCOL_FEATURES & ~(uint64_t)PROTOCOL_NOT_YET)
+#define NET_PROTOCOL_FEATURES \
+	((STOCK_PROTOCOL_FEATURES & ~(uint64_t)PROTOCOL_NOT_YET) | PROTOCOL_BEYOND)
 
 static const char *path;
 static struct frontend fe;
