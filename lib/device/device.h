@@ -142,6 +142,8 @@ struct device {
 struct device *device_acquire(const struct driver_config *config, const char *ifname);
 /* Drops all state and the vid. The device must be stopped. */
 void device_release(struct device *dev);
+/* Drops the queues and what was negotiated with the guest. All rings must be stopped. */
+void device_forget_guest(struct device *dev);
 
 extern struct device *device_slots[DEVICES_MAX];
 

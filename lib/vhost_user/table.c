@@ -71,6 +71,10 @@ const struct vhu_spec vhu_table[VHU_REQUEST_COUNT] = {
 	[VHU_SET_BACKEND_REQ_FD] = {
 		"SET_BACKEND_REQ_FD", NO_PAYLOAD, .fds_min = 1, .fds_max = 1,
 		.needs_protocol = PROTO(BACKEND_REQ), .handle = vhu_set_backend_req_fd },
+	[VHU_RESET_DEVICE] = {
+		"RESET_DEVICE", NO_PAYLOAD, .scope = VHU_SCOPE_ALL,
+		.conditions = VHU_STOPS_DEVICE, .needs_protocol = PROTO(RESET_DEVICE),
+		.handle = vhu_reset_device },
 	[VHU_GET_MAX_MEM_SLOTS] = {
 		"GET_MAX_MEM_SLOTS", NO_PAYLOAD, .reply = VHU_REPLY_BODY,
 		.needs_protocol = PROTO(CONFIGURE_MEM_SLOTS), .handle = vhu_get_max_mem_slots },

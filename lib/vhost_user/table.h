@@ -83,6 +83,7 @@ int vhu_get_protocol_features(struct vhu_call *call);
 int vhu_set_protocol_features(struct vhu_call *call);
 int vhu_set_owner(struct vhu_call *call);
 int vhu_reset_owner(struct vhu_call *call);
+int vhu_reset_device(struct vhu_call *call);
 int vhu_get_queue_num(struct vhu_call *call);
 int vhu_send_rarp(struct vhu_call *call);
 int vhu_set_mtu(struct vhu_call *call);

@@ -105,6 +105,12 @@ fe_reset_owner(struct frontend *fe)
 }
 
 int
+fe_reset_device(struct frontend *fe)
+{
+	return fe_command(fe, FE_RESET_DEVICE, NULL, 0, NULL, 0);
+}
+
+int
 fe_set_mem_table(struct frontend *fe, const struct guest_memory *mem)
 {
 	struct fe_mem_table table = {.nregions = mem->nregions};

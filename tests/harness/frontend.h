@@ -230,6 +230,7 @@ int fe_set_protocol_features(struct frontend *fe, uint64_t features);
 int fe_get_queue_num(struct frontend *fe, uint64_t *nr_pairs);
 int fe_set_owner(struct frontend *fe);
 int fe_reset_owner(struct frontend *fe);
+int fe_reset_device(struct frontend *fe);
 int fe_set_mem_table(struct frontend *fe, const struct guest_memory *mem);
 int fe_get_max_mem_slots(struct frontend *fe, uint64_t *slots);
 int fe_add_mem_reg(struct frontend *fe, const struct guest_region *region);
