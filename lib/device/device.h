@@ -86,6 +86,7 @@ struct vq {
 	struct vring_addrs addrs CACHE_ALIGNED;
 	uint64_t log_guest_addr;
 	bool addrs_set;
+	bool base_set;    /* somebody said where it starts, or it did */
 	bool started;     /* SET_VRING_KICK seen, GET_VRING_BASE not yet */
 	bool enabled;
 	bool resync;      /* just started: the used index comes from the ring */
@@ -185,6 +186,9 @@ void device_vqs_drop(struct device *dev, unsigned int first);
 /* Called with the gate closed. */
 void vq_stop(struct vq *vq);
 int vq_attach(struct device *dev, struct vq *vq);
+void vq_set_base(struct vq *vq, uint16_t avail, uint16_t used);
+/* A queue whose base nobody set: its format has a first one. */
+void vq_default_base(const struct device *dev, struct vq *vq);
 void vq_set_eventfd(int *slot, int fd);
 
 /* Raises the guest's interrupt; counts and reports it. Inside the gate. */

@@ -102,6 +102,7 @@ enum {
 #define FE_F_ACCESS_PLATFORM (1ULL << 33)
 #define FE_F_RING_PACKED (1ULL << 34)
 #define FE_F_IN_ORDER (1ULL << 35)
+#define FE_F_RING_RESET (1ULL << 40)
 #define FE_F_GUEST_USO4 (1ULL << 54)
 #define FE_F_GUEST_USO6 (1ULL << 55)
 #define FE_F_HOST_USO (1ULL << 56)
