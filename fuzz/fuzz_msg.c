@@ -37,6 +37,8 @@
 	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_RARP) |             \
 	 BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) |                                        \
 	 BIT(VHOST_USER_PROTOCOL_F_NET_MTU) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | \
+	 BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE) |                                     \
+	 BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) |                              \
 	 BIT(VHOST_USER_PROTOCOL_F_STATUS))
 
 void (*shm_load_hook)(uintptr_t addr, size_t len_bytes);
@@ -205,6 +207,15 @@ static void put(int fd, const struct vhu_msg *msg, size_t sent_bytes, const int 
 		(void)!send(fd, &msg->payload, sent_bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+/* The i-th quarter of the memory. */
+static struct vhu_region region(uint32_t i)
+{
+	return (struct vhu_region){ .gpa = i * 0x4000,
+				    .size_bytes = 0x4000,
+				    .uva = UVA_BASE + i * 0x4000,
+				    .mmap_offset_bytes = i * 0x4000 };
+}
+
 /* Whole and sensible, but for what one byte of the input changes. */
 static unsigned int sensible(struct vhu_msg *msg, uint32_t request, struct input *in)
 {
@@ -226,15 +237,18 @@ static unsigned int sensible(struct vhu_msg *msg, uint32_t request, struct input
 	case VHU_SET_MEM_TABLE:
 		msg->payload.mem.nr_regions = 1 + twist % 3;
 		for (unsigned int i = 0; i < VHU_REGIONS_MAX; i++)
-			msg->payload.mem.regions[i] = (struct vhu_region){
-				.gpa = i * 0x4000,
-				.size_bytes = 0x4000,
-				.uva = UVA_BASE + i * 0x4000,
-				.mmap_offset_bytes = i * 0x4000,
-			};
+			msg->payload.mem.regions[i] = region(i);
 		if ((twist & 0x80) != 0)
 			((uint8_t *)msg->payload.mem.regions)[raw] ^= (uint8_t)(1u << (twist % 8));
 		size = 8 + msg->payload.mem.nr_regions * (uint32_t)sizeof(struct vhu_region);
+		break;
+	case VHU_ADD_MEM_REG:
+	case VHU_REM_MEM_REG:
+		msg->payload.reg.region = region(index % 4);
+		if ((twist & 0x80) != 0)
+			((uint8_t *)&msg->payload.reg)[raw % sizeof(msg->payload.reg)] ^=
+				(uint8_t)(1u << (twist % 8));
+		size = sizeof(msg->payload.reg);
 		break;
 	case VHU_SET_VRING_ADDR:
 		msg->payload.addr = (struct vhu_vring_addr){
@@ -295,6 +309,9 @@ static unsigned int sensible_fds(const struct vhu_msg *msg, int *fds)
 	case VHU_SET_VRING_ERR:
 		fds[0] = f.prototypes[KIND_EVENTFD];
 		return (msg->payload.u64 & VHU_VRING_NOFD) == 0;
+	case VHU_ADD_MEM_REG:
+		fds[0] = f.prototypes[KIND_MEMORY];
+		return 1;
 	case VHU_SET_BACKEND_REQ_FD:
 		fds[0] = f.backend[0];
 		return 1;
@@ -501,6 +518,8 @@ ORACLE static void check_reply(int frontend, const struct vhu_msg *msg, bool ack
 		MUST(reply.payload.u64 <= 1);
 	else if (msg->hdr.request == VHU_GET_FEATURES)
 		MUST(reply.payload.u64 == FEATURES);
+	else if (msg->hdr.request == VHU_GET_MAX_MEM_SLOTS)
+		MUST(reply.payload.u64 == GMEM_REGIONS_MAX);
 	else if (msg->hdr.request == VHU_GET_VRING_BASE)
 		MUST(reply.payload.state.index == msg->payload.state.index &&
 		     (reply.payload.state.num <= UINT16_MAX ||

@@ -191,7 +191,7 @@ int rte_vhost_set_vring_base(int vid, uint16_t queue_id, uint16_t last_avail_idx
 		ok = !vring_attached(&vq->ring) ||
 		     vring_base_fits(&vq->ring, last_avail_idx, last_used_idx);
 		if (ok) {
-			vring_set_base(&vq->ring, last_avail_idx, last_used_idx);
+			vq_set_base(vq, last_avail_idx, last_used_idx);
 			vq->resync = false;
 		}
 		vq_gate_open(vq);

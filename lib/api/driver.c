@@ -25,7 +25,8 @@
 	 BIT(VIRTIO_F_ANY_LAYOUT) | BIT(VIRTIO_RING_F_INDIRECT_DESC) |                            \
 	 BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VHOST_USER_F_PROTOCOL_FEATURES) |                     \
 	 BIT(VHOST_F_LOG_ALL) |                                                                   \
-	 BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER))
+	 BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) |         \
+	 BIT(VIRTIO_F_RING_RESET))
 
 /* Changes what an application gets to see, so it has to ask: rte_vhost_driver_enable_features(). */
 #define NET_FEATURES_ON_REQUEST (NET_USO_FEATURES | BIT(VIRTIO_NET_F_HASH_REPORT))
@@ -35,7 +36,9 @@
 	 BIT(VHOST_USER_PROTOCOL_F_RARP) |                                                 \
 	 BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) |                                            \
 	 BIT(VHOST_USER_PROTOCOL_F_NET_MTU) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) |     \
-	 BIT(VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD) | BIT(VHOST_USER_PROTOCOL_F_STATUS))
+	 BIT(VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD) |                                      \
+	 BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE) |                                         \
+	 BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) | BIT(VHOST_USER_PROTOCOL_F_STATUS))
 
 /* Segmentation makes packets that do not fit one mbuf. */
 #define HOST_SEGMENTATION                                               \

@@ -76,23 +76,28 @@ void device_set_backend_fd(struct device *dev, int fd)
 	pthread_mutex_unlock(&dev->backend_lock);
 }
 
-void device_release(struct device *dev)
+void device_forget_guest(struct device *dev)
 {
-	pthread_mutex_lock(&slots_lock);
-	pthread_mutex_lock(&dev->lock);
 	device_vqs_drop(dev, 0);
 	device_set_log(dev, NULL);
 	device_set_log_fd(dev, -1);
-	gmem_put(dev->mem);
-	dev->mem = NULL;
 	dev->features = 0;
-	dev->protocol_features = 0;
 	dev->features_set = false;
 	dev->features_refused = false;
 	__atomic_store_n(&dev->mtu_bytes, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&dev->rarp.word, 0, __ATOMIC_RELAXED);
 	dev->status = 0;
 	dev->ready = false;
+}
+
+void device_release(struct device *dev)
+{
+	pthread_mutex_lock(&slots_lock);
+	pthread_mutex_lock(&dev->lock);
+	device_forget_guest(dev);
+	gmem_put(dev->mem);
+	dev->mem = NULL;
+	dev->protocol_features = 0;
 	dev->log_budget = (struct log_budget){ 0 };
 	dev->config = NULL;
 	dev->in_use = false;
@@ -128,11 +133,12 @@ void device_gates_open(struct device *dev, unsigned int count)
 		vq_gate_open(dev->vqs[i]);
 }
 
-void device_set_memory(struct device *dev, struct gmem *mem)
+void device_swap_memory(struct device *dev, struct gmem **mem)
 {
 	struct gmem *old = dev->mem;
 
-	dev->mem = mem;
+	dev->mem = *mem;
+	*mem = old;
 	for (unsigned int i = 0; i < dev->nr_vqs; i++) {
 		struct vq *vq = dev->vqs[i];
 
@@ -141,5 +147,4 @@ void device_set_memory(struct device *dev, struct gmem *mem)
 		if (vring_attached(&vq->ring))
 			vq_attach(dev, vq);
 	}
-	gmem_put(old);
 }

@@ -87,6 +87,7 @@ struct vq {
 	uint64_t log_guest_addr; /* both under device.log_lock, too */
 	bool log_used;           /* SET_VRING_ADDR asked to log the used ring, at that address */
 	bool addrs_set;
+	bool base_set;    /* somebody said where it starts, or it did */
 	bool started;     /* SET_VRING_KICK seen, GET_VRING_BASE not yet */
 	bool enabled;
 	bool resync;      /* just started: the used index comes from the ring */
@@ -152,6 +153,8 @@ struct device {
 struct device *device_acquire(const struct driver_config *config, const char *ifname);
 /* Drops all state and the vid. The device must be stopped. */
 void device_release(struct device *dev);
+/* Drops the queues and what was negotiated with the guest. All rings must be stopped. */
+void device_forget_guest(struct device *dev);
 
 extern struct device *device_slots[DEVICES_MAX];
 
@@ -193,6 +196,9 @@ void device_vqs_drop(struct device *dev, unsigned int first);
 /* Called with the gate closed. */
 void vq_stop(struct vq *vq);
 int vq_attach(struct device *dev, struct vq *vq);
+void vq_set_base(struct vq *vq, uint16_t avail, uint16_t used);
+/* A queue whose base nobody set: its format has a first one. */
+void vq_default_base(const struct device *dev, struct vq *vq);
 void vq_set_eventfd(int *slot, int fd);
 
 /* Raises the guest's interrupt; counts and reports it. Inside the gate. */
@@ -228,8 +234,8 @@ static inline bool device_has_proto(const struct device *dev, unsigned int bit)
 	return (dev->protocol_features & BIT(bit)) != 0;
 }
 
-/* Swaps the memory table; all gates closed. Takes over the reference. */
-void device_set_memory(struct device *dev, struct gmem *mem);
+/* Exchanges the memory table for *mem, which becomes the old one; all gates closed. */
+void device_swap_memory(struct device *dev, struct gmem **mem);
 
 /* --- dirty logging (log.c); all gates closed ----------------------------- */
 

@@ -21,6 +21,7 @@ static void vq_reset(struct vq *vq)
 	vq->addrs = (struct vring_addrs){ 0 };
 	vq_set_log_addr(vq, false, 0);
 	vq->addrs_set = false;
+	vq->base_set = false;
 	vq->started = false;
 	vq->enabled = false;
 	vq->resync = false;
@@ -94,6 +95,19 @@ void vq_stop(struct vq *vq)
 	vq->ring.signalled_valid = false;
 }
 
+void vq_set_base(struct vq *vq, uint16_t avail, uint16_t used)
+{
+	vring_set_base(&vq->ring, avail, used);
+	vq->base_set = true;
+}
+
+void vq_default_base(const struct device *dev, struct vq *vq)
+{
+	if (vq->base_set || !device_has(dev, VIRTIO_F_RING_PACKED))
+		return;
+	vq_set_base(vq, VRING_PACKED_START, VRING_PACKED_START);
+}
+
 /*
  * A ring that just started: what the guest was told last stands in the ring.
  * Everything after it is served (again): a backend that died had fetched it,
@@ -135,6 +149,7 @@ int vq_attach(struct device *dev, struct vq *vq)
 	vq->ring.kind = device_has(dev, VIRTIO_F_RING_PACKED) ? RING_PACKED : RING_SPLIT;
 	vq->ring.event_idx = device_has(dev, VIRTIO_RING_F_EVENT_IDX);
 	vq->ring.in_order = device_has(dev, VIRTIO_F_IN_ORDER);
+	vq_default_base(dev, vq);
 	ret = vring_attach(&vq->ring, dev->mem, &vq->addrs);
 	if (ret < 0) {
 		if (!vq->attach_failed)

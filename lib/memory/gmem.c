@@ -6,35 +6,71 @@
 #include "base/log.h"
 #include "gmem.h"
 
-static bool overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
-{
-	/* Neither range wraps: region_map() saw to that. */
-	return a < b + b_size && b < a + a_size;
-}
-
-static bool regions_overlap(struct region *const *regions, unsigned int count)
-{
-	for (unsigned int i = 0; i < count; i++) {
-		for (unsigned int j = i + 1; j < count; j++) {
-			const struct region *a = regions[i], *b = regions[j];
-
-			if (overlap(a->gpa.v, a->size_bytes, b->gpa.v, b->size_bytes) ||
-			    overlap(a->uva.v, a->size_bytes, b->uva.v, b->size_bytes)) {
-				LOG_ERR("memory table: the region at 0x%" PRIx64
-					" overlaps the one at 0x%" PRIx64,
-					a->gpa.v, b->gpa.v);
-				return true;
-			}
-		}
-	}
-	return false;
-}
-
 static int by_gpa(const void *a, const void *b)
 {
 	const struct region *x = *(struct region *const *)a, *y = *(struct region *const *)b;
 
 	return x->gpa.v < y->gpa.v ? -1 : x->gpa.v > y->gpa.v;
+}
+
+static int by_uva(const void *a, const void *b)
+{
+	const struct region *x = *(struct region *const *)a, *y = *(struct region *const *)b;
+
+	return x->uva.v < y->uva.v ? -1 : x->uva.v > y->uva.v;
+}
+
+static void say_overlap(const struct region *a, const struct region *b, const char *whose)
+{
+	LOG_ERR("memory table: the region at 0x%" PRIx64 " overlaps the one at 0x%" PRIx64
+		" in %s addresses",
+		b->gpa.v, a->gpa.v, whose);
+}
+
+/*
+ * Sorts by guest address; false when two regions overlap, for the guest or for
+ * the frontend. In order, only neighbours can. No range wraps: region_map() saw
+ * to that.
+ */
+static bool sort_apart(struct region **r, unsigned int count)
+{
+	qsort(r, count, sizeof(r[0]), by_uva);
+	for (unsigned int i = 1; i < count; i++) {
+		if (r[i]->uva.v - r[i - 1]->uva.v < r[i - 1]->size_bytes) {
+			say_overlap(r[i - 1], r[i], "frontend");
+			return false;
+		}
+	}
+	qsort(r, count, sizeof(r[0]), by_gpa);
+	for (unsigned int i = 1; i < count; i++) {
+		if (r[i]->gpa.v - r[i - 1]->gpa.v < r[i - 1]->size_bytes) {
+			say_overlap(r[i - 1], r[i], "guest");
+			return false;
+		}
+	}
+	return true;
+}
+
+static struct gmem *gmem_alloc(unsigned int count)
+{
+	unsigned int top_step = 0, room;
+	struct gmem *m;
+
+	for (unsigned int step = 1; step < count; step *= 2)
+		top_step = step;
+	room = MAX2(2 * top_step, 1u);
+	m = calloc(1, sizeof(*m) + room * (sizeof(m->starts[0]) + sizeof(m->maps[0]) +
+					   sizeof(m->regions[0])));
+	if (m == NULL)
+		return NULL;
+	m->refs = 1;
+	m->nr_regions = count;
+	m->top_step = top_step;
+	m->maps = (struct gmem_map *)&m->starts[room];
+	m->regions = (struct region **)&m->maps[room];
+	for (unsigned int i = 0; i < room; i++)
+		m->starts[i] = UINT64_MAX;
+	return m;
 }
 
 struct gmem *gmem_build(struct region **regions, unsigned int count)
@@ -44,20 +80,13 @@ struct gmem *gmem_build(struct region **regions, unsigned int count)
 	if (count > GMEM_REGIONS_MAX)
 		LOG_ERR("memory table: %u regions, at most %d are supported", count,
 			GMEM_REGIONS_MAX);
-	else if (!regions_overlap(regions, count))
-		m = calloc(1, sizeof(*m));
+	else if (sort_apart(regions, count))
+		m = gmem_alloc(count);
 	if (m == NULL) {
 		for (unsigned int i = 0; i < count; i++)
 			region_put(regions[i]);
 		return NULL;
 	}
-	qsort(regions, count, sizeof(regions[0]), by_gpa);
-	m->refs = 1;
-	m->nr_regions = count;
-	for (unsigned int i = 0; i < GMEM_REGIONS_MAX; i++)
-		m->starts[i] = UINT64_MAX;
-	for (unsigned int step = 1; step < count; step *= 2)
-		m->top_step = step;
 	for (unsigned int i = 0; i < count; i++) {
 		m->regions[i] = regions[i];
 		m->maps[i] = (struct gmem_map){ .gpa = regions[i]->gpa.v,
@@ -66,6 +95,28 @@ struct gmem *gmem_build(struct region **regions, unsigned int count)
 		m->starts[i] = regions[i]->gpa.v;
 	}
 	return m;
+}
+
+struct gmem *gmem_with(const struct gmem *mem, struct region *region)
+{
+	struct region *regions[GMEM_REGIONS_MAX + 1];
+	unsigned int count = 0;
+
+	for (; mem != NULL && count < mem->nr_regions; count++)
+		regions[count] = region_get(mem->regions[count]);
+	regions[count++] = region;
+	return gmem_build(regions, count);
+}
+
+struct gmem *gmem_without(const struct gmem *mem, const struct region *region)
+{
+	struct region *regions[GMEM_REGIONS_MAX];
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < mem->nr_regions; i++)
+		if (mem->regions[i] != region)
+			regions[count++] = region_get(mem->regions[i]);
+	return gmem_build(regions, count);
 }
 
 struct gmem *gmem_get(struct gmem *m)

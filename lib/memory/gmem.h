@@ -12,7 +12,7 @@
 
 #include "region.h"
 
-#define GMEM_REGIONS_MAX 8 /* a power of two */
+#define GMEM_REGIONS_MAX 509 /* slots: what the largest frontends use */
 
 /* What a lookup needs of a region, and nothing else: two to a cache line. */
 struct gmem_map {
@@ -21,13 +21,14 @@ struct gmem_map {
 	uint8_t __guest *host;
 };
 
+/* One block: the arrays have `room` for what the search may look at, a power of two. */
 struct gmem {
 	uint32_t refs;
 	uint32_t nr_regions;
-	uint32_t top_step; /* of the search: the largest power of two below nr_regions */
-	uint64_t starts[GMEM_REGIONS_MAX];        /* gpa of maps[], then UINT64_MAX */
-	struct gmem_map maps[GMEM_REGIONS_MAX];   /* sorted by guest address, then size 0 */
-	struct region *regions[GMEM_REGIONS_MAX]; /* same order */
+	uint32_t top_step;       /* of the search: the largest power of two below nr_regions */
+	struct gmem_map *maps;   /* sorted by guest address, then size 0 */
+	struct region **regions; /* same order */
+	uint64_t starts[];       /* gpa of maps[], then UINT64_MAX */
 };
 
 /*
@@ -36,6 +37,15 @@ struct gmem {
  * many, when two overlap in guest or frontend addresses, or without memory.
  */
 struct gmem *gmem_build(struct region **regions, unsigned int count);
+
+/*
+ * A snapshot that shares the regions of `mem` (which may be NULL) and has one
+ * more, or one less. The caller's reference to `region` is taken over, also on
+ * failure. NULL as for gmem_build(); gmem_without() the last one is empty.
+ */
+struct gmem *gmem_with(const struct gmem *mem, struct region *region);
+struct gmem *gmem_without(const struct gmem *mem, const struct region *region);
+
 struct gmem *gmem_get(struct gmem *m);
 void gmem_put(struct gmem *m);
 

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/fdbag.h"
 #include "base/log.h"
@@ -51,10 +52,22 @@ int region_map(const struct region_desc *d, int fd, unsigned int index, struct r
 	r->size_bytes = d->size_bytes;
 	r->map = map;
 	r->host = map.start;
+	r->mmap_offset_bytes = d->mmap_offset_bytes;
 	r->fd = fd;
 	r->refs = 1;
+	r->claims = 1;
 	*out = r;
 	return 0;
+}
+
+bool region_matches(const struct region *r, const struct region_desc *d, int fd)
+{
+	struct stat mine, theirs;
+
+	return r->gpa.v == d->gpa.v && r->uva.v == d->uva.v && r->size_bytes == d->size_bytes &&
+	       r->mmap_offset_bytes == d->mmap_offset_bytes && fstat(r->fd, &mine) == 0 &&
+	       fstat(fd, &theirs) == 0 && mine.st_dev == theirs.st_dev &&
+	       mine.st_ino == theirs.st_ino;
 }
 
 struct region *region_get(struct region *r)

@@ -22,10 +22,12 @@ struct region {
 	gpa_t gpa;
 	uva_t uva;
 	uint64_t size_bytes;
+	uint64_t mmap_offset_bytes;
 	uint8_t __guest *host; /* where gpa is mapped */
 	struct filemap map;
 	int fd;
 	uint32_t refs;
+	uint32_t claims; /* how often ADD_MEM_REG named it; loop thread */
 };
 
 /*
@@ -34,6 +36,9 @@ struct region {
  * -ENOMEM, or what filemap_open() says. On failure `fd` stays the caller's.
  */
 int region_map(const struct region_desc *desc, int fd, unsigned int index, struct region **out);
+
+/* Is it mapped from just there, out of the file that `fd` is? */
+bool region_matches(const struct region *r, const struct region_desc *desc, int fd);
 
 struct region *region_get(struct region *r);
 void region_put(struct region *r);

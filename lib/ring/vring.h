@@ -20,6 +20,8 @@ enum ring_kind {
 };
 
 #define VRING_SIZE_MAX 32768
+/* Where a packed ring begins: both wrap counters are 1 (virtio 1.2, 2.8.1). */
+#define VRING_PACKED_START (1u << VRING_PACKED_EVENT_F_WRAP_CTR)
 
 /*
  * A position is what SET_VRING_BASE calls a base: a count that wraps at 65536

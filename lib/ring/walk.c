@@ -55,7 +55,7 @@ enum fetch_result walk_table_open(struct walk *w, struct desc head, struct walk_
 	nr_spans = gmem_resolve(&w->vr->view, gpa(head.addr), len, table->spans,
 				ARRAY_LEN(table->spans));
 	if (nr_spans < 0)
-		return walk_bad(w, RING_FAULT_ADDRESS);
+		return walk_bad(w, nr_spans == -E2BIG ? RING_FAULT_INDIRECT : RING_FAULT_ADDRESS);
 	table->nr_spans = (unsigned int)nr_spans;
 	return FETCH_OK;
 }

@@ -158,11 +158,14 @@ static ALWAYS_INLINE enum fetch_result walk_add(struct walk *w, uint64_t addr, u
 /* All buffers are in. */
 enum fetch_result walk_end(struct walk *w);
 
+/* Pieces of an indirect table: it has 512 KiB at most, and regions are larger. */
+#define WALK_TABLE_SPANS_MAX 8
+
 /* An indirect table (virtio 1.2, 2.7.5.3 and 2.8.7); it may cross regions. */
 struct walk_table {
 	uint32_t nr_entries;
 	unsigned int nr_spans;
-	struct span spans[GMEM_REGIONS_MAX];
+	struct span spans[WALK_TABLE_SPANS_MAX];
 };
 
 enum fetch_result walk_table_open(struct walk *w, struct desc head, struct walk_table *table);

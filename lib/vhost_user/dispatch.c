@@ -24,7 +24,7 @@ static int check_shape(struct device *dev, const struct vhu_spec *spec, const st
 	if (fds->count < spec->fds_min || fds->count > spec->fds_max) {
 		LOG_ERR("%s: %s: came with %u descriptors, expected %u to %u%s", dev->ifname,
 		    spec->name, fds->count, spec->fds_min, spec->fds_max,
-		    spec->handle == vhu_set_mem_table ?
+		    spec->handle == vhu_swap_memory && fds->count == 0 ?
 			    "; guest memory must be shared: start QEMU with share=on" :
 			    "");
 		return -EINVAL;
@@ -123,6 +123,8 @@ static int handle(struct vhu_call *call, const struct vhu_spec *spec, const stru
 		ret = find_queue(call, spec);
 	if (ret == 0)
 		ret = check_conditions(call, spec);
+	if (ret == 0 && spec->prepare != NULL)
+		ret = spec->prepare(call);
 	return ret == 0 ? run(call, spec) : ret;
 }
 
@@ -158,6 +160,7 @@ int vhu_dispatch(struct device *dev, const struct vhu_msg *msg, struct fdbag *fd
 		ret = -ENOSYS;
 	}
 	device_unlock(dev);
+	gmem_put(call.mem);
 	fdbag_close_rest(fds);
 	log_scope_leave(outer);
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Messages about guest memory.
+ * Messages about guest memory. Each prepares a new snapshot while the queues
+ * run; only exchanging the old one for it needs them to be quiet.
  */
 #include <errno.h>
+#include <inttypes.h>
 
 #include "table.h"
 
@@ -17,22 +19,40 @@ int vhu_valid_mem_table(const union vhu_payload *in, uint32_t in_bytes, unsigned
 		       -EINVAL;
 }
 
+static struct region_desc desc_of(const struct vhu_region *r)
+{
+	return (struct region_desc){ .gpa = gpa(r->gpa),
+				     .uva = uva(r->uva),
+				     .size_bytes = r->size_bytes,
+				     .mmap_offset_bytes = r->mmap_offset_bytes };
+}
+
+/* Memory as it will be, for vhu_swap_memory(). */
+static int propose(struct vhu_call *call, struct gmem *mem)
+{
+	const struct device *dev = call->dev;
+
+	if (mem == NULL)
+		return -EINVAL;
+	/* The log grows first (SET_LOG_BASE), or pages would change behind the frontend's back. */
+	if (dev->log != NULL && !device_log_covers_memory(dev, dev->log, mem)) {
+		gmem_put(mem);
+		return -EINVAL;
+	}
+	call->mem = mem;
+	return 0;
+}
+
 /* The table replaces the old one whole, or not at all. */
-int vhu_set_mem_table(struct vhu_call *call)
+int vhu_map_mem_table(struct vhu_call *call)
 {
 	const struct vhu_mem_table *table = &call->in->mem;
-	struct device *dev = call->dev;
 	struct region *regions[VHU_REGIONS_MAX];
-	struct gmem *mem;
 	unsigned int i;
 	int ret = 0;
 
 	for (i = 0; i < table->nr_regions; i++) {
-		const struct vhu_region *r = &table->regions[i];
-		struct region_desc desc = { .gpa = gpa(r->gpa),
-					    .uva = uva(r->uva),
-					    .size_bytes = r->size_bytes,
-					    .mmap_offset_bytes = r->mmap_offset_bytes };
+		struct region_desc desc = desc_of(&table->regions[i]);
 
 		ret = region_map(&desc, call->fds->fds[i], i, &regions[i]);
 		if (ret < 0)
@@ -44,15 +64,93 @@ int vhu_set_mem_table(struct vhu_call *call)
 			region_put(regions[i]);
 		return ret;
 	}
-	mem = gmem_build(regions, table->nr_regions);
-	if (mem == NULL)
-		return -EINVAL;
-	/* It grows first (SET_LOG_BASE), or pages would change behind the frontend's back. */
-	if (dev->log != NULL && !device_log_covers_memory(dev, dev->log, mem)) {
-		gmem_put(mem);
-		return -EINVAL;
+	return propose(call, gmem_build(regions, table->nr_regions));
+}
+
+int vhu_get_max_mem_slots(struct vhu_call *call)
+{
+	call->out->u64 = GMEM_REGIONS_MAX;
+	call->out_bytes = sizeof(call->out->u64);
+	return 0;
+}
+
+/* The region that a message names: by its addresses and its size. */
+static struct region *find_region(const struct device *dev, const struct vhu_region *named)
+{
+	for (unsigned int i = 0; dev->mem != NULL && i < dev->mem->nr_regions; i++) {
+		struct region *r = dev->mem->regions[i];
+
+		if (r->gpa.v == named->gpa && r->uva.v == named->uva &&
+		    r->size_bytes == named->size_bytes)
+			return r;
 	}
-	device_set_memory(dev, mem);
+	return NULL;
+}
+
+/*
+ * A frontend with several queue pairs may say all that it says about memory
+ * once for each (QEMU did, before 8.0). So the same region may be added again,
+ * and goes when it was removed as often.
+ */
+static bool claim_again(struct region *r, const struct region_desc *desc, int fd)
+{
+	if (r == NULL || r->claims >= DEVICE_VQS_MAX || !region_matches(r, desc, fd))
+		return false;
+	r->claims++;
+	return true;
+}
+
+int vhu_map_mem_reg(struct vhu_call *call)
+{
+	struct region_desc desc = desc_of(&call->in->reg.region);
+	struct device *dev = call->dev;
+	unsigned int count = dev->mem != NULL ? dev->mem->nr_regions : 0;
+	struct region *r;
+	int ret;
+
+	if (claim_again(find_region(dev, &call->in->reg.region), &desc, call->fds->fds[0]))
+		return 0;
+	ret = region_map(&desc, call->fds->fds[0], count, &r);
+	if (ret < 0)
+		return ret;
+	(void)fdbag_take(call->fds, 0);
+	ret = propose(call, gmem_with(dev->mem, r));
+	if (ret < 0)
+		return ret;
+	LOG_INFO("%s: memory at 0x%" PRIx64 ", 0x%" PRIx64 " bytes, added to %u regions",
+		 dev->ifname, desc.gpa.v, desc.size_bytes, count);
+	return 0;
+}
+
+int vhu_unmap_mem_reg(struct vhu_call *call)
+{
+	const struct vhu_region *named = &call->in->reg.region;
+	struct device *dev = call->dev;
+	struct region *r = find_region(dev, named);
+
+	if (r == NULL) {
+		LOG_ERR("%s: REM_MEM_REG: there is no region at 0x%" PRIx64 " (0x%" PRIx64
+			" for the frontend) of 0x%" PRIx64 " bytes",
+			dev->ifname, named->gpa, named->uva, named->size_bytes);
+		return -ENOENT;
+	}
+	if (r->claims > 1) {
+		r->claims--;
+		return 0;
+	}
+	call->mem = gmem_without(dev->mem, r);
+	if (call->mem == NULL)
+		return -ENOMEM;
+	LOG_INFO("%s: memory at 0x%" PRIx64 ", 0x%" PRIx64 " bytes, removed from %u regions",
+		 dev->ifname, named->gpa, named->size_bytes, dev->mem->nr_regions);
+	return 0;
+}
+
+int vhu_swap_memory(struct vhu_call *call)
+{
+	/* None: the table stays as it is. */
+	if (call->mem != NULL)
+		device_swap_memory(call->dev, &call->mem);
 	return 0;
 }
 

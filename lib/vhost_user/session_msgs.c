@@ -147,6 +147,23 @@ int vhu_reset_owner(struct vhu_call *call)
 	return 0;
 }
 
+/*
+ * The device is as it was when the frontend connected, but the session is not:
+ * protocol features, memory and the other direction's socket stay, which a
+ * frontend says once.
+ */
+int vhu_reset_device(struct vhu_call *call)
+{
+	struct device *dev = call->dev;
+
+	for (unsigned int i = 0; i < dev->nr_vqs; i++)
+		vq_stop(dev->vqs[i]);
+	/* The application hears of each ring before they are forgotten. */
+	device_reconcile_rings(dev);
+	device_forget_guest(dev);
+	return 0;
+}
+
 int vhu_get_queue_num(struct vhu_call *call)
 {
 	return reply_u64(call, call->dev->config->max_queue_pairs);

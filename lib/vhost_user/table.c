@@ -23,7 +23,8 @@ const struct vhu_spec vhu_table[VHU_REQUEST_COUNT] = {
 		.size_min_bytes = offsetof(struct vhu_mem_table, regions[1]),
 		.size_max_bytes = sizeof(struct vhu_mem_table),
 		.fds_min = 1, .fds_max = VHU_REGIONS_MAX, .scope = VHU_SCOPE_ALL,
-		.validate = vhu_valid_mem_table, .handle = vhu_set_mem_table },
+		.validate = vhu_valid_mem_table,
+		.prepare = vhu_map_mem_table, .handle = vhu_swap_memory },
 	[VHU_SET_LOG_BASE] = {
 		"SET_LOG_BASE", PAYLOAD(log), .fds_min = 1, .fds_max = 1, .scope = VHU_SCOPE_ALL,
 		.reply = VHU_REPLY_BODY, .needs_protocol = PROTO(LOG_SHMFD),
@@ -77,6 +78,21 @@ const struct vhu_spec vhu_table[VHU_REQUEST_COUNT] = {
 	[VHU_SET_BACKEND_REQ_FD] = {
 		"SET_BACKEND_REQ_FD", NO_PAYLOAD, .fds_min = 1, .fds_max = 1,
 		.needs_protocol = PROTO(BACKEND_REQ), .handle = vhu_set_backend_req_fd },
+	[VHU_RESET_DEVICE] = {
+		"RESET_DEVICE", NO_PAYLOAD, .scope = VHU_SCOPE_ALL,
+		.conditions = VHU_STOPS_DEVICE, .needs_protocol = PROTO(RESET_DEVICE),
+		.handle = vhu_reset_device },
+	[VHU_GET_MAX_MEM_SLOTS] = {
+		"GET_MAX_MEM_SLOTS", NO_PAYLOAD, .reply = VHU_REPLY_BODY,
+		.needs_protocol = PROTO(CONFIGURE_MEM_SLOTS), .handle = vhu_get_max_mem_slots },
+	[VHU_ADD_MEM_REG] = {
+		"ADD_MEM_REG", PAYLOAD(reg), .fds_min = 1, .fds_max = 1, .scope = VHU_SCOPE_ALL,
+		.needs_protocol = PROTO(CONFIGURE_MEM_SLOTS),
+		.prepare = vhu_map_mem_reg, .handle = vhu_swap_memory },
+	[VHU_REM_MEM_REG] = { /* a descriptor is none of its business, but some frontends send one */
+		"REM_MEM_REG", PAYLOAD(reg), .fds_max = 1, .scope = VHU_SCOPE_ALL,
+		.needs_protocol = PROTO(CONFIGURE_MEM_SLOTS),
+		.prepare = vhu_unmap_mem_reg, .handle = vhu_swap_memory },
 	[VHU_SET_STATUS] = {
 		"SET_STATUS", PAYLOAD(u64), .needs_protocol = PROTO(STATUS),
 		.validate = vhu_valid_status, .handle = vhu_set_status },

@@ -46,6 +46,7 @@ struct vhu_call {
 	struct fdbag *fds;
 	union vhu_payload *out; /* of messages with VHU_REPLY_BODY */
 	uint32_t out_bytes;
+	struct gmem *mem; /* the next memory table; what is here at the end is dropped */
 };
 
 struct vhu_spec {
@@ -59,6 +60,8 @@ struct vhu_spec {
 	uint64_t needs_protocol; /* protocol feature bits that must be negotiated */
 	/* Ranges of the payload; no device access. 0 or -errno. */
 	int (*validate)(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
+	/* What takes time, while the queues still run. 0 or -errno: as if nothing had come. */
+	int (*prepare)(struct vhu_call *call);
 	/* Records facts. 0 or -errno; takes the descriptors it keeps. */
 	int (*handle)(struct vhu_call *call);
 };
@@ -80,6 +83,7 @@ int vhu_get_protocol_features(struct vhu_call *call);
 int vhu_set_protocol_features(struct vhu_call *call);
 int vhu_set_owner(struct vhu_call *call);
 int vhu_reset_owner(struct vhu_call *call);
+int vhu_reset_device(struct vhu_call *call);
 int vhu_get_queue_num(struct vhu_call *call);
 int vhu_send_rarp(struct vhu_call *call);
 int vhu_set_mtu(struct vhu_call *call);
@@ -89,7 +93,11 @@ int vhu_get_status(struct vhu_call *call);
 int vhu_valid_status(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
 int vhu_set_backend_req_fd(struct vhu_call *call);
 
-int vhu_set_mem_table(struct vhu_call *call);
+int vhu_map_mem_table(struct vhu_call *call);
+int vhu_map_mem_reg(struct vhu_call *call);
+int vhu_unmap_mem_reg(struct vhu_call *call);
+int vhu_swap_memory(struct vhu_call *call);
+int vhu_get_max_mem_slots(struct vhu_call *call);
 int vhu_valid_mem_table(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
 int vhu_set_log_base(struct vhu_call *call);
 int vhu_set_log_fd(struct vhu_call *call);

@@ -70,7 +70,7 @@ int vhu_set_vring_base(struct vhu_call *call)
 	if (!is_packed(call->dev) && used != 0)
 		return -EINVAL;
 	/* Frontends that know of one half only leave the other 0: nothing is in flight. */
-	vring_set_base(&call->vq->ring, avail, used != 0 ? used : avail);
+	vq_set_base(call->vq, avail, used != 0 ? used : avail);
 	return 0;
 }
 
@@ -78,8 +78,10 @@ int vhu_set_vring_base(struct vhu_call *call)
 int vhu_get_vring_base(struct vhu_call *call)
 {
 	const struct ring *vr = &call->vq->ring;
-	uint32_t num = vr->last_avail;
+	uint32_t num;
 
+	vq_default_base(call->dev, call->vq);
+	num = vr->last_avail;
 	if (is_packed(call->dev))
 		num |= (uint32_t)vr->used_idx << 16;
 	call->out->state = (struct vhu_vring_state){ .index = call->vq->index, .num = num };

@@ -31,6 +31,10 @@ enum vhu_request {
 	VHU_SEND_RARP = 19,
 	VHU_NET_SET_MTU = 20,
 	VHU_SET_BACKEND_REQ_FD = 21,
+	VHU_RESET_DEVICE = 34,
+	VHU_GET_MAX_MEM_SLOTS = 36,
+	VHU_ADD_MEM_REG = 37,
+	VHU_REM_MEM_REG = 38,
 	VHU_SET_STATUS = 39,
 	VHU_GET_STATUS = 40,
 	VHU_REQUEST_COUNT,
@@ -49,7 +53,7 @@ enum vhu_backend_request {
 #define VHU_HEADER_BYTES 12u
 #define VHU_VRING_INDEX_MASK 0xffu
 #define VHU_VRING_NOFD 0x100u
-#define VHU_REGIONS_MAX 8
+#define VHU_REGIONS_MAX 8 /* of one SET_MEM_TABLE */
 #define VHU_VRING_ADDR_F_LOG 1u
 
 struct vhu_vring_state {
@@ -84,12 +88,19 @@ struct vhu_log {
 	uint64_t offset_bytes;
 };
 
+/* One region, for ADD_MEM_REG and REM_MEM_REG. */
+struct vhu_mem_reg {
+	uint64_t padding;
+	struct vhu_region region;
+};
+
 union vhu_payload {
 	uint64_t u64;
 	struct vhu_vring_state state;
 	struct vhu_vring_addr addr;
 	struct vhu_mem_table mem;
 	struct vhu_log log;
+	struct vhu_mem_reg reg;
 };
 
 #define VHU_PAYLOAD_MAX_BYTES sizeof(union vhu_payload)
@@ -108,6 +119,7 @@ struct vhu_msg {
 
 _Static_assert(sizeof(struct vhu_vring_addr) == 40, "as on the wire");
 _Static_assert(sizeof(struct vhu_region) == 32, "as on the wire");
+_Static_assert(sizeof(struct vhu_mem_reg) == 40, "as on the wire");
 _Static_assert(sizeof(struct vhu_header) == VHU_HEADER_BYTES, "as on the wire");
 
 #endif

@@ -189,6 +189,32 @@ reset_owner(void)
 	STEP(fe_set_vring_enable(&fe, 2, true), "q2=1");
 }
 
+/* As at the start, but that memory and protocol features stay. */
+static void
+reset_device(void)
+{
+	struct fe_config config = two_pairs;
+
+	if (is_stock)
+		tap_skip("the stock library has no RESET_DEVICE");
+	config.protocol_features |= 1u << FE_PROTOCOL_F_RESET_DEVICE;
+	bring_up(&config);
+	for (int i = 0; i < 3; i++) {
+		STEP(fe_reset_device(&fe), "-dev q0=0 q1=0 q2=0 q3=0");
+		CHECK_EQ(rte_vhost_get_vring_num(rec_vid()), 0);
+		STEP(fe_reset_device(&fe), "");
+		STEP(fe_set_features(&fe, fe.features), "");
+		for (unsigned q = 0; q < 4; q++) {
+			guest_ring_reset(&fe.vqs[q], 0);
+			STEP(fe_start_vring(&fe, q), "");
+		}
+		STEP(fe_set_vring_enable(&fe, 0, true), "q0=1");
+		STEP(fe_set_vring_enable(&fe, 1, true), "q1=1 +dev");
+		STEP(fe_set_vring_enable(&fe, 2, true), "q2=1");
+		STEP(fe_set_vring_enable(&fe, 3, true), "q3=1");
+	}
+}
+
 /* Difference: the stock library takes any descriptor; a pipe could block a data thread. */
 static void
 only_eventfds_are_taken(void)
@@ -360,6 +386,7 @@ main(int argc, char **argv)
 		FLOW_TEST(quiet_messages_while_running),
 		FLOW_TEST(features_changed_by_log_all_only),
 		FLOW_TEST(reset_owner),
+		FLOW_TEST(reset_device),
 		FLOW_TEST(only_eventfds_are_taken),
 		FLOW_TEST(disconnect_while_running),
 		FLOW_TEST(disconnect_before_start),

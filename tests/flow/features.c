@@ -9,10 +9,16 @@
  * Offered with no flags. The guide and compatibility with the stock library ask for exactly its
  * set; what is missing from ours yet is named here.
  */
-#define NET_FEATURES 0xd7c66ffcbULL
+#define STOCK_FEATURES 0xd7c66ffcbULL
 #define STOCK_PROTOCOL_FEATURES 0x10cbfULL
 #define PROTOCOL_NOT_YET (is_stock ? 0 : 1u << 7 | 1u << 11)
-#define NET_PROTOCOL_FEATURES (STOCK_PROTOCOL_FEATURES & ~(uint64_t)PROTOCOL_NOT_YET)
+/* And what ours has besides. */
+#define PROTOCOL_BEYOND \
+	(is_stock ? 0 : 1u << FE_PROTOCOL_F_RESET_DEVICE | 1u << FE_PROTOCOL_F_CONFIGURE_MEM_SLOTS)
+#define BEYOND (is_stock ? 0 : FE_F_RING_RESET)
+#define NET_FEATURES (STOCK_FEATURES | BEYOND)
+#define NET_PROTOCOL_FEATURES \
+	((STOCK_PROTOCOL_FEATURES & ~(uint64_t)PROTOCOL_NOT_YET) | PROTOCOL_BEYOND)
 
 static const char *path;
 static struct frontend fe;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* SET_MEM_TABLE on a running device: the same table, new files, more and fewer regions. */
+/*
+ * Memory of a running device: SET_MEM_TABLE with the same table, new files, more and fewer regions;
+ * the same in memory slots.
+ */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -40,10 +43,11 @@ setup(void)
 }
 
 static void
-up(void)
+up_with(uint64_t protocol_features)
 {
 	const struct fe_config config = {
 		.features = FE_F_VERSION_1 | FE_F_MRG_RXBUF,
+		.protocol_features = protocol_features,
 		.ring_size = 64,
 		.regions = regions,
 		.nregions = 2,
@@ -54,6 +58,22 @@ up(void)
 	guest_tx_init(&tx, &flow.fe.vqs[1], GUEST_NET_HDR_BYTES, 1u << 20);
 	CHECK_EQ(guest_rx_init(&rx, &flow.fe.vqs[0], GUEST_NET_HDR_BYTES, true, 32, 1526), 0);
 	rec_reset();
+}
+
+static void
+up(void)
+{
+	up_with(0);
+}
+
+static void
+up_in_slots(void)
+{
+	if (is_stock)
+		tap_skip("the stock library has no memory slots");
+	up_with(1u << FE_PROTOCOL_F_MQ | 1u << FE_PROTOCOL_F_REPLY_ACK |
+		1u << FE_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
+	CHECK(flow.fe.protocol_features & (1u << FE_PROTOCOL_F_CONFIGURE_MEM_SLOTS));
 }
 
 static void
@@ -394,6 +414,131 @@ table_without_the_rings(void)
 	down();
 }
 
+static const struct guest_region_spec hotplugged = {.gpa = 1ull << 33, .size_bytes = 2u << 20};
+
+static bool
+in_table(uint64_t gpa, unsigned nregions)
+{
+	struct rte_vhost_memory *mem;
+	bool found = false;
+
+	CHECK_EQ(rte_vhost_get_mem_table(flow.vid, &mem), 0);
+	CHECK_EQ(mem->nregions, nregions);
+	for (uint32_t i = 0; i < mem->nregions; i++)
+		found |= mem->regions[i].guest_phys_addr == gpa;
+	free(mem);
+	return found;
+}
+
+/* A region comes and goes in a slot, under traffic: nobody is told, nothing is lost. */
+static void
+slot_comes_and_goes_under_traffic(void)
+{
+	const struct guest_region *more;
+
+	up_in_slots();
+	CHECK_EQ(guest_memory_add(&flow.fe.mem, &hotplugged), 0);
+	more = &flow.fe.mem.regions[2];
+	traffic_start();
+	while (traffic_goes_on()) {
+		CHECK_EQ(fe_add_mem_reg(&flow.fe, more), 0);
+		CHECK_EQ(fe_rem_mem_reg(&flow.fe, more), 0);
+	}
+	traffic_stop();
+	CHECK_STR(rec_text(), "");
+	CHECK(!in_table(hotplugged.gpa, 2));
+	down();
+}
+
+/* All slots but those in use come under traffic, then go. */
+static void
+all_slots_under_traffic(void)
+{
+	struct guest_memory many;
+	struct guest_region r;
+	uint64_t slots;
+
+	up_in_slots();
+	CHECK_EQ(fe_get_max_mem_slots(&flow.fe, &slots), 0);
+	CHECK_EQ(slots, 509);
+	CHECK_EQ(guest_memory_create(&many, &hotplugged, 1), 0);
+	r = many.regions[0];
+	r.size_bytes = 4096;
+	traffic_start();
+	for (unsigned i = 2; i < slots; i++, r.gpa += 8192, r.uva += 8192)
+		CHECK_EQ(fe_add_mem_reg(&flow.fe, &r), 0);
+	CHECK_EQ(fe_add_mem_reg(&flow.fe, &r), 1);
+	CHECK(in_table(hotplugged.gpa, (unsigned)slots));
+	while (traffic_goes_on()) {
+		r.gpa -= 8192, r.uva -= 8192;
+		CHECK_EQ(fe_rem_mem_reg(&flow.fe, &r), 0);
+		CHECK_EQ(fe_add_mem_reg(&flow.fe, &r), 0);
+		if (r.gpa == hotplugged.gpa)
+			r.gpa += 507 * 8192, r.uva += 507 * 8192;
+	}
+	traffic_stop();
+	CHECK_STR(rec_text(), "");
+	guest_memory_destroy(&many);
+	down();
+}
+
+/* Usable at once; after that no packet comes out of it, and the ring goes on. */
+static void
+hotplugged_slot_is_usable(void)
+{
+	const uint64_t at = hotplugged.gpa + hotplugged.size_bytes - 112;
+	const struct guest_region *more;
+	struct guest_used used;
+	struct rte_mbuf *m;
+
+	up_in_slots();
+	CHECK_EQ(guest_memory_add(&flow.fe.mem, &hotplugged), 0);
+	more = &flow.fe.mem.regions[2];
+	for (uint32_t i = 0; i < 10; i++) {
+		CHECK_EQ(fe_add_mem_reg(&flow.fe, more), 0);
+		CHECK(in_table(hotplugged.gpa, 3));
+		m = send_from(at, i);
+		CHECK(m != NULL);
+		CHECK(packet_is_pattern(m, i, 100));
+		rte_pktmbuf_free(m);
+		CHECK(guest_ring_poll(&flow.fe.vqs[1], &used, NULL));
+		CHECK_EQ(fe_rem_mem_reg(&flow.fe, more), 0);
+		CHECK(send_from(at, i) == NULL);
+		CHECK(guest_ring_poll(&flow.fe.vqs[1], &used, NULL));
+		m = send_from(tx.arena_gpa, i);
+		CHECK(m != NULL);
+		rte_pktmbuf_free(m);
+		CHECK(guest_ring_poll(&flow.fe.vqs[1], &used, NULL));
+	}
+	down();
+}
+
+/* The slot with the rings goes: they stop. It comes back: they go on where they were. */
+static void
+slot_of_the_rings_goes(void)
+{
+	const struct guest_region *first = &flow.fe.mem.regions[0];
+	struct rte_mbuf *m[BURST];
+	uint8_t data[60] = {0};
+
+	up_in_slots();
+	for (int i = 0; i < 3; i++) {
+		rec_reset();
+		CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
+		CHECK_EQ(fe_rem_mem_reg(&flow.fe, first), 0);
+		CHECK_STR(rec_text(), "q0=0 q1=0");
+		CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 1, pool, m, BURST), 0);
+		CHECK_EQ(rte_vhost_enqueue_burst(flow.vid, 0, m, 0), 0);
+		CHECK_EQ(fe_rem_mem_reg(&flow.fe, first), 1); /* not there */
+		CHECK_EQ(fe_add_mem_reg(&flow.fe, first), 0);
+		CHECK_STR(rec_text(), "q0=0 q1=0 q0=1 q1=1");
+		CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 1, pool, m, BURST), 1);
+		rte_pktmbuf_free(m[0]);
+		CHECK_EQ(guest_tx_reap(&tx), 1);
+	}
+	down();
+}
+
 /* Stop, start, enable, disable under traffic: nothing lost but what the guest was told about. */
 static void
 rings_toggle_under_traffic(void)
@@ -477,6 +622,10 @@ main(int argc, char **argv)
 		FLOW_TEST(hotplugged_region_is_usable),
 		FLOW_TEST(same_addresses_other_files),
 		FLOW_TEST(table_without_the_rings),
+		FLOW_TEST(slot_comes_and_goes_under_traffic),
+		FLOW_TEST(all_slots_under_traffic),
+		FLOW_TEST(hotplugged_slot_is_usable),
+		FLOW_TEST(slot_of_the_rings_goes),
 		FLOW_TEST(rings_toggle_under_traffic),
 		FLOW_TEST(disconnect_under_traffic),
 		FLOW_TEST(disconnect_and_burst_on),

@@ -163,6 +163,91 @@ sparse_ring(void)
 	flow_down(&flow);
 }
 
+/*
+ * VIRTIO_F_RING_RESET: the guest resets one ring and sets it up again, with another size; the others
+ * go on. The application is told as always when a ring stops.
+ */
+static void
+one_ring_is_reset(void)
+{
+	struct fe_config config = config_of(3, 64);
+	struct frontend *fe = &flow.fe;
+	uint32_t base;
+
+	if (is_stock)
+		tap_skip("the stock library does not offer VIRTIO_F_RING_RESET");
+	config.features |= FE_F_RING_RESET;
+	flow_up(&flow, 0, &config);
+	CHECK(fe->features & FE_F_RING_RESET);
+	fe->use_ack = true;
+	for (int round = 0; round < 3; round++) {
+		for (uint32_t q = 0; q < 6; q++) {
+			char stopped[32], started[32];
+
+			for (unsigned pair = 0; pair < 3; pair++)
+				exchange(pair, pair);
+			rec_reset();
+			CHECK_EQ(fe_get_vring_base(fe, q, &base), 0);
+			CHECK(flow_base_is(base, &fe->vqs[q]));
+			snprintf(stopped, sizeof(stopped), "-dev q%u=0%s", q, q < 2 ? "" : " +dev");
+			CHECK_STR(rec_text(), stopped);
+			for (unsigned pair = 0; pair < 3; pair++)
+				if (pair != q / 2)
+					exchange(pair, 10 + pair);
+			fe->vqs[q].size = round % 2 ? 64 : 32;
+			guest_ring_reset(&fe->vqs[q], 0);
+			rec_reset();
+			CHECK_EQ(fe_start_vring(fe, q), 0);
+			snprintf(started, sizeof(started), "q%u=1%s", q, q < 2 ? " +dev" : "");
+			CHECK_STR(rec_text(), started);
+		}
+	}
+	CHECK(flow_pool_full(pool));
+	flow_down(&flow);
+}
+
+/* A frontend that never says where a ring starts: at its beginning, whatever its format. */
+static void
+rings_without_a_base(void)
+{
+	const struct fe_config config = config_of(1, 64);
+	struct frontend *fe = &flow.fe;
+
+	rec_reset();
+	fe_init(fe);
+	flow.path = flow_serve(0);
+	CHECK_EQ(fe_connect(fe, flow.path), 0);
+	CHECK_EQ(fe_negotiate(fe, &config), 0);
+	CHECK_EQ(fe_build(fe, &config), 0);
+	CHECK_EQ(fe_set_mem_table(fe, &fe->mem), 0);
+	for (uint32_t q = 0; q < 2; q++) {
+		const struct guest_ring *vq = &fe->vqs[q];
+		const struct fe_vring_addr addr = {
+			.index = q,
+			.desc_uva = guest_uva(&fe->mem, vq->desc_gpa),
+			.used_uva = guest_uva(&fe->mem, vq->used_gpa),
+			.avail_uva = guest_uva(&fe->mem, vq->avail_gpa),
+		};
+
+		CHECK_EQ(fe_set_vring_num(fe, q, vq->size), 0);
+		CHECK_EQ(fe_set_vring_addr(fe, &addr), 0);
+		CHECK_EQ(fe_set_vring_kick(fe, q, vq->kickfd), 0);
+		CHECK_EQ(fe_set_vring_call(fe, q, vq->callfd), 0);
+		CHECK_EQ(fe_set_vring_enable(fe, q, true), 0);
+	}
+	CHECK(rec_wait_tail("+dev"));
+	flow.vid = rec_vid();
+	for (uint32_t i = 0; i < 200; i++)
+		exchange(0, i);
+	for (uint32_t q = 0; q < 2; q++) {
+		uint32_t base;
+
+		CHECK_EQ(fe_get_vring_base(fe, q, &base), 0);
+		CHECK(flow_base_is(base, &fe->vqs[q]));
+	}
+	flow_down(&flow);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -172,6 +257,8 @@ main(int argc, char **argv)
 		FLOW_TEST(pairs_one_by_one),
 		FLOW_TEST(fewer_pairs_than_configured),
 		FLOW_TEST(sparse_ring),
+		FLOW_TEST(one_ring_is_reset),
+		FLOW_TEST(rings_without_a_base),
 	};
 
 	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, flow_teardown);

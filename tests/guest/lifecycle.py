@@ -16,12 +16,12 @@ from vm import VM, build_guest, fetch_file
 SOAK = bool(os.environ.get("VHOST_NG_SOAK"))
 
 
-def start_pair(lab, options="", listen=False):
+def start_pair(lab, options="", listen=False, **vm):
     build_guest(note)
     switch = Switch(lab, {"a": options, "b": options})
     footprint = Footprint(switch)
-    a = VM(lab, "a", lab.path("a.sock"), ip="10.0.0.1/24", listen=listen).start()
-    b = VM(lab, "b", lab.path("b.sock"), ip="10.0.0.2/24", listen=listen).start()
+    a = VM(lab, "a", lab.path("a.sock"), ip="10.0.0.1/24", listen=listen, **vm).start()
+    b = VM(lab, "b", lab.path("b.sock"), ip="10.0.0.2/24", listen=listen, **vm).start()
     note(f"guests are up after {a.wait_ready():.1f} s and {b.wait_ready():.1f} s")
     return switch, footprint, a, b
 

@@ -44,12 +44,13 @@ class VM:
     ip        address with prefix length that the guest gives its eth0
     offloads  False: a card without checksum and segmentation offloads
     device    further virtio-net-pci properties, such as {"mrg_rxbuf": "off"}
+    dimms     how many can be plugged in later (plug_memory())
     """
 
     _numbers = itertools.count(1)
 
     def __init__(self, lab, name, path, *, listen=False, queues=1, ip=None, mac=None,
-                 memory_mib=192, offloads=True, mtu=None, device=None):
+                 memory_mib=192, offloads=True, mtu=None, device=None, dimms=0):
         self.lab = lab
         self.name = name
         self.path = path
@@ -62,6 +63,7 @@ class VM:
         self.mtu = mtu
         self.device = device or {}
         self.incoming = None
+        self.dimms = dimms
         self.boot_s = None
         self.process = None
         self._starts = 0
@@ -105,7 +107,7 @@ class VM:
         return [
             QEMU, "-name", f"vng-guest-{self.name}", "-accel", "tcg", "-cpu", "max",
             "-machine", "q35,memory-backend=mem", "-smp", str(min(self.queues, 2)),
-            "-m", str(self.memory_mib),
+            "-m", f"{self.memory_mib}M" + (f",slots={self.dimms},maxmem=4G" if self.dimms else ""),
             "-object", f"memory-backend-memfd,id=mem,size={self.memory_mib}M,share=on",
             "-nodefaults", "-no-user-config", "-display", "none",
             "-kernel", GUEST_DIR / "vmlinuz", "-initrd", GUEST_DIR / "initramfs.cpio",
@@ -280,20 +282,39 @@ class VM:
         check("return" in answer, f"QEMU of {self.name}: {command}: {answer}")
         return answer["return"]
 
-    def qmp(self, command, timeout_s=10, arguments=None):
+    def qmp(self, command, arguments=None, timeout_s=10):
         """Sends one command to QEMU's monitor and returns the answer."""
         with socket.socket(socket.AF_UNIX) as monitor:
             monitor.settimeout(timeout_s)
             monitor.connect(str(self.lab.path(self.name + ".qmp")))
             stream = monitor.makefile("rw")
             stream.readline()
-            for request, with_arguments in (("qmp_capabilities", {}), (command, arguments or {})):
-                stream.write(json.dumps({"execute": request, "arguments": with_arguments}) + "\n")
+            for request, given in (("qmp_capabilities", None), (command, arguments)):
+                stream.write(json.dumps({"execute": request, "arguments": given or {}}) + "\n")
                 stream.flush()
                 answer = json.loads(stream.readline())
                 while "return" not in answer and "error" not in answer:
                     answer = json.loads(stream.readline())
             return answer
+
+    def _qmp_done(self, command, **arguments):
+        answer = self.qmp(command, {key.replace("_", "-"): value
+                                    for key, value in arguments.items()})
+        check("error" not in answer, f"{command}: {answer}")
+
+    def plug_memory(self, name, mebibytes):
+        """Plugs in shared memory; what the guest makes of it is its business."""
+        self._qmp_done("object-add", qom_type="memory-backend-memfd", id=f"mem-{name}",
+                       size=mebibytes << 20, share=True)
+        self._qmp_done("device_add", driver="pc-dimm", id=name, memdev=f"mem-{name}")
+
+    def unplug_memory(self, name, timeout_s=30):
+        """Asks the guest to let go of the memory, which it must not have taken into use."""
+        self._qmp_done("device_del", id=name)
+        wait_for(lambda: all(dimm["data"]["id"] != name
+                             for dimm in self.qmp("query-memory-devices")["return"]),
+                 timeout_s, f"guest {self.name} to let go of {name}", 0.2)
+        self._qmp_done("object-del", id=f"mem-{name}")
 
     def stop(self, timeout_s=15):
         """Ends QEMU in an orderly way."""

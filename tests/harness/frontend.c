@@ -105,6 +105,12 @@ fe_reset_owner(struct frontend *fe)
 }
 
 int
+fe_reset_device(struct frontend *fe)
+{
+	return fe_command(fe, FE_RESET_DEVICE, NULL, 0, NULL, 0);
+}
+
+int
 fe_set_mem_table(struct frontend *fe, const struct guest_memory *mem)
 {
 	struct fe_mem_table table = {.nregions = mem->nregions};
@@ -125,6 +131,51 @@ fe_set_mem_table(struct frontend *fe, const struct guest_memory *mem)
 			  offsetof(struct fe_mem_table, regions) +
 				  mem->nregions * sizeof(table.regions[0]),
 			  fds, mem->nregions);
+}
+
+int
+fe_get_max_mem_slots(struct frontend *fe, uint64_t *slots)
+{
+	return get_u64(fe, FE_GET_MAX_MEM_SLOTS, slots);
+}
+
+static struct fe_mem_reg
+mem_reg(const struct guest_region *r)
+{
+	return (struct fe_mem_reg) {.region = {
+		.gpa = r->gpa,
+		.size_bytes = r->size_bytes,
+		.uva = r->uva,
+		.mmap_offset_bytes = r->mmap_offset_bytes,
+	}};
+}
+
+int
+fe_add_mem_reg(struct frontend *fe, const struct guest_region *region)
+{
+	struct fe_mem_reg reg = mem_reg(region);
+
+	return fe_command(fe, FE_ADD_MEM_REG, &reg, sizeof(reg), &region->fd, 1);
+}
+
+int
+fe_rem_mem_reg(struct frontend *fe, const struct guest_region *region)
+{
+	struct fe_mem_reg reg = mem_reg(region);
+
+	return fe_command(fe, FE_REM_MEM_REG, &reg, sizeof(reg), NULL, 0);
+}
+
+int
+fe_add_memory(struct frontend *fe, const struct guest_memory *mem)
+{
+	int rc = 0;
+
+	if ((fe->protocol_features & (1u << FE_PROTOCOL_F_CONFIGURE_MEM_SLOTS)) == 0)
+		return fe_set_mem_table(fe, mem);
+	for (unsigned i = 0; rc == 0 && i < mem->nregions; i++)
+		rc = fe_add_mem_reg(fe, &mem->regions[i]);
+	return rc;
 }
 
 int
@@ -325,7 +376,7 @@ fe_start_vring(struct frontend *fe, unsigned index)
 int
 fe_start(struct frontend *fe, const struct fe_config *config)
 {
-	int rc = fe_set_mem_table(fe, &fe->mem);
+	int rc = fe_add_memory(fe, &fe->mem);
 
 	for (unsigned i = 0; rc == 0 && i < fe->nr_vqs; i++)
 		rc = fe_start_vring(fe, i);

@@ -49,6 +49,9 @@ enum fe_request {
 	FE_GET_INFLIGHT_FD = 31,
 	FE_SET_INFLIGHT_FD = 32,
 	FE_RESET_DEVICE = 34,
+	FE_GET_MAX_MEM_SLOTS = 36,
+	FE_ADD_MEM_REG = 37,
+	FE_REM_MEM_REG = 38,
 	FE_SET_STATUS = 39,
 	FE_GET_STATUS = 40,
 };
@@ -70,6 +73,7 @@ enum {
 	FE_PROTOCOL_F_BACKEND_REQ = 5,
 	FE_PROTOCOL_F_BACKEND_SEND_FD = 10,
 	FE_PROTOCOL_F_INFLIGHT_SHMFD = 12,
+	FE_PROTOCOL_F_RESET_DEVICE = 13,
 	FE_PROTOCOL_F_CONFIGURE_MEM_SLOTS = 15,
 	FE_PROTOCOL_F_STATUS = 16,
 };
@@ -98,6 +102,7 @@ enum {
 #define FE_F_ACCESS_PLATFORM (1ULL << 33)
 #define FE_F_RING_PACKED (1ULL << 34)
 #define FE_F_IN_ORDER (1ULL << 35)
+#define FE_F_RING_RESET (1ULL << 40)
 #define FE_F_GUEST_USO4 (1ULL << 54)
 #define FE_F_GUEST_USO6 (1ULL << 55)
 #define FE_F_HOST_USO (1ULL << 56)
@@ -148,6 +153,11 @@ struct fe_mem_table {
 	uint32_t nregions;
 	uint32_t padding;
 	struct fe_mem_region regions[GUEST_MAX_REGIONS];
+};
+
+struct fe_mem_reg {
+	uint64_t padding;
+	struct fe_mem_region region;
 };
 
 /* A message received from the backend; the receiver closes fds. */
@@ -221,7 +231,13 @@ int fe_set_protocol_features(struct frontend *fe, uint64_t features);
 int fe_get_queue_num(struct frontend *fe, uint64_t *nr_pairs);
 int fe_set_owner(struct frontend *fe);
 int fe_reset_owner(struct frontend *fe);
+int fe_reset_device(struct frontend *fe);
 int fe_set_mem_table(struct frontend *fe, const struct guest_memory *mem);
+int fe_get_max_mem_slots(struct frontend *fe, uint64_t *slots);
+int fe_add_mem_reg(struct frontend *fe, const struct guest_region *region);
+int fe_rem_mem_reg(struct frontend *fe, const struct guest_region *region);
+/* All of `mem`: in slots if they were negotiated, else as a table. */
+int fe_add_memory(struct frontend *fe, const struct guest_memory *mem);
 int fe_set_vring_num(struct frontend *fe, uint32_t index, uint32_t num);
 int fe_set_vring_base(struct frontend *fe, uint32_t index, uint32_t base);
 int fe_get_vring_base(struct frontend *fe, uint32_t index, uint32_t *base);

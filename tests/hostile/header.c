@@ -4,6 +4,7 @@
  * and a guest that rewrites both while we look. Each is done with legacy and
  * with compliant offload flags, over split rings and over packed ones.
  */
+#include <sched.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 
@@ -502,6 +503,8 @@ static void r10_modes(void)
 			offered++;
 		}
 		n = rig_dequeue(pkts, BURST);
+		if (n == 0) /* all threads may share one core */
+			sched_yield();
 		for (unsigned int k = 0; k < n; k++) {
 			sound &= is_sound(pkts[k]);
 			repaint(pkts[k]);

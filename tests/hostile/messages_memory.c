@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A hostile frontend: memory tables, and rings that do not lie in them.
+ * A hostile frontend: memory tables and slots, and rings that do not lie in them.
  */
 #include "guest_log.h"
 #include "line.h"
@@ -390,6 +390,207 @@ static void f32_ring_partly_outside(void)
 	line_down();
 }
 
+/* --- memory slots --- */
+
+static const struct fe_config slots_config = {
+	.features = FE_F_VERSION_1 | FE_F_MQ | FE_F_MRG_RXBUF,
+	.protocol_features = (ALL_PROTOCOL & ~(1u << FE_PROTOCOL_F_STATUS)) |
+			     1u << FE_PROTOCOL_F_CONFIGURE_MEM_SLOTS,
+	.regions = &line_region,
+	.nregions = 1,
+	.ring_size = RING_SIZE,
+};
+
+#define SLOTS 509
+#define SLOT_BYTES 4096
+#define SLOTS_GPA (1ull << 40)
+
+/* The i-th of many small regions; they share the line's file. */
+static struct fe_mem_reg slot(uint64_t i)
+{
+	return (struct fe_mem_reg){ .padding = UINT64_MAX,
+				    .region = { .gpa = SLOTS_GPA + i * 2 * SLOT_BYTES,
+						.size_bytes = SLOT_BYTES,
+						.uva = SLOTS_GPA + i * 2 * SLOT_BYTES } };
+}
+
+static int slot_send(uint32_t request, const struct fe_mem_reg *reg)
+{
+	return fe_request_ack(&line, request, reg, sizeof(*reg), &line.mem.regions[0].fd,
+			      request == FE_ADD_MEM_REG);
+}
+
+static void slot_refused(uint32_t request, const struct fe_mem_reg *reg, unsigned int nr_fds)
+{
+	int fds[8];
+
+	for (unsigned int i = 0; i < 8; i++)
+		fds[i] = line.mem.regions[0].fd;
+	refused(&line, request, reg, sizeof(*reg), fds, nr_fds);
+}
+
+/* A device that is up, all its memory in slots. */
+static void slots_up(void)
+{
+	line_serve();
+	line_negotiated(&slots_config);
+	CHECK_EQ(fe_start(&line, &slots_config), 0);
+	CHECK_STR(rec_text(), "+conn q0=1 q1=1 +dev");
+	rec_reset();
+}
+
+static void f42_rem_mem_reg_with_a_descriptor(void)
+{
+	const struct fe_mem_reg reg = slot(0);
+	unsigned int open;
+	int fd;
+
+	slots_up();
+	open = rig_count_fds();
+	for (unsigned int i = 0; i < 20; i++) {
+		/* Of what kind does not matter: nobody looks at it. */
+		fd = i % 2 != 0 ? line.vqs[0].kickfd : line.mem.regions[0].fd;
+		CHECK_EQ(slot_send(FE_ADD_MEM_REG, &reg), 0);
+		CHECK_EQ(rig_count_fds(), open + 1);
+		CHECK_EQ(fe_request_ack(&line, FE_REM_MEM_REG, &reg, sizeof(reg), &fd, 1), 0);
+		CHECK_EQ(rig_count_fds(), open);
+		slot_refused(FE_REM_MEM_REG, &reg, 1);
+		slot_refused(FE_REM_MEM_REG, &reg, 2);
+		slot_refused(FE_REM_MEM_REG, &reg, 8);
+	}
+	CHECK_STR(rec_text(), "");
+	line_down();
+}
+
+static void f43_add_mem_reg_that_cannot_be(void)
+{
+	static const int64_t near[] = { 1, SLOT_BYTES - 1, -1, 1 - (int64_t)SLOT_BYTES };
+	struct fe_mem_reg reg;
+	unsigned int maps;
+
+	slots_up();
+	for (uint64_t i = 0; i < 3; i++) {
+		reg = slot(i);
+		CHECK_EQ(slot_send(FE_ADD_MEM_REG, &reg), 0);
+	}
+	maps = rig_count_maps();
+	for (unsigned int i = 0; i < RTE_DIM(near); i++) {
+		reg = slot(1);
+		reg.region.gpa += (uint64_t)near[i];
+		reg.region.uva = 1ull << 45;
+		slot_refused(FE_ADD_MEM_REG, &reg, 1);
+		reg = slot(1);
+		reg.region.uva += (uint64_t)near[i];
+		reg.region.gpa = 1ull << 45;
+		slot_refused(FE_ADD_MEM_REG, &reg, 1);
+		reg = slot(1);
+		reg.region.mmap_offset_bytes = 4096; /* there, but other bytes */
+		slot_refused(FE_ADD_MEM_REG, &reg, 1);
+	}
+	for (unsigned int n = 0; n <= 8; n++) {
+		reg = slot(7);
+		if (n != 1)
+			slot_refused(FE_ADD_MEM_REG, &reg, n);
+	}
+	reg.region.size_bytes = 0;
+	slot_refused(FE_ADD_MEM_REG, &reg, 1);
+	reg.region.size_bytes = UINT64_MAX;
+	slot_refused(FE_ADD_MEM_REG, &reg, 1);
+	reg.region.size_bytes = REGION_BYTES + 1; /* of the file */
+	slot_refused(FE_ADD_MEM_REG, &reg, 1);
+	reg.region.mmap_offset_bytes = UINT64_MAX - 100;
+	slot_refused(FE_ADD_MEM_REG, &reg, 1);
+	reg = slot(7);
+	reg.region.gpa = UINT64_MAX - 100;
+	slot_refused(FE_ADD_MEM_REG, &reg, 1);
+	reg = slot(7);
+	slot_refused(FE_REM_MEM_REG, &reg, 0);
+	reg = slot(1);
+	reg.region.size_bytes += SLOT_BYTES;
+	slot_refused(FE_REM_MEM_REG, &reg, 0);
+	CHECK_EQ(rig_count_maps(), maps);
+	CHECK_STR(rec_text(), "");
+	line_down();
+}
+
+static void f43_more_than_the_slots(void)
+{
+	unsigned int open, maps;
+	struct fe_mem_reg reg;
+
+	slots_up();
+	open = rig_count_fds();
+	maps = rig_count_maps();
+	for (unsigned int round = 0; round < 2; round++) {
+		for (uint64_t i = 1; i < SLOTS; i++) {
+			reg = slot(i * 256 % SLOTS);
+			CHECK_EQ(slot_send(FE_ADD_MEM_REG, &reg), 0);
+		}
+		CHECK_EQ(rig_count_fds(), open + SLOTS - 1);
+		for (uint64_t i = 0; i < 50; i++) {
+			reg = slot(SLOTS + i);
+			slot_refused(FE_ADD_MEM_REG, &reg, 1);
+		}
+		CHECK_STR(rec_text(), "");
+		CHECK(bystander_unharmed());
+		for (uint64_t i = 1; i < SLOTS; i++) {
+			reg = slot(i);
+			CHECK_EQ(slot_send(FE_REM_MEM_REG, &reg), 0);
+			slot_refused(FE_REM_MEM_REG, &reg, 0);
+		}
+		CHECK_EQ(rig_count_fds(), open);
+		CHECK_EQ(rig_count_maps(), maps);
+	}
+	/* What is in the slots goes with the connection. */
+	for (uint64_t i = 1; i < SLOTS; i++) {
+		reg = slot(i);
+		CHECK_EQ(slot_send(FE_ADD_MEM_REG, &reg), 0);
+	}
+	line_down();
+}
+
+static void f43_ten_thousand_times(void)
+{
+	const struct fe_mem_reg a = slot(1), b = slot(2);
+	unsigned int open, maps;
+
+	slots_up();
+	open = rig_count_fds();
+	maps = rig_count_maps();
+	for (unsigned int i = 0; i < 10000; i++) {
+		CHECK_EQ(slot_send(FE_ADD_MEM_REG, &a), 0);
+		if (i % 3 == 0) {
+			CHECK_EQ(slot_send(FE_ADD_MEM_REG, &a), 0); /* for another pair */
+			CHECK_EQ(slot_send(FE_REM_MEM_REG, &a), 0);
+		}
+		if (i % 5 == 0) {
+			CHECK_EQ(slot_send(FE_ADD_MEM_REG, &b), 0);
+			CHECK_EQ(slot_send(FE_REM_MEM_REG, &b), 0);
+			CHECK_EQ(slot_send(FE_REM_MEM_REG, &b), 1);
+		}
+		CHECK_EQ(slot_send(FE_REM_MEM_REG, &a), 0);
+		if (i % 1000 == 0) {
+			CHECK_EQ(rig_count_fds(), open);
+			CHECK_EQ(rig_count_maps(), maps);
+		}
+	}
+	CHECK_EQ(rig_count_fds(), open);
+	CHECK_EQ(rig_count_maps(), maps);
+	CHECK_STR(rec_text(), "");
+	line_down();
+}
+
+/* Not negotiated: refused, whatever they say. */
+static void f43_slots_nobody_agreed_on(void)
+{
+	const struct fe_mem_reg reg = slot(1);
+
+	line_up();
+	slot_refused(FE_ADD_MEM_REG, &reg, 1);
+	slot_refused(FE_REM_MEM_REG, &reg, 0);
+	line_down();
+}
+
 /* --- dirty logs ----------------------------------------------------------- */
 
 static const struct fe_config logging_config = {
@@ -502,6 +703,11 @@ int main(int argc, char **argv)
 		{ "F31 SET_VRING_ADDR to nowhere while running",
 		  f31_vring_addr_to_nowhere_while_running },
 		{ "F32 ring partly outside", f32_ring_partly_outside },
+		{ "F42 REM_MEM_REG with a descriptor", f42_rem_mem_reg_with_a_descriptor },
+		{ "F43 ADD_MEM_REG that cannot be", f43_add_mem_reg_that_cannot_be },
+		{ "F43 more than the slots", f43_more_than_the_slots },
+		{ "F43 slots filled and emptied 10,000 times", f43_ten_thousand_times },
+		{ "F43 slots nobody agreed on", f43_slots_nobody_agreed_on },
 		{ "F1 impossible dirty logs", f1_impossible_logs },
 		{ "F18 used rings outside the dirty log", f18_used_rings_outside_the_log },
 	};

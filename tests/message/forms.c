@@ -68,6 +68,9 @@ static unsigned int candidates(const struct session *s, union vhu_payload *out)
 	out[n++].mem.regions[0] = (struct vhu_region){ .gpa = s->mem.regions[0].gpa,
 						      .size_bytes = s->mem.regions[0].size_bytes,
 						      .uva = s->mem.regions[0].uva };
+	out[n++].reg.region = (struct vhu_region){ .gpa = UINT64_C(1) << 40,
+						   .size_bytes = 4096,
+						   .uva = UINT64_C(1) << 40 };
 	return n;
 }
 

@@ -25,8 +25,9 @@ static const char head[] =
 	"- **Queue**: where the payload names one. An index that is not below twice the number\n"
 	"  of queue pairs is refused. Queues are made when they are first named.\n"
 	"- **Needs**: protocol features that must be negotiated, and the state it is legal in.\n"
-	"- **Quiet**: what data threads keep out of while it is handled. \"stops\" means that\n"
-	"  `destroy_device()` is called first, if the device runs.\n"
+	"- **Quiet**: what data threads keep out of while it is handled. \"briefly\": mapping and\n"
+	"  unmapping is done while they work. \"stops\" means that `destroy_device()` is called\n"
+	"  first, if the device runs.\n"
 	"- **Answer**: \"ack\" is a u64, 0 for done and 1 for refused, sent if `need_reply` is\n"
 	"  set and `REPLY_ACK` negotiated. Without an ack to say so, what is refused closes the\n"
 	"  connection; so does a refused message whose answer is a body.\n"
@@ -113,7 +114,8 @@ static void print_table(FILE *out)
 		print_range(out, spec->fds_min, spec->fds_max);
 		fprintf(out, " %s |", queue[spec->index]);
 		print_needs(out, spec);
-		fprintf(out, " %s%s |", quiet[spec->scope],
+		fprintf(out, " %s%s%s |", quiet[spec->scope],
+			spec->prepare != NULL ? ", briefly" : "",
 			(spec->conditions & VHU_STOPS_DEVICE) != 0 ? ", stops" : "");
 		fprintf(out, " %s |\n", spec->reply == VHU_REPLY_BODY ? "body" : "ack");
 	}

@@ -12,6 +12,9 @@ static void lines_make_sense(void **state)
 		if (spec == NULL)
 			continue;
 		assert_non_null(spec->handle);
+		/* What is prepared is put in place with everything quiet. */
+		if (spec->prepare != NULL)
+			assert_int_equal(spec->scope, VHU_SCOPE_ALL);
 		assert_true(spec->size_min_bytes <= spec->size_max_bytes);
 		assert_true(spec->size_max_bytes <= sizeof(union vhu_payload));
 		assert_true(spec->fds_min <= spec->fds_max);

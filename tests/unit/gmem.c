@@ -9,6 +9,8 @@
 #include "kit.h"
 
 #define PAGE 4096u
+/* The model looks at every region for every byte. */
+#define MODEL_REGIONS 20
 
 static int setup(void **state)
 {
@@ -119,6 +121,89 @@ static void references(void **state)
 	gmem_put(NULL);
 }
 
+/* One more and one less: the others are the same mappings, in both snapshots. */
+static void with_and_without(void **state)
+{
+	unsigned int fds = kit_open_fds();
+	struct region *middle = region_at(4 * PAGE, 0, PAGE), *top = region_at(8 * PAGE, PAGE, PAGE);
+	struct region *low = region_at(0, 2 * PAGE, PAGE);
+	struct gmem *one = gmem_with(NULL, middle), *two = gmem_with(one, top);
+	struct gmem *three = gmem_with(two, low), *less;
+
+	(void)state;
+	assert_int_equal(one->nr_regions, 1);
+	assert_int_equal(two->nr_regions, 2);
+	assert_int_equal(three->nr_regions, 3);
+	assert_ptr_equal(three->regions[0], low);
+	assert_ptr_equal(three->regions[1], middle);
+	assert_ptr_equal(three->regions[2], top);
+	assert_int_equal(kit_open_fds(), fds + 3);
+	/* In the way of one of them, for the guest or for the frontend. */
+	assert_null(gmem_with(three, region_at(5 * PAGE - 1, 9 * PAGE, PAGE)));
+	assert_null(gmem_with(three, region_at(9 * PAGE, PAGE + 1, PAGE)));
+	assert_int_equal(kit_open_fds(), fds + 3);
+	less = gmem_without(three, middle);
+	assert_int_equal(less->nr_regions, 2);
+	assert_ptr_equal(less->regions[0], low);
+	assert_ptr_equal(less->regions[1], top);
+	gmem_put(one);
+	gmem_put(three);
+	assert_int_equal(kit_open_fds(), fds + 3); /* `two` has the middle one */
+	gmem_put(two);
+	assert_int_equal(kit_open_fds(), fds + 2);
+	one = gmem_without(less, top);
+	gmem_put(less);
+	less = gmem_without(one, low);
+	gmem_put(one);
+	assert_int_equal(kit_open_fds(), fds);
+	/* None left: nothing is found. */
+	assert_int_equal(less->nr_regions, 0);
+	for (uint64_t at = 0; at < 10 * PAGE; at += PAGE) {
+		struct memview view;
+		struct span span;
+
+		memview_set(&view, less);
+		assert_int_equal(gmem_resolve(&view, gpa(at), 1, &span, 1), -EFAULT);
+		assert_false(gmem_map_resolve(gmem_find(less, gpa(at)), gpa(at), 1, &span));
+	}
+	gmem_put(less);
+}
+
+/* Every number of regions there can be: each first and last byte is found where it is. */
+static void every_number_of_regions(void **state)
+{
+	const unsigned int fds = kit_open_fds();
+	struct gmem *m = NULL;
+
+	(void)state;
+	for (unsigned int i = 0; i < GMEM_REGIONS_MAX; i++) {
+		/* Not in order, and with holes. */
+		uint64_t at = (i * 256ull % GMEM_REGIONS_MAX) * 2 * PAGE;
+		struct gmem *next = gmem_with(m, region_at(at, at, PAGE));
+
+		assert_non_null(next);
+		gmem_put(m);
+		m = next;
+		for (unsigned int j = 0; j < m->nr_regions; j++) {
+			uint64_t start = m->regions[j]->gpa.v;
+			struct span span;
+
+			assert_true(j == 0 || start > m->regions[j - 1]->gpa.v);
+			assert_ptr_equal(gmem_find(m, gpa(start)), &m->maps[j]);
+			assert_ptr_equal(gmem_find(m, gpa(start + PAGE - 1)), &m->maps[j]);
+			assert_true(gmem_map_resolve(&m->maps[j], gpa(start), PAGE, &span));
+			assert_ptr_equal(kit_host(span.ptr), kit_host(m->regions[j]->host));
+			assert_false(gmem_map_resolve(gmem_find(m, gpa(start + PAGE)),
+						      gpa(start + PAGE), 1, &span));
+		}
+		assert_false(gmem_map_resolve(gmem_find(m, gpa(UINT64_MAX)), gpa(UINT64_MAX), 1,
+					      &(struct span){ 0 }));
+	}
+	assert_null(gmem_with(m, region_at(1ull << 40, 1ull << 40, PAGE)));
+	gmem_put(m);
+	assert_int_equal(kit_open_fds(), fds);
+}
+
 /* --- looking up -------------------------------------------------------- */
 
 /* Where one byte is, or NULL. */
@@ -160,7 +245,7 @@ static int model_resolve(const struct gmem *m, uint64_t addr, uint32_t len, unsi
 
 static void check_resolve(struct memview *view, uint64_t addr, uint32_t len, unsigned int max)
 {
-	struct span spans[GMEM_REGIONS_MAX];
+	struct span spans[MODEL_REGIONS];
 	struct span found;
 	int expected = model_resolve(view->mem, addr, len, max);
 	uint64_t at = addr;
@@ -200,14 +285,14 @@ static void resolve_matches_the_model(void **state)
 {
 	(void)state;
 	for (unsigned int round = 0; round < 60; round++) {
-		unsigned int count = 1 + kit_random_below(GMEM_REGIONS_MAX);
-		struct region *regions[GMEM_REGIONS_MAX];
-		uint64_t starts[2 * GMEM_REGIONS_MAX], next = kit_random_below(3) * PAGE;
+		unsigned int count = 1 + kit_random_below(MODEL_REGIONS);
+		struct region *regions[MODEL_REGIONS];
+		uint64_t starts[2 * MODEL_REGIONS], next = kit_random_below(3) * PAGE;
 		struct memview view;
 		struct gmem *m;
 
 		if (round % 8 == 7) /* against the top of the address space */
-			next = UINT64_MAX - 40 * PAGE;
+			next = UINT64_MAX - 4 * MODEL_REGIONS * PAGE;
 		for (unsigned int i = 0; i < count; i++) {
 			uint64_t size = 1 + kit_random_below(2 * PAGE);
 
@@ -226,7 +311,7 @@ static void resolve_matches_the_model(void **state)
 			uint32_t len = kit_random_below(4) == 0 ? kit_random_below(5 * PAGE) :
 								  kit_random_below(24);
 
-			check_resolve(&view, addr, len, kit_random_below(GMEM_REGIONS_MAX + 1));
+			check_resolve(&view, addr, len, kit_random_below(MODEL_REGIONS + 1));
 		}
 		gmem_put(m);
 	}
@@ -367,6 +452,8 @@ int main(void)
 		cmocka_unit_test_setup(overlaps, setup),
 		cmocka_unit_test_setup(as_many_as_fit_and_one_more, setup),
 		cmocka_unit_test_setup(references, setup),
+		cmocka_unit_test_setup(with_and_without, setup),
+		cmocka_unit_test_setup(every_number_of_regions, setup),
 		cmocka_unit_test_setup(resolve_matches_the_model, setup),
 		cmocka_unit_test_setup(range_across_regions, setup),
 		cmocka_unit_test_setup(nothing_asked_nothing_given, setup),

@@ -206,6 +206,13 @@ int session_mem_table(struct session *s, const struct guest_memory *mem)
 			    mem->nregions);
 }
 
+int session_mem_reg(struct session *s, uint32_t request, const struct vhu_region *region, int fd)
+{
+	struct vhu_mem_reg reg = { .padding = 0xabcd, .region = *region };
+
+	return session_send(s, request, &reg, sizeof(reg), &fd, fd >= 0);
+}
+
 void session_negotiate(struct session *s)
 {
 	assert_int_equal(session_empty(s, VHU_SET_OWNER), 0);

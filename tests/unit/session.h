@@ -64,6 +64,8 @@ int session_fd(struct session *s, uint32_t request, uint32_t index, int fd);
 int session_addr(struct session *s, uint32_t index);
 struct vhu_vring_addr session_addr_of(const struct session *s, uint32_t index);
 int session_mem_table(struct session *s, const struct guest_memory *mem);
+/* ADD_MEM_REG or REM_MEM_REG; fd < 0: none. */
+int session_mem_reg(struct session *s, uint32_t request, const struct vhu_region *region, int fd);
 
 /* The usual way up, step by step; each asserts that it is accepted. */
 void session_negotiate(struct session *s);
