@@ -359,7 +359,8 @@ enum rte_vhost_msg_result {
  *   The message, valid during the call, without padding between its parts (offsets in bytes):
  *   uint32_t request at 0, uint32_t flags at 4, uint32_t payload size in bytes at 8, payload
  *   at 12 (632 bytes of room), int fds[8] at 644, int number of fds at 676; 680 bytes in all.
- *   For #RTE_VHOST_MSG_RESULT_REPLY the handler changes size and payload in place.
+ *   For #RTE_VHOST_MSG_RESULT_REPLY the handler changes size and payload in place; for every
+ *   other result what it changed is ignored. Descriptors do not go with a reply.
  *   A handler that keeps a file descriptor sets its element to -1. Content is the
  *   frontend's: check every length.
  * @return
@@ -371,9 +372,10 @@ typedef enum rte_vhost_msg_result (*rte_vhost_msg_handle)(int vid, void *msg);
 
 /** Message handlers of an application, see rte_vhost_extern_callback_register(). */
 struct rte_vhost_user_extern_ops {
-	/** Sees a message first. Anything but NOT_HANDLED ends its handling. May be NULL. */
+	/** Sees a message first. Anything but NOT_HANDLED keeps it from the library. May be NULL. */
 	rte_vhost_msg_handle pre_msg_handle;
-	/** Sees a message after the library, unless that failed. May be NULL. */
+	/** Sees a message last, as its reply if it has one already, before new_device() is
+	 *  called because of it; not when it failed. May be NULL. */
 	rte_vhost_msg_handle post_msg_handle;
 };
 
@@ -1142,19 +1144,22 @@ __rte_experimental
 int rte_vhost_slave_config_change(int vid, bool need_reply);
 
 /**
- * Put own message handlers around the library's.
+ * Put own message handlers around the library's. They replace those registered before.
  *
- * @note Not in this release.
+ * A message goes to pre_msg_handle(), then, unless that dealt with it, to the library, then to
+ * post_msg_handle(), unless one of them failed. Known messages are checked for size, number of
+ * descriptors and ranges before anybody sees them; GET_CONFIG and SET_CONFIG lie inside the 256
+ * bytes of a configuration space. What nobody deals with is refused.
  *
  * @param vid
  *   Device; usually called in new_connection().
  * @param ops
- *   Handlers, copied.
+ *   Handlers, copied. They last as long as the connection.
  * @param ctx
- *   Kept with the device for the handlers' owner; the library does not use it.
+ *   For the handlers' owner; the library does not use it.
  * @return
  *   - 0: done.
- *   - -1: no such device.
+ *   - -1: no such device, or @p ops is NULL.
  *
  * Threads: any, best in new_connection(). Source: 22.11.
  */

@@ -88,6 +88,7 @@ void device_release(struct device *dev)
 	__atomic_store_n(&dev->mtu_bytes, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&dev->rarp.word, 0, __ATOMIC_RELAXED);
 	dev->status = 0;
+	dev->extern_ops = (struct rte_vhost_user_extern_ops){ 0 };
 	dev->ready = false;
 	dev->log_budget = (struct log_budget){ 0 };
 	dev->config = NULL;

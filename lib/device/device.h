@@ -127,6 +127,7 @@ struct device {
 	uint16_t mtu_bytes; /* 0: the frontend said nothing; atomic, bursts that count look */
 	uint8_t status;
 	int backend_fd; /* SET_BACKEND_REQ_FD */
+	struct rte_vhost_user_extern_ops extern_ops; /* the application's message handlers */
 	struct log_budget log_budget; /* what its frontend may provoke */
 	/* Serialises requests to the frontend on backend_fd. */
 	pthread_mutex_t backend_lock;

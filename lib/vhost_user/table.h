@@ -88,6 +88,9 @@ int vhu_set_status(struct vhu_call *call);
 int vhu_get_status(struct vhu_call *call);
 int vhu_valid_status(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
 int vhu_set_backend_req_fd(struct vhu_call *call);
+int vhu_get_config(struct vhu_call *call);
+int vhu_set_config(struct vhu_call *call);
+int vhu_valid_config(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
 
 int vhu_set_mem_table(struct vhu_call *call);
 int vhu_valid_mem_table(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);

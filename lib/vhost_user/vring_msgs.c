@@ -167,7 +167,7 @@ int vhu_set_vring_call(struct vhu_call *call)
 	 * the new one is told if the guest wants to know anything at all.
 	 */
 	vq->ring.signalled_valid = false;
-	if (vq->callfd >= 0 && vring_attached(&vq->ring) && vq->ring.fault == RING_FAULT_NONE &&
+	if (vq->callfd >= 0 && vq->ready && vq->ring.fault == RING_FAULT_NONE &&
 	    ring_notify_needed(vq->ring.kind, &vq->ring))
 		(void)eventfd_write(vq->callfd, 1);
 	return 0;

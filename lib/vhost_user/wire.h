@@ -29,6 +29,8 @@ enum vhu_request {
 	VHU_SEND_RARP = 19,
 	VHU_NET_SET_MTU = 20,
 	VHU_SET_BACKEND_REQ_FD = 21,
+	VHU_GET_CONFIG = 24,
+	VHU_SET_CONFIG = 25,
 	VHU_SET_STATUS = 39,
 	VHU_GET_STATUS = 40,
 	VHU_REQUEST_COUNT,
@@ -49,6 +51,9 @@ enum vhu_backend_request {
 #define VHU_VRING_NOFD 0x100u
 #define VHU_REGIONS_MAX 8
 #define VHU_VRING_ADDR_F_LOG 1u
+#define VHU_CONFIG_BYTES 256u
+/* The largest payload of DPDK 22.11, which handlers of applications may rely on. */
+#define VHU_EXTERN_BYTES 632u
 
 struct vhu_vring_state {
 	uint32_t index;
@@ -77,11 +82,21 @@ struct vhu_mem_table {
 	struct vhu_region regions[VHU_REGIONS_MAX];
 };
 
+/* A piece of the device's configuration space. */
+struct vhu_config {
+	uint32_t offset_bytes;
+	uint32_t size_bytes;
+	uint32_t flags;
+	uint8_t space[VHU_CONFIG_BYTES];
+};
+
 union vhu_payload {
 	uint64_t u64;
 	struct vhu_vring_state state;
 	struct vhu_vring_addr addr;
 	struct vhu_mem_table mem;
+	struct vhu_config config;
+	uint8_t bytes[VHU_EXTERN_BYTES]; /* of messages that only the application knows */
 };
 
 #define VHU_PAYLOAD_MAX_BYTES sizeof(union vhu_payload)

@@ -68,6 +68,7 @@ static unsigned int candidates(const struct session *s, union vhu_payload *out)
 	out[n++].mem.regions[0] = (struct vhu_region){ .gpa = s->mem.regions[0].gpa,
 						      .size_bytes = s->mem.regions[0].size_bytes,
 						      .uva = s->mem.regions[0].uva };
+	out[n++].config.size_bytes = 1;
 	return n;
 }
 

@@ -62,6 +62,21 @@ static const struct device_backend backend = {
 	.rings_needed = 2,
 };
 
+enum rte_vhost_msg_result session_config_space(int vid, void *msg)
+{
+	const struct vhu_header *hdr = msg;
+
+	(void)vid;
+	switch (hdr->request) {
+	case VHU_GET_CONFIG:
+		return RTE_VHOST_MSG_RESULT_REPLY;
+	case VHU_SET_CONFIG:
+		return RTE_VHOST_MSG_RESULT_OK;
+	default:
+		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	}
+}
+
 void session_init(struct session *s)
 {
 	memset(s, 0, sizeof(*s));
@@ -76,6 +91,7 @@ void session_init(struct session *s)
 			 .features_changed = on_features_changed },
 		.backend = &backend,
 	};
+	s->extern_ops.pre_msg_handle = session_config_space;
 }
 
 void session_open(struct session *s)
@@ -91,6 +107,7 @@ void session_open(struct session *s)
 	s->dev = device_acquire(&s->config, "session");
 	assert_non_null(s->dev);
 	sessions[s->dev->vid] = s;
+	s->dev->extern_ops = s->extern_ops;
 }
 
 void session_close(struct session *s)
