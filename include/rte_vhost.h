@@ -304,8 +304,10 @@ struct rte_vhost_resubmit_desc {
 
 /** The requests to be done again, oldest last. */
 struct rte_vhost_resubmit_info {
-	struct rte_vhost_resubmit_desc *resubmit_list;	/**< Owned by the library. */
-	uint16_t resubmit_num;				/**< Elements in it. */
+	/** The library's, until the queue stops. Who is through with it may free() it, if the
+	 *  element is then set to NULL. */
+	struct rte_vhost_resubmit_desc *resubmit_list;
+	uint16_t resubmit_num;	/**< Elements in it; the application may count it down. */
 };
 
 /** What rte_vhost_get_vhost_ring_inflight() fills in. */
@@ -314,7 +316,8 @@ struct rte_vhost_ring_inflight {
 		struct rte_vhost_inflight_info_split *inflight_split;	/**< Split ring. */
 		struct rte_vhost_inflight_info_packed *inflight_packed;	/**< Packed ring. */
 	};
-	struct rte_vhost_resubmit_info *resubmit_inflight;	/**< Owned by the library. */
+	/** The library's; NULL when nothing is to be done again. */
+	struct rte_vhost_resubmit_info *resubmit_inflight;
 };
 /** @} */
 
@@ -1169,25 +1172,27 @@ int rte_vhost_extern_callback_register(int vid,
 
 /**
  * @name Requests in flight, for applications that implement a device type themselves
- * Each function answers 0 also when nothing is to be done because
- * VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD was not negotiated. Source: 22.11; spec, "Inflight I/O
- * tracking".
+ * For each chain: rte_vhost_set_inflight_desc_*() when it is fetched,
+ * rte_vhost_set_last_inflight_io_*() before it is published as used, rte_vhost_clr_inflight_desc_*()
+ * after. These answer 0 also when nothing is to be done because
+ * VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD was not negotiated. They may be called at any time while the
+ * ring is set up, also while the library holds the queue. The area is memory of the frontend: an
+ * application that reads it must check what it finds. Source: 22.11; spec, "Inflight I/O tracking".
  * @{
  */
 /**
  * Get a ring's in-flight area and what is to be done again from before.
- *
- * @note Not in this release.
  *
  * @param vid
  *   Device.
  * @param vring_idx
  *   Queue.
  * @param[out] vring
- *   See struct rte_vhost_ring_inflight; good until the queue is disabled.
+ *   See struct rte_vhost_ring_inflight; good until the queue is stopped. A position that the
+ *   library gives for the queue (rte_vhost_get_vring_base()) is behind what is to be done again.
  * @return
  *   - 0: done.
- *   - -1: no such device or queue.
+ *   - -1: no such device or queue, @p vring is NULL, or the queue has no area.
  *
  * Threads: any. Source: 22.11; spec, "Inflight I/O tracking".
  */
@@ -1197,8 +1202,6 @@ int rte_vhost_get_vhost_ring_inflight(int vid, uint16_t vring_idx,
 /**
  * Record that a chain of a split ring was fetched.
  *
- * @note Not in this release.
- *
  * @param vid
  *   Device.
  * @param vring_idx
@@ -1207,7 +1210,7 @@ int rte_vhost_get_vhost_ring_inflight(int vid, uint16_t vring_idx,
  *   Head descriptor.
  * @return
  *   - 0: recorded.
- *   - -1: no such device, queue or descriptor, or a packed ring.
+ *   - -1: no such device, queue or descriptor, no area, or a packed ring.
  *
  * Threads: queue. Source: 22.11; spec, "Inflight I/O tracking".
  */
@@ -1215,8 +1218,6 @@ int rte_vhost_set_inflight_desc_split(int vid, uint16_t vring_idx, uint16_t idx)
 
 /**
  * Record that a chain of a packed ring was fetched.
- *
- * @note Not in this release.
  *
  * @param vid
  *   Device.
@@ -1230,7 +1231,8 @@ int rte_vhost_set_inflight_desc_split(int vid, uint16_t vring_idx, uint16_t idx)
  *   Entry of the area that now stands for it.
  * @return
  *   - 0: recorded.
- *   - -1: no such device, queue or slot, or a split ring.
+ *   - -1: no such device, queue or slot, no area, or a split ring; @p inflight_entry is NULL;
+ *     or chains were set complete and not yet cleared.
  *
  * Threads: queue. Source: 22.11; spec, "Inflight I/O tracking".
  */
@@ -1240,8 +1242,6 @@ int rte_vhost_set_inflight_desc_packed(int vid, uint16_t vring_idx, uint16_t hea
 /**
  * Record the head of a batch of completions of a split ring, before publishing it.
  *
- * @note Not in this release.
- *
  * @param vid
  *   Device.
  * @param vring_idx
@@ -1250,7 +1250,7 @@ int rte_vhost_set_inflight_desc_packed(int vid, uint16_t vring_idx, uint16_t hea
  *   Head descriptor.
  * @return
  *   - 0: recorded.
- *   - -1: no such device, queue or descriptor, or a packed ring.
+ *   - -1: no such device, queue or descriptor, no area, or a packed ring.
  *
  * Threads: queue. Source: 22.11; spec, "Inflight I/O tracking".
  */
@@ -1258,8 +1258,6 @@ int rte_vhost_set_last_inflight_io_split(int vid, uint16_t vring_idx, uint16_t i
 
 /**
  * Record the head of a batch of completions of a packed ring, before publishing it.
- *
- * @note Not in this release.
  *
  * @param vid
  *   Device.
@@ -1269,7 +1267,7 @@ int rte_vhost_set_last_inflight_io_split(int vid, uint16_t vring_idx, uint16_t i
  *   Entry of the area.
  * @return
  *   - 0: recorded.
- *   - -1: no such device, queue or entry, or a split ring.
+ *   - -1: no such device, queue or entry, no area, or a split ring.
  *
  * Threads: queue. Source: 22.11; spec, "Inflight I/O tracking".
  */
@@ -1278,19 +1276,18 @@ int rte_vhost_set_last_inflight_io_packed(int vid, uint16_t vring_idx, uint16_t 
 /**
  * Record that a chain of a split ring is finished, after publishing it.
  *
- * @note Not in this release.
- *
  * @param vid
  *   Device.
  * @param vring_idx
  *   Queue.
  * @param last_used_idx
- *   Used index after the batch.
+ *   Used index up to and including this chain. Chains published as one batch are recorded in the
+ *   order of rte_vhost_set_last_inflight_io_split(), each with an index of its own.
  * @param idx
  *   Head descriptor.
  * @return
  *   - 0: recorded.
- *   - -1: no such device, queue or descriptor, or a packed ring.
+ *   - -1: no such device, queue or descriptor, no area, or a packed ring.
  *
  * Threads: queue. Source: 22.11; spec, "Inflight I/O tracking".
  */
@@ -1300,8 +1297,6 @@ int rte_vhost_clr_inflight_desc_split(int vid, uint16_t vring_idx, uint16_t last
 /**
  * Record that a chain of a packed ring is finished, after publishing it.
  *
- * @note Not in this release.
- *
  * @param vid
  *   Device.
  * @param vring_idx
@@ -1310,7 +1305,7 @@ int rte_vhost_clr_inflight_desc_split(int vid, uint16_t vring_idx, uint16_t last
  *   Entry of the area.
  * @return
  *   - 0: recorded.
- *   - -1: no such device, queue or entry, or a split ring.
+ *   - -1: no such device, queue or entry, no area, or a split ring.
  *
  * Threads: queue. Source: 22.11; spec, "Inflight I/O tracking".
  */
@@ -1318,8 +1313,6 @@ int rte_vhost_clr_inflight_desc_packed(int vid, uint16_t vring_idx, uint16_t hea
 
 /**
  * Ask where in a packed ring the backend before this one stood.
- *
- * @note Not in this release.
  *
  * @param vid
  *   Device.

@@ -81,8 +81,9 @@ void device_release(struct device *dev)
 	device_vqs_drop(dev, 0);
 	gmem_put(dev->mem);
 	dev->mem = NULL;
+	device_set_inflight(dev, (struct device_inflight){ 0 });
 	dev->features = 0;
-	dev->protocol_features = 0;
+	__atomic_store_n(&dev->protocol_features, 0, __ATOMIC_RELAXED);
 	dev->features_set = false;
 	dev->features_refused = false;
 	__atomic_store_n(&dev->mtu_bytes, 0, __ATOMIC_RELAXED);
@@ -139,4 +140,11 @@ void device_set_memory(struct device *dev, struct gmem *mem)
 			vq_attach(dev, vq);
 	}
 	gmem_put(old);
+}
+
+void device_set_inflight(struct device *dev, struct device_inflight inflight)
+{
+	if (dev->inflight.areas != NULL)
+		region_put(dev->inflight.areas);
+	dev->inflight = inflight;
 }

@@ -22,6 +22,8 @@
 #include "base/fdbag.h"
 #include "base/gate.h"
 #include "base/log.h"
+#include "memory/region.h"
+#include "ring/inflight.h"
 #include "ring/ring.h"
 #include "stats.h"
 
@@ -82,6 +84,16 @@ struct vq {
 	struct ring ring;
 	struct vq_stats stats CACHE_ALIGNED;
 
+	/*
+	 * What the application has fetched and not given back. Its threads record it
+	 * at any time, also while the gate is closed: who stops the queue for a moment
+	 * must not make them lose a record. The lock also keeps `ring` attached to
+	 * where they look.
+	 */
+	pthread_mutex_t inflight_lock CACHE_ALIGNED;
+	struct inflight inflight;
+	struct rte_vhost_resubmit_info resubmit; /* the list is the application's to free, too */
+
 	/* Facts: device.lock, loop thread. */
 	struct vring_addrs addrs CACHE_ALIGNED;
 	uint64_t log_guest_addr;
@@ -107,6 +119,13 @@ union device_rarp {
 	};
 };
 
+/* SET_INFLIGHT_FD: the areas of all rings, one after the other. */
+struct device_inflight {
+	struct region *areas; /* NULL: none */
+	uint16_t nr_queues;
+	uint16_t queue_size;
+};
+
 struct device {
 	pthread_mutex_t lock;
 	int vid;
@@ -120,10 +139,11 @@ struct device {
 
 	/* Facts. */
 	uint64_t features;
-	uint64_t protocol_features;
+	uint64_t protocol_features; /* atomic, who records chains looks */
 	bool features_set;
 	bool features_refused; /* the last SET_FEATURES was; FEATURES_OK must not stick */
 	struct gmem *mem;
+	struct device_inflight inflight;
 	uint16_t mtu_bytes; /* 0: the frontend said nothing; atomic, bursts that count look */
 	uint8_t status;
 	int backend_fd; /* SET_BACKEND_REQ_FD */
@@ -184,6 +204,7 @@ void device_vqs_drop(struct device *dev, unsigned int first);
 /* Called with the gate closed. */
 void vq_stop(struct vq *vq);
 int vq_attach(struct device *dev, struct vq *vq);
+void vq_detach(struct vq *vq);
 void vq_set_eventfd(int *slot, int fd);
 
 /* Raises the guest's interrupt; counts and reports it. Inside the gate. */
@@ -221,6 +242,8 @@ static inline bool device_has_proto(const struct device *dev, unsigned int bit)
 
 /* Swaps the memory table; all gates closed. Takes over the reference. */
 void device_set_memory(struct device *dev, struct gmem *mem);
+/* Swaps the in-flight areas while all queues are stopped. Takes over the reference. */
+void device_set_inflight(struct device *dev, struct device_inflight inflight);
 
 /*
  * Called with device.lock held, on the loop thread; they drop the lock around

@@ -87,6 +87,13 @@ static int check_conditions(const struct vhu_call *call, const struct vhu_spec *
 		    spec->name, call->vq->index);
 		return -EBUSY;
 	}
+	for (unsigned int i = 0; i < dev->nr_vqs; i++) {
+		if ((spec->conditions & VHU_NEEDS_ALL_STOPPED) == 0 || !dev->vqs[i]->started)
+			continue;
+		LOG_ERR("%s: %s: queue %u is running; send GET_VRING_BASE first", dev->ifname,
+		    spec->name, i);
+		return -EBUSY;
+	}
 	return 0;
 }
 
@@ -166,7 +173,8 @@ static struct outcome process(struct device *dev, const struct vhu_spec *spec,
 				 .in = &msg->payload,
 				 .in_bytes = msg->hdr.size_bytes,
 				 .fds = fds,
-				 .out = &reply->payload };
+				 .out = &reply->payload,
+				 .out_fd = -1 };
 	struct outcome o = { .ret = spec != NULL ? check_shape(dev, spec, msg, fds) : 0 };
 
 	if (o.ret == 0)
@@ -186,6 +194,11 @@ static struct outcome process(struct device *dev, const struct vhu_spec *spec,
 	}
 	if (o.ret == 0)
 		device_reconcile_start(dev);
+	fdbag_close_rest(fds);
+	if (o.ret == 0 && call.out_fd >= 0)
+		(void)fdbag_put(fds, call.out_fd);
+	else
+		fd_close(&call.out_fd);
 	return o;
 }
 
@@ -205,7 +218,6 @@ int vhu_dispatch(struct device *dev, const struct vhu_msg *msg, struct fdbag *fd
 	fill_reply(reply, msg->hdr.request, 0);
 	o = process(dev, spec, msg, fds, reply);
 	device_unlock(dev);
-	fdbag_close_rest(fds);
 	log_scope_leave(outer);
 
 	if (o.has_reply && o.ret == 0)

@@ -112,7 +112,7 @@ int vhu_set_protocol_features(struct vhu_call *call)
 			dev->ifname, extra);
 		return -EINVAL;
 	}
-	dev->protocol_features = call->in->u64;
+	__atomic_store_n(&dev->protocol_features, call->in->u64, __ATOMIC_RELAXED);
 	return 0;
 }
 

@@ -82,6 +82,14 @@ const struct vhu_spec vhu_table[VHU_REQUEST_COUNT] = {
 		.size_max_bytes = sizeof(struct vhu_config),
 		.needs_protocol = PROTO(CONFIG),
 		.validate = vhu_valid_config, .handle = vhu_set_config },
+	[VHU_GET_INFLIGHT_FD] = {
+		"GET_INFLIGHT_FD", PAYLOAD(inflight), .reply = VHU_REPLY_BODY,
+		.needs_protocol = PROTO(INFLIGHT_SHMFD),
+		.validate = vhu_valid_inflight, .handle = vhu_get_inflight_fd },
+	[VHU_SET_INFLIGHT_FD] = {
+		"SET_INFLIGHT_FD", PAYLOAD(inflight), .fds_min = 1, .fds_max = 1,
+		.needs_protocol = PROTO(INFLIGHT_SHMFD), .conditions = VHU_NEEDS_ALL_STOPPED,
+		.validate = vhu_valid_inflight, .handle = vhu_set_inflight_fd },
 	[VHU_SET_STATUS] = {
 		"SET_STATUS", PAYLOAD(u64), .needs_protocol = PROTO(STATUS),
 		.validate = vhu_valid_status, .handle = vhu_set_status },

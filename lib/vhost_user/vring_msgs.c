@@ -148,7 +148,7 @@ int vhu_set_vring_kick(struct vhu_call *call)
 		vq->resync = true;
 		vq->ring.fault = RING_FAULT_NONE;
 		vq->attach_failed = false;
-		vring_detach(&vq->ring);
+		vq_detach(vq);
 	}
 	vq->renotify = true;
 	return 0;

@@ -31,6 +31,8 @@ enum vhu_request {
 	VHU_SET_BACKEND_REQ_FD = 21,
 	VHU_GET_CONFIG = 24,
 	VHU_SET_CONFIG = 25,
+	VHU_GET_INFLIGHT_FD = 31,
+	VHU_SET_INFLIGHT_FD = 32,
 	VHU_SET_STATUS = 39,
 	VHU_GET_STATUS = 40,
 	VHU_REQUEST_COUNT,
@@ -90,12 +92,22 @@ struct vhu_config {
 	uint8_t space[VHU_CONFIG_BYTES];
 };
 
+/* The in-flight areas of all queues, in one file. */
+struct vhu_inflight {
+	uint64_t mmap_size_bytes;
+	uint64_t mmap_offset_bytes;
+	uint16_t nr_queues;
+	uint16_t queue_size;
+	uint32_t padding;
+};
+
 union vhu_payload {
 	uint64_t u64;
 	struct vhu_vring_state state;
 	struct vhu_vring_addr addr;
 	struct vhu_mem_table mem;
 	struct vhu_config config;
+	struct vhu_inflight inflight;
 	uint8_t bytes[VHU_EXTERN_BYTES]; /* of messages that only the application knows */
 };
 
@@ -115,6 +127,7 @@ struct vhu_msg {
 
 _Static_assert(sizeof(struct vhu_vring_addr) == 40, "as on the wire");
 _Static_assert(sizeof(struct vhu_region) == 32, "as on the wire");
+_Static_assert(sizeof(struct vhu_inflight) == 24, "as on the wire");
 _Static_assert(sizeof(struct vhu_header) == VHU_HEADER_BYTES, "as on the wire");
 
 #endif

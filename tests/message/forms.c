@@ -69,6 +69,9 @@ static unsigned int candidates(const struct session *s, union vhu_payload *out)
 						      .size_bytes = s->mem.regions[0].size_bytes,
 						      .uva = s->mem.regions[0].uva };
 	out[n++].config.size_bytes = 1;
+	out[n++].inflight = (struct vhu_inflight){ .mmap_size_bytes = 4096,
+						   .nr_queues = 2,
+						   .queue_size = SESSION_RING_ENTRIES };
 	return n;
 }
 

@@ -154,7 +154,8 @@ static void expect_reply(uint32_t request, uint64_t ack, bool body)
 	assert_int_equal(msg.header.flags, VHU_VERSION | VHU_FLAG_REPLY);
 	assert_int_equal(msg.header.size_bytes,
 			 body ? MAX2(8, vhu_spec_of(request)->size_min_bytes) : 8);
-	assert_int_equal(msg.nfds, 0);
+	assert_int_equal(msg.nfds, request == VHU_GET_INFLIGHT_FD);
+	fe_msg_close_fds(&msg);
 	if (!body)
 		assert_int_equal(msg.u64, ack);
 }

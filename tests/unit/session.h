@@ -34,6 +34,7 @@ struct session {
 	uint64_t without_protocol; /* bits that session_negotiate() leaves out */
 	uint64_t more_features;    /* and those that it adds */
 	struct vhu_msg reply;
+	int reply_fd; /* the last that came with one; -1: none */
 	int new_device_returns;
 	struct rte_vhost_user_extern_ops extern_ops; /* from session_open() on */
 	/* Looked at in every callback; may be NULL. */
