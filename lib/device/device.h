@@ -102,6 +102,7 @@ struct vq {
 	bool enabled;
 	bool resync;      /* just started: the used index comes from the ring */
 	bool renotify;    /* an eventfd changed under a ready queue */
+	bool owes_call;   /* a backend before us may have died before it told the guest */
 	int kickfd;
 	/* Derived: reconcile.c. */
 	bool ready;

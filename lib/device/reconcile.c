@@ -13,6 +13,7 @@
  * features_changed() (its message) and the connection callbacks (server/).
  */
 #include <linux/virtio_config.h>
+#include <sys/eventfd.h>
 
 #include "device.h"
 
@@ -49,6 +50,9 @@ static void vq_raise(struct device *dev, struct vq *vq)
 	if (!vring_attached(&vq->ring) && vq_attach(dev, vq) < 0)
 		return;
 	vq->ready = true;
+	if (vq->owes_call && vq->callfd >= 0)
+		(void)eventfd_write(vq->callfd, 1);
+	vq->owes_call = false;
 	notify_queue(dev, vq, 1);
 	vq_gate_open(vq);
 }

@@ -42,6 +42,7 @@ static void vq_reset(struct vq *vq)
 	vq->enabled = false;
 	vq->resync = false;
 	vq->renotify = false;
+	vq->owes_call = false;
 	vq->ready = false;
 	vq->attach_failed = false;
 	vq->net = (struct vq_net){ 0 };
@@ -172,6 +173,7 @@ static int vq_resume(struct device *dev, struct vq *vq)
 	if (ret < 0)
 		return ret;
 	vq->resync = false;
+	vq->owes_call = true;
 	if (vq->resubmit.resubmit_num != 0)
 		LOG_INFO("%s: queue %u: %u requests were in flight", dev->ifname, vq->index,
 			 vq->resubmit.resubmit_num);

@@ -105,6 +105,27 @@ static void a_ring_uses_its_part(void **state)
 	close(fd);
 }
 
+/* Who died before it told the guest left the guest waiting: it is told, once. */
+static void the_guest_is_told_at_the_start(void **state)
+{
+	int fd = kit_memfd(AREA_BYTES);
+
+	(void)state;
+	serve_rings_ourselves();
+	session_ring(&s, 0);
+	session_enable(&s, 0, true);
+	assert_int_equal(guest_ring_calls(&s.vqs[0]), 0);
+	assert_int_equal(session_state(&s, VHU_GET_VRING_BASE, 0, 0), 0);
+	assert_int_equal(set(inflight(1), fd), 0);
+	session_ring(&s, 0);
+	assert_string_equal(session_events(&s), "q0=1 +dev -dev q0=0 q0=1 +dev");
+	assert_int_equal(guest_ring_calls(&s.vqs[0]), 1);
+	session_enable(&s, 0, false);
+	session_enable(&s, 0, true);
+	assert_int_equal(guest_ring_calls(&s.vqs[0]), 0);
+	close(fd);
+}
+
 /* S18: a queue beyond those that the areas are for works, without. */
 static void s18_more_queues_than_areas(void **state)
 {
@@ -245,6 +266,7 @@ int main(void)
 		TEST(f7_queues_that_do_not_exist),
 		TEST(other_descriptors),
 		TEST(a_ring_uses_its_part),
+		TEST(the_guest_is_told_at_the_start),
 		TEST(s18_more_queues_than_areas),
 		TEST(not_for_rings_of_the_library),
 		TEST(damaged_areas),
