@@ -320,8 +320,10 @@ struct rte_vhost_resubmit_desc {
 
 /** The requests to be done again, oldest last. */
 struct rte_vhost_resubmit_info {
-	struct rte_vhost_resubmit_desc *resubmit_list;	/**< Owned by the library. */
-	uint16_t resubmit_num;				/**< Elements in it. */
+	/** The library's, until the queue stops. Who is through with it may free() it, if the
+	 *  element is then set to NULL. */
+	struct rte_vhost_resubmit_desc *resubmit_list;
+	uint16_t resubmit_num;	/**< Elements in it; the application may count it down. */
 };
 
 /** What rte_vhost_get_vhost_ring_inflight() fills in. */
@@ -330,7 +332,8 @@ struct rte_vhost_ring_inflight {
 		struct rte_vhost_inflight_info_split *inflight_split;	/**< Split ring. */
 		struct rte_vhost_inflight_info_packed *inflight_packed;	/**< Packed ring. */
 	};
-	struct rte_vhost_resubmit_info *resubmit_inflight;	/**< Owned by the library. */
+	/** The library's; NULL when nothing is to be done again. */
+	struct rte_vhost_resubmit_info *resubmit_inflight;
 };
 /** @} */
 
@@ -375,7 +378,8 @@ enum rte_vhost_msg_result {
  *   The message, valid during the call, without padding between its parts (offsets in bytes):
  *   uint32_t request at 0, uint32_t flags at 4, uint32_t payload size in bytes at 8, payload
  *   at 12 (632 bytes of room), int fds[8] at 644, int number of fds at 676; 680 bytes in all.
- *   For #RTE_VHOST_MSG_RESULT_REPLY the handler changes size and payload in place.
+ *   For #RTE_VHOST_MSG_RESULT_REPLY the handler changes size and payload in place; for every
+ *   other result what it changed is ignored. Descriptors do not go with a reply.
  *   A handler that keeps a file descriptor sets its element to -1. Content is the
  *   frontend's: check every length.
  * @return
@@ -387,9 +391,10 @@ typedef enum rte_vhost_msg_result (*rte_vhost_msg_handle)(int vid, void *msg);
 
 /** Message handlers of an application, see rte_vhost_extern_callback_register(). */
 struct rte_vhost_user_extern_ops {
-	/** Sees a message first. Anything but NOT_HANDLED ends its handling. May be NULL. */
+	/** Sees a message first. Anything but NOT_HANDLED keeps it from the library. May be NULL. */
 	rte_vhost_msg_handle pre_msg_handle;
-	/** Sees a message after the library, unless that failed. May be NULL. */
+	/** Sees a message last, as its reply if it has one already, before new_device() is
+	 *  called because of it; not when it failed. May be NULL. */
 	rte_vhost_msg_handle post_msg_handle;
 };
 
@@ -1161,19 +1166,22 @@ __rte_experimental
 int rte_vhost_slave_config_change(int vid, bool need_reply);
 
 /**
- * Put own message handlers around the library's.
+ * Put own message handlers around the library's. They replace those registered before.
  *
- * @note Not in this release.
+ * A message goes to pre_msg_handle(), then, unless that dealt with it, to the library, then to
+ * post_msg_handle(), unless one of them failed. Known messages are checked for size, number of
+ * descriptors and ranges before anybody sees them; GET_CONFIG and SET_CONFIG lie inside the 256
+ * bytes of a configuration space. What nobody deals with is refused.
  *
  * @param vid
  *   Device; usually called in new_connection().
  * @param ops
- *   Handlers, copied.
+ *   Handlers, copied. They last as long as the connection.
  * @param ctx
- *   Kept with the device for the handlers' owner; the library does not use it.
+ *   For the handlers' owner; the library does not use it.
  * @return
  *   - 0: done.
- *   - -1: no such device.
+ *   - -1: no such device, or @p ops is NULL.
  *
  * Threads: any, best in new_connection(). Source: 22.11.
  */
@@ -1183,25 +1191,27 @@ int rte_vhost_extern_callback_register(int vid,
 
 /**
  * @name Requests in flight, for applications that implement a device type themselves
- * Each function answers 0 also when nothing is to be done because
- * VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD was not negotiated. Source: 22.11; spec, "Inflight I/O
- * tracking".
+ * For each chain: rte_vhost_set_inflight_desc_*() when it is fetched,
+ * rte_vhost_set_last_inflight_io_*() before it is published as used, rte_vhost_clr_inflight_desc_*()
+ * after. These answer 0 also when nothing is to be done because
+ * VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD was not negotiated. They may be called at any time while the
+ * ring is set up, also while the library holds the queue. The area is memory of the frontend: an
+ * application that reads it must check what it finds. Source: 22.11; spec, "Inflight I/O tracking".
  * @{
  */
 /**
  * Get a ring's in-flight area and what is to be done again from before.
- *
- * @note Not in this release.
  *
  * @param vid
  *   Device.
  * @param vring_idx
  *   Queue.
  * @param[out] vring
- *   See struct rte_vhost_ring_inflight; good until the queue is disabled.
+ *   See struct rte_vhost_ring_inflight; good until the queue is stopped. A position that the
+ *   library gives for the queue (rte_vhost_get_vring_base()) is behind what is to be done again.
  * @return
  *   - 0: done.
- *   - -1: no such device or queue.
+ *   - -1: no such device or queue, @p vring is NULL, or the queue has no area.
  *
  * Threads: any. Source: 22.11; spec, "Inflight I/O tracking".
  */
@@ -1211,8 +1221,6 @@ int rte_vhost_get_vhost_ring_inflight(int vid, uint16_t vring_idx,
 /**
  * Record that a chain of a split ring was fetched.
  *
- * @note Not in this release.
- *
  * @param vid
  *   Device.
  * @param vring_idx
@@ -1221,7 +1229,7 @@ int rte_vhost_get_vhost_ring_inflight(int vid, uint16_t vring_idx,
  *   Head descriptor.
  * @return
  *   - 0: recorded.
- *   - -1: no such device, queue or descriptor, or a packed ring.
+ *   - -1: no such device, queue or descriptor, no area, or a packed ring.
  *
  * Threads: queue. Source: 22.11; spec, "Inflight I/O tracking".
  */
@@ -1229,8 +1237,6 @@ int rte_vhost_set_inflight_desc_split(int vid, uint16_t vring_idx, uint16_t idx)
 
 /**
  * Record that a chain of a packed ring was fetched.
- *
- * @note Not in this release.
  *
  * @param vid
  *   Device.
@@ -1244,7 +1250,8 @@ int rte_vhost_set_inflight_desc_split(int vid, uint16_t vring_idx, uint16_t idx)
  *   Entry of the area that now stands for it.
  * @return
  *   - 0: recorded.
- *   - -1: no such device, queue or slot, or a split ring.
+ *   - -1: no such device, queue or slot, no area, or a split ring; @p inflight_entry is NULL;
+ *     or chains were set complete and not yet cleared.
  *
  * Threads: queue. Source: 22.11; spec, "Inflight I/O tracking".
  */
@@ -1254,8 +1261,6 @@ int rte_vhost_set_inflight_desc_packed(int vid, uint16_t vring_idx, uint16_t hea
 /**
  * Record the head of a batch of completions of a split ring, before publishing it.
  *
- * @note Not in this release.
- *
  * @param vid
  *   Device.
  * @param vring_idx
@@ -1264,7 +1269,7 @@ int rte_vhost_set_inflight_desc_packed(int vid, uint16_t vring_idx, uint16_t hea
  *   Head descriptor.
  * @return
  *   - 0: recorded.
- *   - -1: no such device, queue or descriptor, or a packed ring.
+ *   - -1: no such device, queue or descriptor, no area, or a packed ring.
  *
  * Threads: queue. Source: 22.11; spec, "Inflight I/O tracking".
  */
@@ -1272,8 +1277,6 @@ int rte_vhost_set_last_inflight_io_split(int vid, uint16_t vring_idx, uint16_t i
 
 /**
  * Record the head of a batch of completions of a packed ring, before publishing it.
- *
- * @note Not in this release.
  *
  * @param vid
  *   Device.
@@ -1283,7 +1286,7 @@ int rte_vhost_set_last_inflight_io_split(int vid, uint16_t vring_idx, uint16_t i
  *   Entry of the area.
  * @return
  *   - 0: recorded.
- *   - -1: no such device, queue or entry, or a split ring.
+ *   - -1: no such device, queue or entry, no area, or a split ring.
  *
  * Threads: queue. Source: 22.11; spec, "Inflight I/O tracking".
  */
@@ -1292,19 +1295,18 @@ int rte_vhost_set_last_inflight_io_packed(int vid, uint16_t vring_idx, uint16_t 
 /**
  * Record that a chain of a split ring is finished, after publishing it.
  *
- * @note Not in this release.
- *
  * @param vid
  *   Device.
  * @param vring_idx
  *   Queue.
  * @param last_used_idx
- *   Used index after the batch.
+ *   Used index up to and including this chain. Chains published as one batch are recorded in the
+ *   order of rte_vhost_set_last_inflight_io_split(), each with an index of its own.
  * @param idx
  *   Head descriptor.
  * @return
  *   - 0: recorded.
- *   - -1: no such device, queue or descriptor, or a packed ring.
+ *   - -1: no such device, queue or descriptor, no area, or a packed ring.
  *
  * Threads: queue. Source: 22.11; spec, "Inflight I/O tracking".
  */
@@ -1314,8 +1316,6 @@ int rte_vhost_clr_inflight_desc_split(int vid, uint16_t vring_idx, uint16_t last
 /**
  * Record that a chain of a packed ring is finished, after publishing it.
  *
- * @note Not in this release.
- *
  * @param vid
  *   Device.
  * @param vring_idx
@@ -1324,7 +1324,7 @@ int rte_vhost_clr_inflight_desc_split(int vid, uint16_t vring_idx, uint16_t last
  *   Entry of the area.
  * @return
  *   - 0: recorded.
- *   - -1: no such device, queue or entry, or a split ring.
+ *   - -1: no such device, queue or entry, no area, or a split ring.
  *
  * Threads: queue. Source: 22.11; spec, "Inflight I/O tracking".
  */
@@ -1332,8 +1332,6 @@ int rte_vhost_clr_inflight_desc_packed(int vid, uint16_t vring_idx, uint16_t hea
 
 /**
  * Ask where in a packed ring the backend before this one stood.
- *
- * @note Not in this release.
  *
  * @param vid
  *   Device.

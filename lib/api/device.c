@@ -254,6 +254,19 @@ int rte_vhost_slave_config_change(int vid, bool need_reply)
 	return dev != NULL && dev->in_use ? vhu_backend_config_change(dev, need_reply) : -ENODEV;
 }
 
+int rte_vhost_extern_callback_register(int vid, struct rte_vhost_user_extern_ops const *const ops,
+				       void *ctx)
+{
+	struct device *dev = ops != NULL ? device_lock(vid) : NULL;
+
+	(void)ctx; /* the handlers' owner's, who knows it */
+	if (dev == NULL)
+		return -1;
+	dev->extern_ops = *ops;
+	device_unlock(dev);
+	return 0;
+}
+
 /* --- statistics -------------------------------------------------------- */
 
 /* Runs with the device locked; NULL when the queue counts nothing. */

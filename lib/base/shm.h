@@ -54,6 +54,7 @@ extern void (*shm_load_hook)(uintptr_t addr, size_t len_bytes);
 		__atomic_store_n(GUEST_FORCE(uint##bits##_t *, p), v, __ATOMIC_RELAXED);        \
 	}
 
+SHM_DEFINE(8)
 SHM_DEFINE(16)
 SHM_DEFINE(32)
 SHM_DEFINE(64)

@@ -97,7 +97,9 @@ void device_release(struct device *dev)
 	device_forget_guest(dev);
 	gmem_put(dev->mem);
 	dev->mem = NULL;
-	dev->protocol_features = 0;
+	device_set_inflight(dev, (struct device_inflight){ 0 });
+	__atomic_store_n(&dev->protocol_features, 0, __ATOMIC_RELAXED);
+	dev->extern_ops = (struct rte_vhost_user_extern_ops){ 0 };
 	dev->log_budget = (struct log_budget){ 0 };
 	dev->config = NULL;
 	dev->in_use = false;
@@ -147,4 +149,11 @@ void device_swap_memory(struct device *dev, struct gmem **mem)
 		if (vring_attached(&vq->ring))
 			vq_attach(dev, vq);
 	}
+}
+
+void device_set_inflight(struct device *dev, struct device_inflight inflight)
+{
+	if (dev->inflight.areas != NULL)
+		region_put(dev->inflight.areas);
+	dev->inflight = inflight;
 }

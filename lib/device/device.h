@@ -22,6 +22,8 @@
 #include "base/fdbag.h"
 #include "base/gate.h"
 #include "base/log.h"
+#include "memory/region.h"
+#include "ring/inflight.h"
 #include "ring/ring.h"
 #include "stats.h"
 
@@ -82,6 +84,16 @@ struct vq {
 	struct ring ring;
 	struct vq_stats stats CACHE_ALIGNED;
 
+	/*
+	 * What the application has fetched and not given back. Its threads record it
+	 * at any time, also while the gate is closed: who stops the queue for a moment
+	 * must not make them lose a record. The lock also keeps `ring` attached to
+	 * where they look.
+	 */
+	pthread_mutex_t inflight_lock CACHE_ALIGNED;
+	struct inflight inflight;
+	struct rte_vhost_resubmit_info resubmit; /* the list is the application's to free, too */
+
 	/* Facts: device.lock, loop thread. */
 	struct vring_addrs addrs CACHE_ALIGNED;
 	uint64_t log_guest_addr; /* both under device.log_lock, too */
@@ -92,6 +104,7 @@ struct vq {
 	bool enabled;
 	bool resync;      /* just started: the used index comes from the ring */
 	bool renotify;    /* an eventfd changed under a ready queue */
+	bool owes_call;   /* a backend before us may have died before it told the guest */
 	int kickfd;
 	/* Derived: reconcile.c. */
 	bool ready;
@@ -109,6 +122,13 @@ union device_rarp {
 	};
 };
 
+/* SET_INFLIGHT_FD: the areas of all rings, one after the other. */
+struct device_inflight {
+	struct region *areas; /* NULL: none */
+	uint16_t nr_queues;
+	uint16_t queue_size;
+};
+
 struct device {
 	pthread_mutex_t lock;
 	int vid;
@@ -122,13 +142,15 @@ struct device {
 
 	/* Facts. */
 	uint64_t features;
-	uint64_t protocol_features;
+	uint64_t protocol_features; /* atomic, who records chains looks */
 	bool features_set;
 	bool features_refused; /* the last SET_FEATURES was; FEATURES_OK must not stick */
 	struct gmem *mem;
+	struct device_inflight inflight;
 	uint16_t mtu_bytes; /* 0: the frontend said nothing; atomic, bursts that count look */
 	uint8_t status;
 	int backend_fd; /* SET_BACKEND_REQ_FD */
+	struct rte_vhost_user_extern_ops extern_ops; /* the application's message handlers */
 	struct log_budget log_budget; /* what its frontend may provoke */
 	/* Serialises requests to the frontend on backend_fd. */
 	pthread_mutex_t backend_lock;
@@ -199,6 +221,7 @@ int vq_attach(struct device *dev, struct vq *vq);
 void vq_set_base(struct vq *vq, uint16_t avail, uint16_t used);
 /* A queue whose base nobody set: its format has a first one. */
 void vq_default_base(const struct device *dev, struct vq *vq);
+void vq_detach(struct vq *vq);
 void vq_set_eventfd(int *slot, int fd);
 
 /* Raises the guest's interrupt; counts and reports it. Inside the gate. */
@@ -254,6 +277,8 @@ void vq_set_log_addr(struct vq *vq, bool wanted, uint64_t addr);
 /* Derives what a queue logs: the log, the features or the ring's addresses changed. */
 void vq_log_setup(const struct device *dev, struct vq *vq);
 void device_log_setup(struct device *dev);
+/* Swaps the in-flight areas while all queues are stopped. Takes over the reference. */
+void device_set_inflight(struct device *dev, struct device_inflight inflight);
 
 /*
  * Called with device.lock held, on the loop thread; they drop the lock around

@@ -13,6 +13,7 @@
  * features_changed() (its message) and the connection callbacks (server/).
  */
 #include <linux/virtio_config.h>
+#include <sys/eventfd.h>
 
 #include "device.h"
 
@@ -24,11 +25,17 @@ static void notify_queue(struct device *dev, struct vq *vq, int enable)
 	pthread_mutex_lock(&dev->lock);
 }
 
+/* Facts only: is there a ring? */
+static bool vq_has_ring(const struct device *dev, const struct vq *vq)
+{
+	return vq->started && vq->addrs_set && vq->ring.size != 0 && dev->mem != NULL &&
+	       dev->features_set;
+}
+
 /* Facts only: does the frontend want this queue served? */
 static bool vq_wanted(const struct device *dev, const struct vq *vq)
 {
-	return vq->started && vq->enabled && vq->addrs_set && vq->ring.size != 0 &&
-	       vq->callfd != EVENTFD_UNSET && dev->mem != NULL && dev->features_set;
+	return vq_has_ring(dev, vq) && vq->enabled && vq->callfd != EVENTFD_UNSET;
 }
 
 static void vq_lower(struct device *dev, struct vq *vq)
@@ -43,6 +50,9 @@ static void vq_raise(struct device *dev, struct vq *vq)
 	if (!vring_attached(&vq->ring) && vq_attach(dev, vq) < 0)
 		return;
 	vq->ready = true;
+	if (vq->owes_call && vq->callfd >= 0)
+		(void)eventfd_write(vq->callfd, 1);
+	vq->owes_call = false;
 	notify_queue(dev, vq, 1);
 	vq_gate_open(vq);
 }
@@ -54,7 +64,11 @@ static void vq_reconcile(struct device *dev, struct vq *vq)
 	if (vq->ready && (!wanted || !vring_attached(&vq->ring) || vq->renotify))
 		vq_lower(dev, vq);
 	vq->renotify = false;
-	if (wanted && !vq->ready)
+	/* Who serves its rings itself looks for them when they are kicked off. */
+	if (dev->config->backend == NULL && vq_has_ring(dev, vq) && !vq->attach_failed &&
+	    !vring_attached(&vq->ring))
+		(void)vq_attach(dev, vq);
+	if (wanted && !vq->ready && !vq->attach_failed)
 		vq_raise(dev, vq);
 }
 

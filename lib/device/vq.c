@@ -10,12 +10,29 @@
 
 #include "device.h"
 
+void vq_detach(struct vq *vq)
+{
+	pthread_mutex_lock(&vq->inflight_lock);
+	vring_detach(&vq->ring);
+	pthread_mutex_unlock(&vq->inflight_lock);
+}
+
+static void vq_forget_inflight(struct vq *vq)
+{
+	pthread_mutex_lock(&vq->inflight_lock);
+	free(vq->resubmit.resubmit_list);
+	vq->resubmit = (struct rte_vhost_resubmit_info){ 0 };
+	vq->inflight = (struct inflight){ 0 };
+	pthread_mutex_unlock(&vq->inflight_lock);
+}
+
 static void vq_reset(struct vq *vq)
 {
 	vq_set_eventfd(&vq->callfd, EVENTFD_UNSET);
 	vq_set_eventfd(&vq->kickfd, EVENTFD_UNSET);
 	vq_set_eventfd(&vq->errfd, EVENTFD_UNSET);
-	vring_detach(&vq->ring);
+	vq_forget_inflight(vq);
+	vq_detach(vq);
 	memset(&vq->ring, 0, sizeof(vq->ring));
 	memset(&vq->stats, 0, sizeof(vq->stats));
 	vq->addrs = (struct vring_addrs){ 0 };
@@ -26,6 +43,7 @@ static void vq_reset(struct vq *vq)
 	vq->enabled = false;
 	vq->resync = false;
 	vq->renotify = false;
+	vq->owes_call = false;
 	vq->ready = false;
 	vq->attach_failed = false;
 	vq->net = (struct vq_net){ 0 };
@@ -44,6 +62,7 @@ struct vq *device_vq_make(struct device *dev, unsigned int index)
 				return NULL;
 			memset(vq, 0, sizeof(*vq));
 			gate_init(&vq->gate);
+			pthread_mutex_init(&vq->inflight_lock, NULL);
 			vq->dev = dev;
 			vq->index = (uint16_t)i;
 			vq->callfd = EVENTFD_UNSET;
@@ -90,7 +109,8 @@ void vq_stop(struct vq *vq)
 	/* The next start brings new ones (the stock library forgets both, too). */
 	vq_set_eventfd(&vq->kickfd, EVENTFD_UNSET);
 	vq_set_eventfd(&vq->callfd, EVENTFD_UNSET);
-	vring_detach(&vq->ring);
+	vq_forget_inflight(vq);
+	vq_detach(vq);
 	vq->ring.fault = RING_FAULT_NONE;
 	vq->ring.signalled_valid = false;
 }
@@ -130,9 +150,57 @@ static void vq_resync(struct vq *vq)
 	vring_set_base(vr, used, used);
 }
 
+/* The part of the in-flight areas that is this queue's; NULL when it has none. */
+static uint8_t __guest *inflight_area(const struct device *dev, const struct vq *vq)
+{
+	const struct device_inflight *inflight = &dev->inflight;
+	uint64_t bytes = inflight_bytes(vq->ring.kind, inflight->queue_size);
+
+	/* Other rings are served by the library, which does not record what it fetches. */
+	if (dev->config->backend != NULL || inflight->areas == NULL)
+		return NULL;
+	if (!range_within(vq->index * bytes, bytes, inflight->areas->size_bytes) ||
+	    vq->index >= inflight->nr_queues) {
+		LOG_WARN("%s: queue %u: the in-flight area has no room for it; a crash will lose "
+			 "what is in flight",
+			 dev->ifname, vq->index);
+		return NULL;
+	}
+	return inflight->areas->host + vq->index * bytes;
+}
+
+/* A ring that just started, attached: from where? */
+static int vq_resume(struct device *dev, struct vq *vq)
+{
+	uint8_t __guest *area = inflight_area(dev, vq);
+	int ret;
+
+	if (area == NULL) {
+		vq_resync(vq);
+		return 0;
+	}
+	pthread_mutex_lock(&vq->inflight_lock);
+	free(vq->resubmit.resubmit_list);
+	ret = inflight_start(&vq->inflight, &vq->ring, area, dev->inflight.queue_size,
+			     &vq->resubmit);
+	pthread_mutex_unlock(&vq->inflight_lock);
+	if (ret < 0)
+		return ret;
+	vq->resync = false;
+	vq->owes_call = true;
+	if (vq->resubmit.resubmit_num != 0)
+		LOG_INFO("%s: queue %u: %u requests were in flight", dev->ifname, vq->index,
+			 vq->resubmit.resubmit_num);
+	return 0;
+}
+
 static const char *attach_error(int ret)
 {
 	switch (ret) {
+	case -EPROTO:
+		return "has an in-flight area that does not belong to it or is damaged";
+	case -ENOMEM:
+		return "finds no memory for its in-flight requests";
 	case -EINVAL:
 		return "is not aligned";
 	case -ERANGE:
@@ -150,8 +218,13 @@ int vq_attach(struct device *dev, struct vq *vq)
 	vq->ring.event_idx = device_has(dev, VIRTIO_RING_F_EVENT_IDX);
 	vq->ring.in_order = device_has(dev, VIRTIO_F_IN_ORDER);
 	vq_default_base(dev, vq);
+	pthread_mutex_lock(&vq->inflight_lock);
 	ret = vring_attach(&vq->ring, dev->mem, &vq->addrs);
+	pthread_mutex_unlock(&vq->inflight_lock);
+	if (ret == 0 && vq->resync)
+		ret = vq_resume(dev, vq);
 	if (ret < 0) {
+		vq_detach(vq);
 		if (!vq->attach_failed)
 			LOG_ERR("%s: queue %u: its ring %s", dev->ifname, vq->index,
 				attach_error(ret));
@@ -160,8 +233,6 @@ int vq_attach(struct device *dev, struct vq *vq)
 	}
 	vq->attach_failed = false;
 	vq_log_setup(dev, vq);
-	if (vq->resync)
-		vq_resync(vq);
 	if (dev->config->backend != NULL)
 		dev->config->backend->ring_setup(dev, vq);
 	vq_apply_kicks_wanted(vq);

@@ -19,9 +19,9 @@ static int pump(struct connection *conn)
 	if (ret <= 0)
 		return ret;
 	ret = vhu_dispatch(conn->dev, &conn->codec.in, &conn->codec.fds, &reply);
-	codec_next(&conn->codec);
 	if (ret == 1)
 		ret = codec_send(&conn->codec, &reply);
+	codec_next(&conn->codec);
 	return ret < 0 ? ret : 1;
 }
 

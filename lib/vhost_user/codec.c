@@ -10,11 +10,13 @@ void codec_init(struct codec *c, int fd)
 	memset(c, 0, sizeof(*c));
 	c->fd = fd;
 	fdbag_init(&c->fds);
+	fdbag_init(&c->out_fds);
 }
 
 void codec_fini(struct codec *c)
 {
 	fdbag_close_rest(&c->fds);
+	fdbag_close_rest(&c->out_fds);
 }
 
 void codec_next(struct codec *c)
@@ -108,11 +110,37 @@ int codec_recv(struct codec *c)
 	}
 }
 
+/* What is left of the message, and its descriptors if they have not gone yet. */
+static ssize_t send_some(struct codec *c)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(FDBAG_MAX * sizeof(int))];
+	} control = { 0 };
+	size_t fds_bytes = c->out_fds.count * sizeof(int);
+	struct iovec iov = { .iov_base = c->out + c->out_done_bytes,
+			     .iov_len = c->out_bytes - c->out_done_bytes };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (fds_bytes != 0) {
+		control.align = (struct cmsghdr){ .cmsg_len = CMSG_LEN(fds_bytes),
+						  .cmsg_level = SOL_SOCKET,
+						  .cmsg_type = SCM_RIGHTS };
+		mh.msg_control = control.bytes;
+		mh.msg_controllen = CMSG_SPACE(fds_bytes);
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&mh)), c->out_fds.fds, fds_bytes);
+	}
+	n = sendmsg(c->fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n > 0)
+		fdbag_close_rest(&c->out_fds);
+	return n;
+}
+
 int codec_flush(struct codec *c)
 {
 	while (codec_sending(c)) {
-		ssize_t n = send(c->fd, c->out + c->out_done_bytes,
-				 c->out_bytes - c->out_done_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send_some(c);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -131,5 +159,8 @@ int codec_send(struct codec *c, const struct vhu_msg *msg)
 	memcpy(c->out + VHU_HEADER_BYTES, &msg->payload, msg->hdr.size_bytes);
 	c->out_bytes = VHU_HEADER_BYTES + msg->hdr.size_bytes;
 	c->out_done_bytes = 0;
+	/* Taken over, wherever they end. */
+	c->out_fds = c->fds;
+	fdbag_init(&c->fds);
 	return codec_flush(c);
 }

@@ -20,6 +20,7 @@ struct codec {
 	uint8_t out[VHU_HEADER_BYTES + VHU_PAYLOAD_MAX_BYTES];
 	uint32_t out_bytes;
 	uint32_t out_done_bytes;
+	struct fdbag out_fds; /* go with its first byte */
 };
 
 void codec_init(struct codec *c, int fd);
@@ -37,8 +38,9 @@ int codec_recv(struct codec *c);
 void codec_next(struct codec *c);
 
 /*
- * Sends a message, or as much as the socket takes; the rest waits. Returns 0,
- * -EBUSY when one waits already, or what sendmsg said.
+ * Sends a message with the descriptors in c->fds, or as much as the socket
+ * takes; the rest waits. Returns 0, -EBUSY when one waits already, or what
+ * sendmsg said.
  */
 int codec_send(struct codec *c, const struct vhu_msg *msg);
 /* Goes on with what waits; 0 or -errno. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "dispatch.h"
+#include "extern.h"
 
 static int check_shape(struct device *dev, const struct vhu_spec *spec, const struct vhu_msg *msg,
 		       const struct fdbag *fds)
@@ -86,6 +87,13 @@ static int check_conditions(const struct vhu_call *call, const struct vhu_spec *
 		    spec->name, call->vq->index);
 		return -EBUSY;
 	}
+	for (unsigned int i = 0; i < dev->nr_vqs; i++) {
+		if ((spec->conditions & VHU_NEEDS_ALL_STOPPED) == 0 || !dev->vqs[i]->started)
+			continue;
+		LOG_ERR("%s: %s: queue %u is running; send GET_VRING_BASE first", dev->ifname,
+		    spec->name, i);
+		return -EBUSY;
+	}
 	return 0;
 }
 
@@ -111,7 +119,6 @@ static int run(struct vhu_call *call, const struct vhu_spec *spec)
 		device_gates_open(dev, closed);
 	else if (spec->scope == VHU_SCOPE_RING)
 		vq_gate_open(call->vq);
-	device_reconcile_start(dev);
 	return ret;
 }
 
@@ -135,43 +142,95 @@ static void fill_reply(struct vhu_msg *reply, uint32_t request, uint32_t size)
 	};
 }
 
-int vhu_dispatch(struct device *dev, const struct vhu_msg *msg, struct fdbag *fds,
-		 struct vhu_msg *reply)
+/* What became of a message. */
+struct outcome {
+	int ret;
+	bool handled;   /* by anybody */
+	bool has_reply; /* a body of its own */
+};
+
+static void take_verdict(struct outcome *o, enum rte_vhost_msg_result verdict)
 {
-	const struct vhu_spec *spec = vhu_spec_of(msg->hdr.request);
+	switch (verdict) {
+	case RTE_VHOST_MSG_RESULT_NOT_HANDLED:
+		return;
+	case RTE_VHOST_MSG_RESULT_REPLY:
+		o->has_reply = true;
+		break;
+	case RTE_VHOST_MSG_RESULT_OK:
+		break;
+	default:
+		o->ret = -EPROTO;
+		break;
+	}
+	o->handled = true;
+}
+
+/* The application's first look, the table, the application's second look. */
+static struct outcome process(struct device *dev, const struct vhu_spec *spec,
+			      const struct vhu_msg *msg, struct fdbag *fds, struct vhu_msg *reply)
+{
+	const struct rte_vhost_user_extern_ops ops = dev->extern_ops;
 	struct vhu_call call = { .dev = dev,
 				 .in = &msg->payload,
 				 .in_bytes = msg->hdr.size_bytes,
 				 .fds = fds,
-				 .out = &reply->payload };
+				 .out = &reply->payload,
+				 .out_fd = -1 };
+	struct outcome o = { .ret = spec != NULL ? check_shape(dev, spec, msg, fds) : 0 };
+
+	if (o.ret == 0)
+		take_verdict(&o, vhu_extern_show(dev, ops.pre_msg_handle, msg, fds, reply));
+	if (o.ret == 0 && !o.handled && spec != NULL) {
+		o.handled = true;
+		o.ret = handle(&call, spec, msg);
+		gmem_put(call.mem);
+		o.has_reply = spec->reply == VHU_REPLY_BODY;
+		reply->hdr.size_bytes = call.out_bytes;
+	}
+	if (o.ret == 0)
+		take_verdict(&o, vhu_extern_show(dev, ops.post_msg_handle,
+						 o.has_reply ? reply : msg, fds, reply));
+	if (o.ret == 0 && !o.handled) {
+		LOG_ERR("%s: request %u is unknown", dev->ifname, msg->hdr.request);
+		o.ret = -ENOSYS;
+	}
+	if (o.ret == 0)
+		device_reconcile_start(dev);
+	fdbag_close_rest(fds);
+	if (o.ret == 0 && call.out_fd >= 0)
+		(void)fdbag_put(fds, call.out_fd);
+	else
+		fd_close(&call.out_fd);
+	return o;
+}
+
+int vhu_dispatch(struct device *dev, const struct vhu_msg *msg, struct fdbag *fds,
+		 struct vhu_msg *reply)
+{
+	const struct vhu_spec *spec = vhu_spec_of(msg->hdr.request);
 	struct log_budget *outer = log_scope_enter(&dev->log_budget);
+	struct outcome o;
 	bool wants_ack;
-	int ret;
 
 	pthread_mutex_lock(&dev->lock);
 	/* As negotiated when the message came, should it change that itself. */
 	wants_ack = (msg->hdr.flags & VHU_FLAG_NEED_REPLY) != 0 &&
 		    device_has_proto(dev, VHOST_USER_PROTOCOL_F_REPLY_ACK);
 	memset(reply, 0, sizeof(*reply));
-	if (spec != NULL) {
-		ret = handle(&call, spec, msg);
-	} else {
-		LOG_ERR("%s: request %u is unknown", dev->ifname, msg->hdr.request);
-		ret = -ENOSYS;
-	}
+	fill_reply(reply, msg->hdr.request, 0);
+	o = process(dev, spec, msg, fds, reply);
 	device_unlock(dev);
-	gmem_put(call.mem);
-	fdbag_close_rest(fds);
 	log_scope_leave(outer);
 
-	if (spec != NULL && spec->reply == VHU_REPLY_BODY) {
-		fill_reply(reply, msg->hdr.request, call.out_bytes);
-		return ret < 0 ? ret : 1;
-	}
-	if (wants_ack) {
-		reply->payload.u64 = ret < 0;
+	if (o.has_reply && o.ret == 0)
+		return 1;
+	/* Whoever waits for a body would take an ack for one. */
+	if (wants_ack && (o.ret == 0 || spec == NULL || spec->reply == VHU_REPLY_ACK)) {
+		memset(&reply->payload, 0, sizeof(reply->payload));
+		reply->payload.u64 = o.ret < 0;
 		fill_reply(reply, msg->hdr.request, sizeof(reply->payload.u64));
 		return 1;
 	}
-	return ret;
+	return o.ret;
 }

@@ -8,9 +8,10 @@
 #include "table.h"
 
 /*
- * Checks and handles `msg`; every descriptor left in `fds` is closed. Returns
- * 1 with a reply to send, 0 with none, or -errno when the connection has to
- * go: the message was refused and the frontend did not ask for an answer.
+ * Checks and handles `msg`; every descriptor left in `fds` is closed, and
+ * afterwards `fds` has those that go with the reply. Returns 1 with a reply to
+ * send, 0 with none, or -errno when the connection has to go: the message was
+ * refused and the frontend did not ask for an answer.
  */
 int vhu_dispatch(struct device *dev, const struct vhu_msg *msg, struct fdbag *fds,
 		 struct vhu_msg *reply);

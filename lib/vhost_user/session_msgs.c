@@ -125,7 +125,7 @@ int vhu_set_protocol_features(struct vhu_call *call)
 			dev->ifname, extra);
 		return -EINVAL;
 	}
-	dev->protocol_features = call->in->u64;
+	__atomic_store_n(&dev->protocol_features, call->in->u64, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -230,4 +230,33 @@ int vhu_set_backend_req_fd(struct vhu_call *call)
 	}
 	device_set_backend_fd(dev, fdbag_take(call->fds, 0));
 	return 0;
+}
+
+/* All of it inside the space, and as much as was announced. */
+int vhu_valid_config(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds)
+{
+	const struct vhu_config *config = &in->config;
+
+	(void)nr_fds;
+	if (!range_within(config->offset_bytes, config->size_bytes, VHU_CONFIG_BYTES))
+		return -EINVAL;
+	return in_bytes == offsetof(struct vhu_config, space) + config->size_bytes ? 0 : -EINVAL;
+}
+
+/*
+ * The configuration space is the application's: its handlers answer, and these
+ * two are for a device that has none. No payload means an error (specification,
+ * GET_CONFIG).
+ */
+int vhu_get_config(struct vhu_call *call)
+{
+	LOG_ERR("%s: GET_CONFIG: the application has no handler for it", call->dev->ifname);
+	call->out_bytes = 0;
+	return 0;
+}
+
+int vhu_set_config(struct vhu_call *call)
+{
+	LOG_ERR("%s: SET_CONFIG: the application has no handler for it", call->dev->ifname);
+	return -ENOTSUP;
 }

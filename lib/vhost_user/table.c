@@ -78,6 +78,26 @@ const struct vhu_spec vhu_table[VHU_REQUEST_COUNT] = {
 	[VHU_SET_BACKEND_REQ_FD] = {
 		"SET_BACKEND_REQ_FD", NO_PAYLOAD, .fds_min = 1, .fds_max = 1,
 		.needs_protocol = PROTO(BACKEND_REQ), .handle = vhu_set_backend_req_fd },
+	[VHU_GET_CONFIG] = {
+		"GET_CONFIG",
+		.size_min_bytes = offsetof(struct vhu_config, space[1]),
+		.size_max_bytes = sizeof(struct vhu_config),
+		.reply = VHU_REPLY_BODY, .needs_protocol = PROTO(CONFIG),
+		.validate = vhu_valid_config, .handle = vhu_get_config },
+	[VHU_SET_CONFIG] = {
+		"SET_CONFIG",
+		.size_min_bytes = offsetof(struct vhu_config, space[1]),
+		.size_max_bytes = sizeof(struct vhu_config),
+		.needs_protocol = PROTO(CONFIG),
+		.validate = vhu_valid_config, .handle = vhu_set_config },
+	[VHU_GET_INFLIGHT_FD] = {
+		"GET_INFLIGHT_FD", PAYLOAD(inflight), .reply = VHU_REPLY_BODY,
+		.needs_protocol = PROTO(INFLIGHT_SHMFD),
+		.validate = vhu_valid_inflight, .handle = vhu_get_inflight_fd },
+	[VHU_SET_INFLIGHT_FD] = {
+		"SET_INFLIGHT_FD", PAYLOAD(inflight), .fds_min = 1, .fds_max = 1,
+		.needs_protocol = PROTO(INFLIGHT_SHMFD), .conditions = VHU_NEEDS_ALL_STOPPED,
+		.validate = vhu_valid_inflight, .handle = vhu_set_inflight_fd },
 	[VHU_RESET_DEVICE] = {
 		"RESET_DEVICE", NO_PAYLOAD, .scope = VHU_SCOPE_ALL,
 		.conditions = VHU_STOPS_DEVICE, .needs_protocol = PROTO(RESET_DEVICE),

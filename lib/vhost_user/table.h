@@ -35,6 +35,7 @@ enum {
 	VHU_NEEDS_MEMORY = 1 << 0,       /* SET_MEM_TABLE came before */
 	VHU_NEEDS_RING_STOPPED = 1 << 1, /* the queue has not been kicked off */
 	VHU_STOPS_DEVICE = 1 << 2,       /* destroy_device() is called first */
+	VHU_NEEDS_ALL_STOPPED = 1 << 3,  /* no queue has been kicked off */
 };
 
 /* A message being handled. Its fields have passed the checks of its line. */
@@ -47,6 +48,7 @@ struct vhu_call {
 	union vhu_payload *out; /* of messages with VHU_REPLY_BODY */
 	uint32_t out_bytes;
 	struct gmem *mem; /* the next memory table; what is here at the end is dropped */
+	int out_fd; /* goes with it; -1: none */
 };
 
 struct vhu_spec {
@@ -92,6 +94,13 @@ int vhu_set_status(struct vhu_call *call);
 int vhu_get_status(struct vhu_call *call);
 int vhu_valid_status(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
 int vhu_set_backend_req_fd(struct vhu_call *call);
+int vhu_get_config(struct vhu_call *call);
+int vhu_set_config(struct vhu_call *call);
+int vhu_valid_config(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
+
+int vhu_get_inflight_fd(struct vhu_call *call);
+int vhu_set_inflight_fd(struct vhu_call *call);
+int vhu_valid_inflight(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
 
 int vhu_map_mem_table(struct vhu_call *call);
 int vhu_map_mem_reg(struct vhu_call *call);

@@ -162,7 +162,7 @@ int vhu_set_vring_kick(struct vhu_call *call)
 		vq->resync = true;
 		vq->ring.fault = RING_FAULT_NONE;
 		vq->attach_failed = false;
-		vring_detach(&vq->ring);
+		vq_detach(vq);
 	}
 	vq->renotify = true;
 	return 0;
@@ -181,7 +181,7 @@ int vhu_set_vring_call(struct vhu_call *call)
 	 * the new one is told if the guest wants to know anything at all.
 	 */
 	vq->ring.signalled_valid = false;
-	if (vq->callfd >= 0 && vring_attached(&vq->ring) && vq->ring.fault == RING_FAULT_NONE &&
+	if (vq->callfd >= 0 && vq->ready && vq->ring.fault == RING_FAULT_NONE &&
 	    ring_notify_needed(vq->ring.kind, &vq->ring))
 		(void)eventfd_write(vq->callfd, 1);
 	return 0;

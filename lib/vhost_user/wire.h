@@ -31,6 +31,10 @@ enum vhu_request {
 	VHU_SEND_RARP = 19,
 	VHU_NET_SET_MTU = 20,
 	VHU_SET_BACKEND_REQ_FD = 21,
+	VHU_GET_CONFIG = 24,
+	VHU_SET_CONFIG = 25,
+	VHU_GET_INFLIGHT_FD = 31,
+	VHU_SET_INFLIGHT_FD = 32,
 	VHU_RESET_DEVICE = 34,
 	VHU_GET_MAX_MEM_SLOTS = 36,
 	VHU_ADD_MEM_REG = 37,
@@ -55,6 +59,9 @@ enum vhu_backend_request {
 #define VHU_VRING_NOFD 0x100u
 #define VHU_REGIONS_MAX 8 /* of one SET_MEM_TABLE */
 #define VHU_VRING_ADDR_F_LOG 1u
+#define VHU_CONFIG_BYTES 256u
+/* The largest payload of DPDK 22.11, which handlers of applications may rely on. */
+#define VHU_EXTERN_BYTES 632u
 
 struct vhu_vring_state {
 	uint32_t index;
@@ -94,6 +101,23 @@ struct vhu_mem_reg {
 	struct vhu_region region;
 };
 
+/* A piece of the device's configuration space. */
+struct vhu_config {
+	uint32_t offset_bytes;
+	uint32_t size_bytes;
+	uint32_t flags;
+	uint8_t space[VHU_CONFIG_BYTES];
+};
+
+/* The in-flight areas of all queues, in one file. */
+struct vhu_inflight {
+	uint64_t mmap_size_bytes;
+	uint64_t mmap_offset_bytes;
+	uint16_t nr_queues;
+	uint16_t queue_size;
+	uint32_t padding;
+};
+
 union vhu_payload {
 	uint64_t u64;
 	struct vhu_vring_state state;
@@ -101,6 +125,9 @@ union vhu_payload {
 	struct vhu_mem_table mem;
 	struct vhu_log log;
 	struct vhu_mem_reg reg;
+	struct vhu_config config;
+	struct vhu_inflight inflight;
+	uint8_t bytes[VHU_EXTERN_BYTES]; /* of messages that only the application knows */
 };
 
 #define VHU_PAYLOAD_MAX_BYTES sizeof(union vhu_payload)
@@ -120,6 +147,7 @@ struct vhu_msg {
 _Static_assert(sizeof(struct vhu_vring_addr) == 40, "as on the wire");
 _Static_assert(sizeof(struct vhu_region) == 32, "as on the wire");
 _Static_assert(sizeof(struct vhu_mem_reg) == 40, "as on the wire");
+_Static_assert(sizeof(struct vhu_inflight) == 24, "as on the wire");
 _Static_assert(sizeof(struct vhu_header) == VHU_HEADER_BYTES, "as on the wire");
 
 #endif

@@ -45,12 +45,13 @@ class VM:
     offloads  False: a card without checksum and segmentation offloads
     device    further virtio-net-pci properties, such as {"mrg_rxbuf": "off"}
     dimms     how many can be plugged in later (plug_memory())
+    block     True: the device is a disk, /dev/vda, and not a network card
     """
 
     _numbers = itertools.count(1)
 
     def __init__(self, lab, name, path, *, listen=False, queues=1, ip=None, mac=None,
-                 memory_mib=192, offloads=True, mtu=None, device=None, dimms=0):
+                 memory_mib=192, offloads=True, mtu=None, device=None, dimms=0, block=False):
         self.lab = lab
         self.name = name
         self.path = path
@@ -64,6 +65,7 @@ class VM:
         self.device = device or {}
         self.incoming = None
         self.dimms = dimms
+        self.block = block
         self.boot_s = None
         self.process = None
         self._starts = 0
@@ -94,9 +96,16 @@ class VM:
         """The QEMU command line."""
         chardev = f"socket,id=vhost,path={self.path}"
         chardev += ",server=on" if self.listen else ",reconnect=1"
-        netdev = "vhost-user,id=net0,chardev=vhost"
-        if self.queues > 1:
-            netdev += f",queues={self.queues}"
+        if self.block:
+            words = ["vhost-user-blk-pci,chardev=vhost,num-queues=1,vectors=0"]
+            words += [f"{key}={value}" for key, value in self.device.items()]
+            backend = ["-chardev", chardev, "-device", ",".join(words)]
+        else:
+            netdev = "vhost-user,id=net0,chardev=vhost"
+            if self.queues > 1:
+                netdev += f",queues={self.queues}"
+            backend = ["-chardev", chardev, "-netdev", netdev,
+                       "-device", self._device_properties()]
         words = ["console=ttyS0", "quiet", "panic=-1", "no_timer_check", "mitigations=off"]
         if self.ip:
             words.append(f"vng.ip={self.ip}")
@@ -116,8 +125,7 @@ class VM:
             "-chardev", f"socket,id=control,path={self._control_path()},server=on,wait=off",
             "-serial", "chardev:control",
             "-qmp", f"unix:{self.lab.path(self.name + '.qmp')},server=on,wait=off",
-            "-chardev", chardev, "-netdev", netdev, "-device", self._device_properties(),
-        ] + (["-incoming", f"unix:{self.incoming}"] if self.incoming else [])
+        ] + backend + (["-incoming", f"unix:{self.incoming}"] if self.incoming else [])
 
     def _control_path(self):
         return str(self.lab.path(f"{self.name}.control"))

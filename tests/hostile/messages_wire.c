@@ -112,7 +112,7 @@ static void f6_wrong_number_of_fds(void)
 
 static void f11_size_beyond_the_payload(void)
 {
-	static const uint32_t sizes[] = { 265, 4096, 0x7fffffff, 0x80000000, 0xfffffff3,
+	static const uint32_t sizes[] = { 633, 4096, 0x7fffffff, 0x80000000, 0xfffffff3,
 					  0xffffffff };
 	uint8_t payload[300] = { 0 };
 
@@ -244,7 +244,7 @@ static void f13_body_in_pieces(void)
 
 static void f27_unknown_request(void)
 {
-	static const uint32_t ids[] = { 0,  19, 22, 23,	 24,	25,
+	static const uint32_t ids[] = { 0,  19, 22, 23,	 26,	27,
 					30, 38, 41, 100, 256, 65536, 0x80000001, UINT32_MAX };
 	uint8_t payload[40] = { 0 };
 

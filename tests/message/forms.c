@@ -53,12 +53,14 @@ int form_send(struct session *s, const struct form *form, const struct form_fds 
 			    fds->fds[form->fd_kind], form->nr_fds);
 }
 
+#define CANDIDATES 16
+
 /* Payloads that some message or other accepts. */
 static unsigned int candidates(const struct session *s, union vhu_payload *out)
 {
 	unsigned int n = 0;
 
-	memset(out, 0, 8 * sizeof(*out));
+	memset(out, 0, CANDIDATES * sizeof(*out));
 	out[n++].u64 = 0;
 	out[n++].u64 = VHU_VRING_NOFD;
 	out[n++].state = (struct vhu_vring_state){ .index = 0, .num = 1 };
@@ -71,6 +73,10 @@ static unsigned int candidates(const struct session *s, union vhu_payload *out)
 	out[n++].reg.region = (struct vhu_region){ .gpa = UINT64_C(1) << 40,
 						   .size_bytes = 4096,
 						   .uva = UINT64_C(1) << 40 };
+	out[n++].config.size_bytes = 1;
+	out[n++].inflight = (struct vhu_inflight){ .mmap_size_bytes = 4096,
+						   .nr_queues = 2,
+						   .queue_size = SESSION_RING_ENTRIES };
 	return n;
 }
 
@@ -109,7 +115,7 @@ static bool find(struct form *form, const union vhu_payload *payloads, unsigned 
 
 void forms_find(struct form *forms)
 {
-	union vhu_payload payloads[8];
+	union vhu_payload payloads[CANDIDATES];
 	struct form_fds fds;
 	unsigned int nr_payloads;
 	struct session s;

@@ -86,6 +86,8 @@ static void print_needs(FILE *out, const struct vhu_spec *spec)
 	}
 	if ((spec->conditions & VHU_NEEDS_RING_STOPPED) != 0)
 		fprintf(out, "%squeue stopped", comma);
+	if ((spec->conditions & VHU_NEEDS_ALL_STOPPED) != 0)
+		fprintf(out, "%sall queues stopped", comma);
 	fputs(" |", out);
 }
 

@@ -36,6 +36,7 @@ struct facts {
 	uint64_t features, protocol_features;
 	uint64_t flags; /* one bit a truth */
 	const struct gmem *mem;
+	const struct region *inflight;
 	uint64_t rarp;
 	uint16_t mtu_bytes;
 	uint8_t status;
@@ -58,6 +59,7 @@ static void take_facts(struct facts *f)
 	f->protocol_features = dev->protocol_features;
 	f->flags = dev->features_set | dev->running << 1;
 	f->mem = dev->mem;
+	f->inflight = dev->inflight.areas;
 	f->rarp = dev->rarp.word;
 	f->mtu_bytes = dev->mtu_bytes;
 	f->status = dev->status;
@@ -289,7 +291,7 @@ static void wrong_state(void **state)
 			refused(&forms[r], "before the memory table");
 			still_usable(FORM_NEGOTIATED);
 			lines++;
-		} else if ((conditions & VHU_NEEDS_RING_STOPPED) != 0) {
+		} else if ((conditions & (VHU_NEEDS_RING_STOPPED | VHU_NEEDS_ALL_STOPPED)) != 0) {
 			form_session_to(&s, FORM_RUNNING);
 			refused(&forms[r], "about a running queue");
 			still_usable(FORM_RUNNING);

@@ -24,7 +24,7 @@ static int new_connection_returns;
 
 static int on_new_connection(int vid)
 {
-	(void)vid;
+	device_slot(vid)->extern_ops.pre_msg_handle = session_config_space;
 	if (new_connection_returns >= 0)
 		__atomic_fetch_add(&opened, 1, __ATOMIC_RELEASE);
 	return new_connection_returns;
@@ -152,8 +152,10 @@ static void expect_reply(uint32_t request, uint64_t ack, bool body)
 	assert_int_equal(fe_recv(&fe, &msg), 0);
 	assert_int_equal(msg.header.request, request);
 	assert_int_equal(msg.header.flags, VHU_VERSION | VHU_FLAG_REPLY);
-	assert_int_equal(msg.header.size_bytes, 8);
-	assert_int_equal(msg.nfds, 0);
+	assert_int_equal(msg.header.size_bytes,
+			 body ? MAX2(8, vhu_spec_of(request)->size_min_bytes) : 8);
+	assert_int_equal(msg.nfds, request == VHU_GET_INFLIGHT_FD);
+	fe_msg_close_fds(&msg);
 	if (!body)
 		assert_int_equal(msg.u64, ack);
 }

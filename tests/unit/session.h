@@ -34,7 +34,9 @@ struct session {
 	uint64_t without_protocol; /* bits that session_negotiate() leaves out */
 	uint64_t more_features;    /* and those that it adds */
 	struct vhu_msg reply;
+	int reply_fd; /* the last that came with one; -1: none */
 	int new_device_returns;
+	struct rte_vhost_user_extern_ops extern_ops; /* from session_open() on */
 	/* Looked at in every callback; may be NULL. */
 	void (*on_callback)(struct session *s);
 	/* Of the callbacks. */
@@ -74,6 +76,9 @@ void session_ring(struct session *s, uint32_t index); /* num, base, addr, err, k
 void session_enable(struct session *s, uint32_t index, bool enable);
 /* All of it for `nr_queues`; the device runs afterwards when that is two or more. */
 void session_setup(struct session *s, unsigned int nr_queues);
+
+/* A message handler whose configuration space may be written and reads as it was asked for. */
+enum rte_vhost_msg_result session_config_space(int vid, void *msg);
 
 /* The callbacks since the last look, as in "q0=1 q1=1 +dev". */
 const char *session_events(struct session *s);
