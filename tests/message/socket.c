@@ -147,13 +147,15 @@ static int send_form(const struct form *form, bool need_reply)
 
 static void expect_reply(uint32_t request, uint64_t ack, bool body)
 {
+	/* Most answer with the structure they came with, or with a number. */
+	bool number = !body || request == VHU_SET_LOG_BASE;
 	struct fe_msg msg;
 
 	assert_int_equal(fe_recv(&fe, &msg), 0);
 	assert_int_equal(msg.header.request, request);
 	assert_int_equal(msg.header.flags, VHU_VERSION | VHU_FLAG_REPLY);
 	assert_int_equal(msg.header.size_bytes,
-			 body ? MAX2(8, vhu_spec_of(request)->size_min_bytes) : 8);
+			 number ? 8 : MAX2(8, vhu_spec_of(request)->size_min_bytes));
 	assert_int_equal(msg.nfds, request == VHU_GET_INFLIGHT_FD);
 	fe_msg_close_fds(&msg);
 	if (!body)
