@@ -157,3 +157,16 @@ void device_set_inflight(struct device *dev, struct device_inflight inflight)
 		region_put(dev->inflight.areas);
 	dev->inflight = inflight;
 }
+
+bool device_memory_is_cut(const struct device *dev)
+{
+	bool cut = (dev->log != NULL && filemap_is_cut(&dev->log->map)) ||
+		   (dev->inflight.areas != NULL && filemap_is_cut(&dev->inflight.areas->map));
+
+	for (unsigned int i = 0; dev->mem != NULL && i < dev->mem->nr_regions; i++)
+		cut = cut || filemap_is_cut(&dev->mem->regions[i]->map);
+	if (cut)
+		LOG_ERR("%s: device %d: a file behind its memory got shorter while it was mapped",
+			dev->ifname, dev->vid);
+	return cut;
+}

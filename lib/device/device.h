@@ -260,6 +260,9 @@ static inline bool device_has_proto(const struct device *dev, unsigned int bit)
 /* Exchanges the memory table for *mem, which becomes the old one; all gates closed. */
 void device_swap_memory(struct device *dev, struct gmem **mem);
 
+/* Has a file of the frontend's got shorter under us? Says so. */
+bool device_memory_is_cut(const struct device *dev);
+
 /* --- dirty logging (log.c); all gates closed ----------------------------- */
 
 /* Does the log have a bit for each page of `mem` (may be NULL)? Says so if not. */

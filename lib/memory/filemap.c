@@ -11,7 +11,7 @@
 #include "filemap.h"
 #include "span.h"
 
-/* The file must really hold the piece, or a later access raises SIGBUS. */
+/* The file must really hold the piece. (Should it get shorter later: sigbus.h.) */
 static int check_file(int fd, uint64_t offset, uint64_t size, const char *what,
 		      uint64_t *page_bytes)
 {
@@ -66,10 +66,12 @@ int filemap_open(struct filemap *m, int fd, uint64_t offset, uint64_t size, cons
 		return ret;
 	}
 	m->start = (uint8_t __guest *)((uintptr_t)m->mmap_addr + lead);
+	m->watch = sigbus_watch(m->mmap_addr, m->mmap_size_bytes);
 	return 0;
 }
 
 void filemap_close(struct filemap *m)
 {
+	sigbus_unwatch(m->watch);
 	munmap(m->mmap_addr, m->mmap_size_bytes);
 }

@@ -7,11 +7,13 @@
 #define VHOST_NG_FILEMAP_H
 
 #include "base/shm.h"
+#include "sigbus.h"
 
 struct filemap {
 	uint8_t __guest *start; /* of the piece; it need not start a page */
 	void *mmap_addr;
 	uint64_t mmap_size_bytes;
+	int watch; /* sigbus.h */
 };
 
 /*
@@ -23,5 +25,11 @@ struct filemap {
 int filemap_open(struct filemap *m, int fd, uint64_t offset_bytes, uint64_t size_bytes,
 		 const char *what);
 void filemap_close(struct filemap *m);
+
+/* Has the file got shorter, and somebody touched what is gone? Then all of it reads as zeros. */
+static inline bool filemap_is_cut(const struct filemap *m)
+{
+	return sigbus_cut(m->watch);
+}
 
 #endif

@@ -18,6 +18,9 @@ static int pump(struct connection *conn)
 
 	if (ret <= 0)
 		return ret;
+	/* What is left of its memory is not the guest's any more. */
+	if (device_memory_is_cut(conn->dev))
+		return -EFAULT;
 	ret = vhu_dispatch(conn->dev, &conn->codec.in, &conn->codec.fds, &reply);
 	if (ret == 1)
 		ret = codec_send(&conn->codec, &reply);

@@ -188,6 +188,41 @@ static void f16_overlaps_and_wraps(void)
 }
 
 /* The same addresses, another file: what is in that one counts. */
+/* A file that gets shorter while bursts run costs its own connection, not the process. */
+static void f15_file_cut_while_mapped(void)
+{
+	struct rte_mempool *pool = flow_pool(64, 2048);
+	struct rte_mbuf *one, *pkts[8];
+	int vid;
+
+	line_serve();
+	for (unsigned int keeps = 0; keeps < REGION_BYTES; keeps += REGION_BYTES / 4) {
+		line_negotiated(&line_config);
+		CHECK_EQ(fe_start(&line, &line_config), 0);
+		CHECK(rec_wait_tail("+dev"));
+		vid = rec_vid();
+		one = packet_pattern(pool, 1, 1000, 0);
+		CHECK_EQ(ftruncate(line.mem.regions[0].fd, keeps), 0);
+		for (unsigned int i = 0; i < 100; i++) {
+			CHECK_EQ(rte_vhost_dequeue_burst(vid, 1, pool, pkts, 8), 0);
+			CHECK_EQ(rte_vhost_enqueue_burst(vid, 0, &one, 1), 0);
+			rte_vhost_vring_call(vid, 0);
+		}
+		rte_pktmbuf_free(one);
+		/* For our own mapping; theirs stays as it is. */
+		CHECK_EQ(ftruncate(line.mem.regions[0].fd, REGION_BYTES), 0);
+		CHECK_EQ(rte_vhost_dequeue_burst(vid, 1, pool, pkts, 8), 0);
+		if (keeps == 0) { /* what is gone was touched: the rings are at the start */
+			CHECK_EQ(fe_sync(&line), -ECONNRESET);
+			CHECK(rec_wait_tail("-dev -conn"));
+		}
+		line_hang_up();
+	}
+	CHECK(flow_pool_full(pool));
+	rte_mempool_free(pool);
+	line_down();
+}
+
 static void f17_same_addresses_another_file(void)
 {
 	struct frontend *fe = &rig.flow.fe;
@@ -695,6 +730,7 @@ int main(int argc, char **argv)
 		{ "F4 memory table repeated, changed, failing midway", f4_repeated_tables },
 		{ "F14 impossible regions", f14_impossible_regions },
 		{ "F15 region larger than its file", f15_region_larger_than_its_file },
+		{ "F15 file cut while it is mapped", f15_file_cut_while_mapped },
 		{ "F16 overlaps and wraps", f16_overlaps_and_wraps },
 		{ "F17 same addresses, another file", f17_same_addresses_another_file },
 		{ "F17 same file, another offset", f17_same_file_another_offset },

@@ -328,7 +328,7 @@ def test_tso_request_passes_to_a_guest_that_takes_it(lab):
     assert switch.stats()["b"]["out_packets"] == 2
 
 
-def check_segments(frames, payload, mss, ids):
+def check_segments(frames, payload, mss, ids, cwr=0x80):
     """What a TCP frame with sequence number 0xffffff00, id 7 and PSH|CWR must have become."""
     at = 0
     for number, frame in enumerate(frames):
@@ -338,7 +338,7 @@ def check_segments(frames, payload, mss, ids):
         assert len(segment.payload) == (len(payload) - at if last else mss)
         assert segment.payload == payload[at:at + mss]
         assert segment.seq == (0xFFFFFF00 + at) & 0xFFFFFFFF
-        assert segment.flags == 0x10 | (0x80 if number == 0 else 0) | (0x08 if last else 0)
+        assert segment.flags == 0x10 | (cwr if number == 0 else 0) | (0x08 if last else 0)
         assert segment.ip_id == (7 + number if ids else None)
         at += len(segment.payload)
     assert at == len(payload)
@@ -356,7 +356,10 @@ def test_tso_is_carried_out_for_a_guest_that_does_not(lab):
 
 
 def test_one_frame_suits_receivers_of_every_kind(lab):
-    """Flooding shares a frame between a guest with offloads, one without, and an uplink."""
+    """Flooding shares a frame between a guest with offloads, one without, and an uplink.
+
+    Without CWR: that would have to be cut for the first, too, which knows nothing of ECN.
+    """
     write_pcap(lab.path("none.pcap"), [])
     switch, a, b = offload_pair(lab, ("csum", "tso"), "-p", "c.sock", "-u",
                                 "net_pcap0,rx_pcap=none.pcap,tx_pcap=out.pcap")
@@ -369,15 +372,15 @@ def test_one_frame_suits_receivers_of_every_kind(lab):
         _, _, _, got = b.recv()
         assert Segment(got).payload == b"sum for all"
         Segment(c.recv_frame()).check()
-        a.send_tso(tcp_frame(BROADCAST, a.mac, version, payload, flags=0x98), 14, l3, 1000)
+        a.send_tso(tcp_frame(BROADCAST, a.mac, version, payload, flags=0x18), 14, l3, 1000)
         _, flags, mss, got = b.recv()
         assert ("l" in flags, mss, Segment(got).payload) == (True, 1000, payload)
-        check_segments([c.recv_frame() for _ in range(3)], payload, 1000, ids=version == 4)
+        check_segments([c.recv_frame() for _ in range(3)], payload, 1000, version == 4, cwr=0)
     assert switch.stop() == 0
     out = read_pcap(lab.path("out.pcap"))
     for number, with_ids in ((0, True), (4, False)):
         Segment(out[number]).check()
-        check_segments(out[number + 1:number + 4], payload, 1000, ids=with_ids)
+        check_segments(out[number + 1:number + 4], payload, 1000, with_ids, cwr=0)
     assert len(out) == 8
 
 
