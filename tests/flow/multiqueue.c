@@ -177,7 +177,9 @@ one_ring_is_reset(void)
 	if (is_stock)
 		tap_skip("the stock library does not offer VIRTIO_F_RING_RESET");
 	config.features |= FE_F_RING_RESET;
+	flow_enabled_features = FE_F_RING_RESET;
 	flow_up(&flow, 0, &config);
+	flow_enabled_features = 0;
 	CHECK(fe->features & FE_F_RING_RESET);
 	fe->use_ack = true;
 	for (int round = 0; round < 3; round++) {
