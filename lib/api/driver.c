@@ -25,11 +25,15 @@
 	 BIT(VIRTIO_F_ANY_LAYOUT) | BIT(VIRTIO_RING_F_INDIRECT_DESC) |                            \
 	 BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VHOST_USER_F_PROTOCOL_FEATURES) |                     \
 	 BIT(VHOST_F_LOG_ALL) |                                                                   \
-	 BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) |         \
-	 BIT(VIRTIO_F_RING_RESET))
+	 BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER))
 
-/* Changes what an application gets to see, so it has to ask: rte_vhost_driver_enable_features(). */
-#define NET_FEATURES_ON_REQUEST (NET_USO_FEATURES | BIT(VIRTIO_NET_F_HASH_REPORT))
+/*
+ * The application has to ask for these, rte_vhost_driver_enable_features(): some change what it gets
+ * to see; RING_RESET needs a frontend that stops the ring, while QEMU 7.2 lets the guest have the
+ * bit, but tells no vhost-user backend of a reset.
+ */
+#define NET_FEATURES_ON_REQUEST \
+	(NET_USO_FEATURES | BIT(VIRTIO_NET_F_HASH_REPORT) | BIT(VIRTIO_F_RING_RESET))
 
 #define NET_PROTOCOL_FEATURES                                                              \
 	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD) |            \

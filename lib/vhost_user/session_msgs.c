@@ -78,8 +78,9 @@ int vhu_set_features(struct vhu_call *call)
 	bool busy = is_busy(dev);
 
 	if (extra != 0) {
-		LOG_ERR("%s: SET_FEATURES: bits 0x%" PRIx64 " were not offered", dev->ifname,
-			extra);
+		LOG_ERR("%s: SET_FEATURES: bits 0x%" PRIx64 " were not offered; if the guest has "
+			"them from before a restart of this process, offer them again",
+			dev->ifname, extra);
 		return refuse_features(dev, -EINVAL);
 	}
 	if (check_change(dev, features, busy) < 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Data threads burst on both queues of two devices, and one asks about them,
- * while their frontends swap memory tables, enable and disable, stop and start
+ * while their frontends swap memory tables, fill and empty memory slots, enable and disable, stop and start
  * rings, hang up and come back, in random order. What comes through must be
  * what was sent, at most once, and nothing may be left at the end.
  *
@@ -29,6 +29,9 @@
 #define STEPS_WANTED 500
 #define PACKETS_WANTED 1000
 #define LIVES_WANTED 2
+#define SLOTS                                                          \
+	(1u << FE_PROTOCOL_F_MQ | 1u << FE_PROTOCOL_F_REPLY_ACK |       \
+	 1u << FE_PROTOCOL_F_CONFIGURE_MEM_SLOTS)
 
 static uint64_t seed;
 static bool stop_control, stop_data; /* atomic */
@@ -374,6 +377,13 @@ static void control(struct device *d)
 	case 15 ... 24:
 		must(fe_set_mem_table(&d->fe, &d->with_extra), "SET_MEM_TABLE");
 		break;
+	case 51 ... 57:
+		/* Also what is there already, for somebody else. */
+		must(fe_add_mem_reg(&d->fe, &d->with_extra.regions[1]), "ADD_MEM_REG");
+		if (random_below(&d->rng, 2) != 0)
+			guest_turn(d);
+		must(fe_rem_mem_reg(&d->fe, &d->with_extra.regions[1]), "REM_MEM_REG");
+		break;
 	case 25 ... 34:
 		must(fe_set_vring_enable(&d->fe, q, false), "SET_VRING_ENABLE");
 		if (random_below(&d->rng, 2) != 0)
@@ -453,6 +463,7 @@ static void run(unsigned int seconds)
 
 		*d = (struct device){ .vid = -1, .rng = seed + 0x9e3779b97f4a7c15 * (i + 1) };
 		d->config = (struct fe_config){ .features = features[i],
+						.protocol_features = SLOTS,
 						.ring_size = RING_SIZE,
 						.regions = &region,
 						.nregions = 1 };
@@ -498,7 +509,7 @@ static void everything_at_once(void)
 int main(int argc, char **argv)
 {
 	static const struct tap_test tests[] = {
-		{ "everything at once", everything_at_once },
+		{ "L3 L4 L5 L8 everything at once", everything_at_once },
 	};
 	const char *given = getenv("VHOST_NG_SEED");
 	bool packed = argc > 1 && strcmp(argv[1], "packed") == 0;
