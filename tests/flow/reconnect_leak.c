@@ -29,19 +29,32 @@ struct footprint {
 	uint64_t rte_heap_bytes;
 };
 
+static unsigned
+count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	CHECK(dir != NULL);
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n;
+}
+
+/* When nothing changes any more: "-conn" comes before a connection's descriptor is closed. */
 static struct footprint
 measure(void)
 {
 	struct rte_malloc_socket_stats stats;
 	struct footprint f = {0};
 	char line[512];
-	DIR *dir = opendir("/proc/self/fd");
 	FILE *maps;
 
-	CHECK(dir != NULL);
-	while (readdir(dir) != NULL)
-		f.fds++;
-	closedir(dir);
+	do {
+		f.fds = count_fds();
+		usleep(100000);
+	} while (count_fds() != f.fds);
 	maps = fopen("/proc/self/maps", "r");
 	CHECK(maps != NULL);
 	while (fgets(line, sizeof(line), maps) != NULL)
