@@ -101,18 +101,29 @@ static ALWAYS_INLINE bool header_has_hash(uint32_t hdr_bytes)
 
 /* --- runs of usual packets ---------------------------------------------- */
 
-static ALWAYS_INLINE void write_headers(const struct enqueue_run *r, unsigned int n,
-					uint32_t hdr_bytes)
-{
-	static const struct virtio_net_hdr_v1 plain = { .num_buffers = 1 };
+static const struct virtio_net_hdr_v1 plain_header = { .num_buffers = 1 };
 
-	/* The loop once for each length, so that it does not ask every time. */
-	if (likely(hdr_bytes != sizeof(struct virtio_net_hdr)))
+/* Of another length: 10 bytes, or with the hash behind the usual ones. */
+static COLD void write_odd_headers(const struct enqueue_run *r, struct rte_mbuf *const *pkts,
+				   unsigned int n, uint32_t hdr_bytes)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		struct virtio_net_hdr_v1_hash hdr = { .hdr = plain_header };
+
+		if (header_has_hash(hdr_bytes))
+			hdr_hash_from_mbuf(pkts[i], &hdr);
+		shm_write(r->leads[i], &hdr, hdr_bytes);
+	}
+}
+
+static ALWAYS_INLINE void write_headers(const struct enqueue_run *r, struct rte_mbuf *const *pkts,
+					unsigned int n, uint32_t hdr_bytes)
+{
+	if (likely(hdr_bytes == sizeof(plain_header)))
 		for (unsigned int i = 0; i < n; i++)
-			write_header(r->leads[i], &plain, sizeof(plain));
+			write_header(r->leads[i], &plain_header, sizeof(plain_header));
 	else
-		for (unsigned int i = 0; i < n; i++)
-			write_header(r->leads[i], &plain, sizeof(struct virtio_net_hdr));
+		write_odd_headers(r, pkts, n, hdr_bytes);
 	for (uint32_t left = r->asking; left != 0; left &= left - 1) {
 		unsigned int i = (unsigned int)__builtin_ctz(left);
 
@@ -130,19 +141,6 @@ static ALWAYS_INLINE void write_fixups(const struct enqueue_run *r)
 		for (unsigned int j = 0; j < f->count; j++)
 			memcpy(body + f->at[j].offset_bytes, &f->at[j].value,
 			       sizeof(f->at[j].value));
-	}
-}
-
-/* The fields behind the usual header. */
-static COLD void write_hashes(const struct enqueue_run *r, struct rte_mbuf *const *pkts,
-			      unsigned int n)
-{
-	for (unsigned int i = 0; i < n; i++) {
-		struct virtio_net_hdr_v1_hash hdr;
-
-		hdr_hash_from_mbuf(pkts[i], &hdr);
-		shm_write(r->leads[i] + sizeof(hdr.hdr), (const uint8_t *)&hdr + sizeof(hdr.hdr),
-			  sizeof(hdr) - sizeof(hdr.hdr));
 	}
 }
 
@@ -195,9 +193,7 @@ static ALWAYS_INLINE unsigned int enqueue_run(enum ring_kind k, struct vq *vq,
 	if (n == 0)
 		return 0;
 	ring_close(k, &vq->ring, &c);
-	write_headers(&r, n, hdr_bytes);
-	if (unlikely(header_has_hash(hdr_bytes)))
-		write_hashes(&r, pkts, n);
+	write_headers(&r, pkts, n, hdr_bytes);
 	r.plan.nr_segs = n;
 	plan_execute(&r.plan);
 	write_fixups(&r);
