@@ -46,8 +46,6 @@ struct device_backend {
 	void (*ring_setup)(const struct device *dev, struct vq *vq);
 	/* Rings that must be ready before the device is; 0 for all there are. */
 	unsigned int rings_needed;
-	/* Is what the guest puts into this queue thrown away while it is switched off? */
-	bool (*discards)(const struct vq *vq);
 };
 
 /* What an application registered for a socket; shared by its connections. */
@@ -101,7 +99,6 @@ struct vq {
 	uint64_t log_guest_addr; /* both under device.log_lock, too */
 	bool log_used;           /* SET_VRING_ADDR asked to log the used ring, at that address */
 	bool addrs_set;
-	uint32_t kick_serial; /* another one: another kickfd */
 	bool base_set;    /* somebody said where it starts, or it did */
 	bool started;     /* SET_VRING_KICK seen, GET_VRING_BASE not yet */
 	bool enabled;
@@ -242,13 +239,6 @@ static ALWAYS_INLINE void vq_notify(enum ring_kind k, struct vq *vq)
 }
 /* The ring is broken (ring.fault says how): tell the log and the frontend. */
 void vq_report_broken(struct vq *vq);
-/* Started, but switched off, and not the host's to fill: what comes is for vq_discard(). */
-bool vq_discards(const struct device *dev, const struct vq *vq);
-/*
- * Gives back all that waits in such a queue, unread, and asks for a kick with
- * the next. Loop thread, device.lock.
- */
-void vq_discard(struct device *dev, struct vq *vq);
 /* Tells the guest whether to kick; inside the gate or with it closed. */
 void vq_apply_kicks_wanted(struct vq *vq);
 /* Opens what control closed. device.lock. */

@@ -106,7 +106,6 @@ void vq_stop(struct vq *vq)
 {
 	vq->started = false;
 	vq->addrs_set = false;
-	vq->kick_serial++;
 	/* The next start brings new ones (the stock library forgets both, too). */
 	vq_set_eventfd(&vq->kickfd, EVENTFD_UNSET);
 	vq_set_eventfd(&vq->callfd, EVENTFD_UNSET);
@@ -238,60 +237,6 @@ int vq_attach(struct device *dev, struct vq *vq)
 		dev->config->backend->ring_setup(dev, vq);
 	vq_apply_kicks_wanted(vq);
 	return 0;
-}
-
-bool vq_discards(const struct device *dev, const struct vq *vq)
-{
-	const struct device_backend *backend = dev->config->backend;
-
-	return backend != NULL && backend->discards != NULL && backend->discards(vq) &&
-	       vq->started && !vq->enabled && vq->addrs_set && vq->ring.size != 0 &&
-	       vq->kickfd >= 0 && !vq->attach_failed && dev->mem != NULL && dev->features_set;
-}
-
-/* At most `max` chains; how many. */
-static unsigned int give_back(struct vq *vq, unsigned int max)
-{
-	struct ring *vr = &vq->ring;
-	struct span_pool pool;
-	unsigned int n;
-
-	for (n = 0; n < max && vr->fault == RING_FAULT_NONE; n++) {
-		enum fetch_result ret;
-		struct chain chain;
-
-		pool.used = 0;
-		ret = ring_fetch(vr->kind, vr, CHAIN_READABLE, &pool, &chain);
-		if (ret == FETCH_BROKEN)
-			vq_report_broken(vq);
-		if (ret != FETCH_OK && ret != FETCH_BAD)
-			break;
-		ring_used_push(vr->kind, vr, CHAIN_READABLE, &chain.used, 1);
-	}
-	return n;
-}
-
-void vq_discard(struct device *dev, struct vq *vq)
-{
-	struct ring *vr = &vq->ring;
-	unsigned int total = 0, n;
-
-	if (!vring_attached(vr) && vq_attach(dev, vq) < 0)
-		return;
-	/* What comes between the last look and asking for a kick is seen by one more look. */
-	do {
-		n = give_back(vq, vr->size);
-		total += n;
-		if (n != 0)
-			ring_publish(vr->kind, vr);
-		if (vr->fault != RING_FAULT_NONE)
-			return;
-		ring_kick_enable(vr->kind, vr, true);
-	} while (n != 0 && total < 2u * vr->size);
-	if (total == 0)
-		return;
-	vq->stats.dropped_off += total;
-	vq_notify(vr->kind, vq);
 }
 
 void vq_apply_kicks_wanted(struct vq *vq)

@@ -60,15 +60,8 @@ static void net_ring_setup(const struct device *dev, struct vq *vq)
 	};
 }
 
-/* Packets of the guest are; those for the guest stay with whoever has them. */
-static bool net_discards(const struct vq *vq)
-{
-	return vq->index % 2 != 0;
-}
-
 const struct device_backend net_backend = {
 	.name = "net",
 	.ring_setup = net_ring_setup,
 	.rings_needed = 2,
-	.discards = net_discards,
 };

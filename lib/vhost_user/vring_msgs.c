@@ -157,7 +157,6 @@ int vhu_set_vring_kick(struct vhu_call *call)
 
 	if (ret < 0)
 		return ret;
-	vq->kick_serial++;
 	if (!vq->started) {
 		vq->started = true;
 		vq->resync = true;

@@ -111,98 +111,6 @@ pairs_one_by_one(void)
 	flow_down(&flow);
 }
 
-static bool
-all_came_back(void *arg)
-{
-	struct guest_tx *t = arg;
-
-	return guest_tx_reap(t) >= 0 && t->outstanding == 0;
-}
-
-static uint64_t
-dropped_queue_off(uint16_t queue)
-{
-	struct rte_vhost_stat_name names[128];
-	struct rte_vhost_stat stats[128];
-	int n = rte_vhost_vring_stats_get_names(flow.vid, queue, names, RTE_DIM(names));
-
-	CHECK(n > 0 && n <= (int)RTE_DIM(names));
-	CHECK_EQ(rte_vhost_vring_stats_get(flow.vid, queue, stats, (unsigned)n), n);
-	for (int i = 0; i < n; i++)
-		if (strcmp(names[i].name, "rx_q1_dropped_queue_off") == 0)
-			return stats[i].value;
-	return 0;
-}
-
-static bool
-was_called(void *arg)
-{
-	return guest_ring_calls(arg) > 0;
-}
-
-/*
- * What a guest sends on a queue that is off comes back unread when it kicks; the others are served,
- * and so is this one when it is on again. Difference: the stock library leaves it there.
- */
-static void
-packets_of_a_queue_that_is_off(void)
-{
-	struct fe_config config = config_of(2, 64);
-	struct guest_ring *vq;
-	struct rte_mbuf *m[BURST];
-	uint8_t data[60] = {0};
-	struct guest_tx tx;
-	uint64_t discarded = 0;
-	uint32_t base;
-
-	if (is_stock)
-		tap_skip("the stock library leaves them in the ring");
-	config.features |= FE_F_EVENT_IDX;
-	flow_up(&flow, RTE_VHOST_USER_NET_STATS_ENABLE, &config);
-	flow.fe.use_ack = true;
-	vq = &flow.fe.vqs[3];
-	/* A core that polls has asked for no kicks; it sees none of this. */
-	CHECK_EQ(rte_vhost_enable_guest_notification(flow.vid, 3, 0), 0);
-	guest_tx_init(&tx, vq, GUEST_NET_HDR_BYTES, 8192);
-	for (int round = 0; round < 20; round++) {
-		CHECK_EQ(fe_set_vring_enable(&flow.fe, 3, false), 0);
-		guest_ring_calls(vq);
-		guest_ring_call_enable(vq);
-		for (int i = 0; i < 5 + round; i++) {
-			CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
-			guest_ring_kick(vq);
-		}
-		CHECK(flow_wait_until(all_came_back, &tx, 20000));
-		CHECK(flow_wait_until(was_called, vq, 20000));
-		CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 3, pool, m, BURST), 0);
-		exchange(0, 1);
-		/* Over a memory table, too, and another kick descriptor. */
-		CHECK_EQ(fe_set_mem_table(&flow.fe, &flow.fe.mem), 0);
-		CHECK_EQ(fe_set_vring_kick(&flow.fe, 3, vq->kickfd), 0);
-		CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
-		CHECK(guest_ring_kick(vq));
-		CHECK(flow_wait_until(all_came_back, &tx, 20000));
-		discarded += 6 + (uint64_t)round;
-		CHECK_EQ(dropped_queue_off(3), discarded);
-		if (round % 4 == 0) {
-			CHECK_EQ(fe_get_vring_base(&flow.fe, 3, &base), 0);
-			CHECK(flow_base_is(base, vq));
-			CHECK_EQ(fe_start_vring(&flow.fe, 3), 0);
-		}
-		/* Without a kick this one waits, and is delivered. */
-		vq->no_kick = true;
-		CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
-		vq->no_kick = false;
-		CHECK_EQ(fe_set_vring_enable(&flow.fe, 3, true), 0);
-		CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 3, pool, m, BURST), 1);
-		rte_pktmbuf_free(m[0]);
-		CHECK_EQ(guest_tx_drain(&tx, 20000), 0);
-		exchange(1, (uint32_t)round);
-	}
-	CHECK(flow_pool_full(pool));
-	flow_down(&flow);
-}
-
 /* The guest sets up one pair of four: the device starts, the others stay out. */
 static void
 fewer_pairs_than_configured(void)
@@ -349,7 +257,6 @@ main(int argc, char **argv)
 		FLOW_TEST(traffic_on_every_pair),
 		FLOW_TEST(as_many_pairs_as_there_can_be),
 		FLOW_TEST(pairs_one_by_one),
-		FLOW_TEST(packets_of_a_queue_that_is_off),
 		FLOW_TEST(fewer_pairs_than_configured),
 		FLOW_TEST(sparse_ring),
 		FLOW_TEST(one_ring_is_reset),
