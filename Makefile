@@ -15,7 +15,7 @@ help:
 	@echo "make install           to PREFIX ($(PREFIX)) below DESTDIR"
 	@echo "make bench             ours and the stock library, side by side"
 	@echo "make fuzz              fuzz for FUZZ_SECONDS each"
-	@echo "make soak              the long versions of the leak and guest tests"
+	@echo "make soak              the long versions of the leak and guest tests, and migration"
 	@echo "make clean             remove what the others built"
 
 demo:
@@ -48,7 +48,7 @@ fuzz:
 soak:
 	scripts/install-deps test
 	scripts/build $(BUILD) -Dtests=true
-	VHOST_NG_SOAK=1 meson test -C $(BUILD) --suite flow --suite guest --timeout-multiplier 20
+	VHOST_NG_SOAK=1 meson test -C $(BUILD) --suite flow --suite guest --suite soak --timeout-multiplier 20
 
 clean:
 	rm -rf build build-*
