@@ -14,7 +14,8 @@ bool device_log_covers_memory(const struct device *dev, const struct dirty_log *
 {
 	const struct region *last;
 
-	if (mem == NULL)
+	/* REM_MEM_REG may have left a table without regions. */
+	if (mem == NULL || mem->nr_regions == 0)
 		return true;
 	/* Sorted, and no end wraps. */
 	last = mem->regions[mem->nr_regions - 1];

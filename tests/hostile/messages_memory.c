@@ -687,6 +687,32 @@ static void f1_impossible_logs(void)
 	line_down();
 }
 
+/* A table without a region left is a table; a log covers all of it. */
+static void f43_log_for_no_memory(void)
+{
+	const struct fe_config config = {
+		.features = FE_F_VERSION_1 | FE_F_MRG_RXBUF,
+		.protocol_features = 1u << FE_PROTOCOL_F_REPLY_ACK | 1u << FE_PROTOCOL_F_LOG_SHMFD |
+				     1u << FE_PROTOCOL_F_CONFIGURE_MEM_SLOTS,
+		.regions = &line_region,
+		.nregions = 1,
+		.ring_size = RING_SIZE,
+	};
+	const struct fe_mem_reg reg = slot(0);
+	struct guest_log log;
+
+	line_serve();
+	line_negotiated(&config);
+	CHECK_EQ(slot_send(FE_ADD_MEM_REG, &reg), 0);
+	CHECK_EQ(slot_send(FE_REM_MEM_REG, &reg), 0);
+	CHECK_EQ(guest_log_create(&log, REGION_BYTES, 0), 0);
+	CHECK_EQ(fe_set_log_base(&line, log.fd, LOG_BYTES, 0), 0);
+	/* Now there is a log: memory that it does not cover is refused. */
+	slot_refused(FE_ADD_MEM_REG, &reg, 1);
+	guest_log_destroy(&log);
+	line_down();
+}
+
 /* Used rings that would be logged where there is no log; the device goes on. */
 static void f18_used_rings_outside_the_log(void)
 {
@@ -745,6 +771,7 @@ int main(int argc, char **argv)
 		{ "F43 slots filled and emptied 10,000 times", f43_ten_thousand_times },
 		{ "F43 slots nobody agreed on", f43_slots_nobody_agreed_on },
 		{ "F1 impossible dirty logs", f1_impossible_logs },
+		{ "F43 a dirty log for no memory", f43_log_for_no_memory },
 		{ "F18 used rings outside the dirty log", f18_used_rings_outside_the_log },
 	};
 
