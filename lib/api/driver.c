@@ -153,7 +153,6 @@ static int set_features(struct driver_config *config, void *arg)
 static int enable_features(struct driver_config *config, void *arg)
 {
 	const uint64_t *features = arg;
-
 	int ret;
 
 	if ((*features & ~config->supported_features) != 0)

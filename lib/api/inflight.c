@@ -4,6 +4,20 @@
  */
 #include "device/device.h"
 
+/* The queue of a device, locked, if it has an area. */
+static struct vq *lock_with_area(int vid, uint16_t index)
+{
+	struct vq *vq = device_vq(vid, index);
+
+	if (vq == NULL)
+		return NULL;
+	pthread_mutex_lock(&vq->inflight_lock);
+	if (vq->inflight.area != NULL)
+		return vq;
+	pthread_mutex_unlock(&vq->inflight_lock);
+	return NULL;
+}
+
 /*
  * The queue whose chains are to be recorded, locked; or NULL and what to answer:
  * 0 if the frontend does not want records, -1 if there is nothing of the kind.
@@ -21,11 +35,8 @@ static struct vq *lock_tracked(int vid, uint16_t index, enum ring_kind kind, int
 		*answer = 0;
 		return NULL;
 	}
-	vq = device_vq(vid, index);
-	if (vq == NULL)
-		return NULL;
-	pthread_mutex_lock(&vq->inflight_lock);
-	if (vq->inflight.area != NULL && vq->inflight.kind == kind)
+	vq = lock_with_area(vid, index);
+	if (vq == NULL || vq->inflight.kind == kind)
 		return vq;
 	pthread_mutex_unlock(&vq->inflight_lock);
 	return NULL;
@@ -95,20 +106,6 @@ int rte_vhost_clr_inflight_desc_packed(int vid, uint16_t vring_idx, uint16_t hea
 
 	return vq == NULL ? answer :
 			    unlock_tracked(vq, inflight_packed_completed(&vq->inflight, head));
-}
-
-/* The queue of a device, locked, if it has an area. */
-static struct vq *lock_with_area(int vid, uint16_t index)
-{
-	struct vq *vq = device_vq(vid, index);
-
-	if (vq == NULL)
-		return NULL;
-	pthread_mutex_lock(&vq->inflight_lock);
-	if (vq->inflight.area != NULL)
-		return vq;
-	pthread_mutex_unlock(&vq->inflight_lock);
-	return NULL;
 }
 
 int rte_vhost_get_vhost_ring_inflight(int vid, uint16_t vring_idx,

@@ -331,14 +331,13 @@ static enum enqueue_result enqueue_cut(enum ring_kind k, struct vq *vq, const st
 {
 	enum enqueue_result ret = ENQUEUE_DONE;
 	struct rte_mbuf *parts[SOFT_CUT_MAX];
-	unsigned int n, done = 0;
+	unsigned int n = soft_cut_count(m), done = 0;
 
-	if (soft_cut_count(m) == 0) {
+	if (n == 0) {
 		vq->stats.dropped_unsupported++;
 		return ENQUEUE_DONE;
 	}
-	n = soft_cut(m, parts);
-	if (n == 0) {
+	if (!soft_cut(m, n, parts)) {
 		vq->stats.mbuf_alloc_failed++;
 		return ENQUEUE_DONE;
 	}

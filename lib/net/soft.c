@@ -341,9 +341,8 @@ static bool finish_checksum(const struct rte_mbuf *m, struct rte_mbuf *first)
 	return true;
 }
 
-unsigned int soft_cut(const struct rte_mbuf *m, struct rte_mbuf **out)
+bool soft_cut(const struct rte_mbuf *m, unsigned int count, struct rte_mbuf **out)
 {
-	const unsigned int count = soft_cut_count(m);
 	const enum cut_kind kind = cut_kind(m);
 	struct rte_mempool *pool = pool_of(m);
 	uint8_t headers[HEADERS_MAX_BYTES], scratch[HEADERS_MAX_BYTES];
@@ -351,8 +350,8 @@ unsigned int soft_cut(const struct rte_mbuf *m, struct rte_mbuf **out)
 	const void *original;
 	uint32_t off;
 
-	if (count == 0 || pool == NULL)
-		return 0;
+	if (pool == NULL)
+		return false;
 	headers_bytes = (uint16_t)header_bytes(m, kind);
 	original = rte_pktmbuf_read(m, 0, headers_bytes, scratch);
 	off = headers_bytes;
@@ -365,14 +364,14 @@ unsigned int soft_cut(const struct rte_mbuf *m, struct rte_mbuf **out)
 		out[i] = packet_from(m, pool, headers, headers_bytes, off, bytes);
 		if (out[i] == NULL) {
 			rte_pktmbuf_free_bulk(out, i);
-			return 0;
+			return false;
 		}
 		out[i]->ol_flags |= flags_after(m, kind);
 		off += bytes;
 	}
 	if (kind == CUT_FRAGMENTS && !finish_checksum(m, out[0])) {
 		rte_pktmbuf_free_bulk(out, count);
-		return 0;
+		return false;
 	}
-	return count;
+	return true;
 }

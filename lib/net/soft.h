@@ -21,9 +21,9 @@ struct rte_mbuf *soft_tag(const struct rte_mbuf *m);
 unsigned int soft_cut_count(const struct rte_mbuf *m);
 
 /*
- * Cuts it into `out`, room for SOFT_CUT_MAX; what comes out asks for checksums
- * only. How many, or 0: the pool is empty.
+ * Cuts it into the `count` (not 0) packets that soft_cut_count() said; what comes
+ * out asks for checksums only. False: the pool is empty.
  */
-unsigned int soft_cut(const struct rte_mbuf *m, struct rte_mbuf **out);
+bool soft_cut(const struct rte_mbuf *m, unsigned int count, struct rte_mbuf **out);
 
 #endif
