@@ -111,6 +111,20 @@ pairs_one_by_one(void)
 	flow_down(&flow);
 }
 
+/* For frontends that set their rings up by hand. */
+static void
+connect_without_rings(const struct fe_config *config)
+{
+	struct frontend *fe = &flow.fe;
+
+	rec_reset();
+	fe_init(fe);
+	flow.path = flow_serve(0);
+	CHECK_EQ(fe_connect(fe, flow.path), 0);
+	CHECK_EQ(fe_negotiate(fe, config), 0);
+	CHECK_EQ(fe_build(fe, config), 0);
+}
+
 /* The guest sets up one pair of four: the device starts, the others stay out. */
 static void
 fewer_pairs_than_configured(void)
@@ -119,12 +133,7 @@ fewer_pairs_than_configured(void)
 	struct frontend *fe = &flow.fe;
 	struct rte_mbuf *m[BURST];
 
-	rec_reset();
-	fe_init(fe);
-	flow.path = flow_serve(0);
-	CHECK_EQ(fe_connect(fe, flow.path), 0);
-	CHECK_EQ(fe_negotiate(fe, &config), 0);
-	CHECK_EQ(fe_build(fe, &config), 0);
+	connect_without_rings(&config);
 	for (unsigned i = 0; i < 8; i++)
 		CHECK_EQ(fe_set_vring_call(fe, i, fe->vqs[i].callfd), 0);
 	for (unsigned i = 0; i < 8; i++)
@@ -148,12 +157,7 @@ sparse_ring(void)
 	const struct fe_config config = config_of(128, 16);
 	struct frontend *fe = &flow.fe;
 
-	rec_reset();
-	fe_init(fe);
-	flow.path = flow_serve(0);
-	CHECK_EQ(fe_connect(fe, flow.path), 0);
-	CHECK_EQ(fe_negotiate(fe, &config), 0);
-	CHECK_EQ(fe_build(fe, &config), 0);
+	connect_without_rings(&config);
 	CHECK_EQ(fe_set_mem_table(fe, &fe->mem), 0);
 	CHECK_EQ(fe_start_vring(fe, 200), 0);
 	CHECK_EQ(fe_set_vring_enable(fe, 200, true), 0);
@@ -215,12 +219,7 @@ rings_without_a_base(void)
 	const struct fe_config config = config_of(1, 64);
 	struct frontend *fe = &flow.fe;
 
-	rec_reset();
-	fe_init(fe);
-	flow.path = flow_serve(0);
-	CHECK_EQ(fe_connect(fe, flow.path), 0);
-	CHECK_EQ(fe_negotiate(fe, &config), 0);
-	CHECK_EQ(fe_build(fe, &config), 0);
+	connect_without_rings(&config);
 	CHECK_EQ(fe_set_mem_table(fe, &fe->mem), 0);
 	for (uint32_t q = 0; q < 2; q++) {
 		const struct guest_ring *vq = &fe->vqs[q];
