@@ -387,7 +387,7 @@ static void serve_ring(enum ring_kind k, struct vq *vq, enum chain_dir dir,
 	unsigned int n;
 
 	for (n = 0; n < ARRAY_LEN(used); n++) {
-		struct ring_cursor c = ring_open(k, &vq->ring);
+		struct ring_cursor c = ring_open(k, &vq->ring, dir);
 		struct piece piece = { .bytes = 0 };
 		struct chain chain;
 
@@ -396,7 +396,7 @@ static void serve_ring(enum ring_kind k, struct vq *vq, enum chain_dir dir,
 						      { piece.body, piece.bytes - 12 } };
 
 			ring_take(k, &c, piece.used);
-			ring_close(k, &vq->ring, &c);
+			ring_close(k, &vq->ring, dir, &c);
 			chain = (struct chain){ .spans = spans,
 						.nr_spans = piece.bytes > 12 ? 2 : 0,
 						.bytes = piece.bytes,
@@ -466,7 +466,7 @@ ORACLE static void check_ring(const struct ring *vr)
 {
 	bool packed = device_has(f.dev, VIRTIO_F_RING_PACKED);
 
-	MUST(vr->view.mem == f.dev->mem);
+	MUST(vr->mem == f.dev->mem);
 	MUST(vr->kind == (packed ? RING_PACKED : RING_SPLIT));
 	MUST(packed ? vr->size != 0 && vr->size <= VRING_SIZE_MAX : is_pow2(vr->size));
 	if (packed)

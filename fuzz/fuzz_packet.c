@@ -346,7 +346,7 @@ static void run(struct input *in) REQUIRES(g.vq->gate)
 {
 	struct ring *vr = &g.vq->ring;
 	uint8_t shape = input_u8(in);
-	struct vring_addrs addrs = { .desc = uva(UVA_BASE), .used = uva(UVA_BASE + 0x1000) };
+	struct vring_addrs addrs = { .desc = UVA_BASE, .used = UVA_BASE + 0x1000 };
 	struct rte_mempool *pool = g.pools[shape >> 4 & 1];
 	struct rte_mbuf *held[POOL_MBUFS];
 	unsigned int nr_held = 0;
@@ -366,8 +366,8 @@ static void run(struct input *in) REQUIRES(g.vq->gate)
 		vr->in_order = (shape & 1) != 0;
 		vring_set_base(vr, MODEL_WRAP, MODEL_WRAP);
 	}
-	addrs.avail = uva(UVA_BASE + vr->size * 16u);
-	MUST(vring_attach(vr, f.mem, &addrs) == 0);
+	addrs.avail = UVA_BASE + vr->size * 16u;
+	MUST(vring_attach(vr, f.mem, NULL, &addrs) == 0);
 	read_strikes(in);
 	image_bytes = input_u16(in) % sizeof(image);
 	image_bytes = (uint16_t)input_bytes(in, image, image_bytes);

@@ -98,7 +98,7 @@ static enum ring_next take_usual(enum ring_kind k, struct ring *vr, enum chain_d
 	enum ring_next ret;
 
 	verb_begin();
-	c = ring_open(k, vr);
+	c = ring_open(k, vr, dir);
 	ret = ring_next(k, vr, &c, dir, lead, &piece);
 	MUST(f.nr_loads <= NEXT_LOADS_MAX);
 	if (!f.struck)
@@ -124,7 +124,7 @@ static enum ring_next take_usual(enum ring_kind k, struct ring *vr, enum chain_d
 			check_expected(chain, FETCH_OK, e);
 	}
 	ring_take(k, &c, piece.used);
-	ring_close(k, vr, &c);
+	ring_close(k, vr, dir, &c);
 	return ret;
 }
 
@@ -232,7 +232,7 @@ static void burst(enum ring_kind k, struct ring *vr, enum chain_dir dir, unsigne
 
 	b.pool.used = 0;
 	verb_begin();
-	c = ring_open(k, vr);
+	c = ring_open(k, vr, dir);
 	waiting = ring_peek(k, &c, max);
 	MUST(f.nr_loads <= (k == RING_PACKED ? max : 1));
 	if (!f.struck || k == RING_SPLIT)
@@ -279,15 +279,15 @@ ORACLE static bool ring_fits(const struct ring *vr, const struct vring_addrs *a)
 
 	if (vr->kind == RING_PACKED)
 		return (vr->last_avail & 0x7fff) < size && (vr->used_idx & 0x7fff) < size &&
-		       part_fits(a->desc.v, size * 16, 16) && part_fits(a->avail.v, 4, 4) &&
-		       part_fits(a->used.v, 4, 4);
-	return part_fits(a->desc.v, size * 16, 16) && part_fits(a->avail.v, 6 + size * 2, 2) &&
-	       part_fits(a->used.v, 6 + size * 8, 4);
+		       part_fits(a->desc, size * 16, 16) && part_fits(a->avail, 4, 4) &&
+		       part_fits(a->used, 4, 4);
+	return part_fits(a->desc, size * 16, 16) && part_fits(a->avail, 6 + size * 2, 2) &&
+	       part_fits(a->used, 6 + size * 8, 4);
 }
 
 static bool attach(struct input *in, struct ring *vr)
 {
-	struct vring_addrs addrs = { .desc = uva(UVA_BASE) };
+	struct vring_addrs addrs = { .desc = UVA_BASE };
 	uint8_t shape = input_u8(in);
 	bool fits;
 
@@ -303,20 +303,20 @@ static bool attach(struct input *in, struct ring *vr)
 	}
 	/* Anywhere, also where it does not fit. */
 	if ((shape & 16) != 0)
-		addrs.desc.v += input_u16(in);
-	addrs.avail = uva(addrs.desc.v + vr->size * 16u);
+		addrs.desc += input_u16(in);
+	addrs.avail = addrs.desc + vr->size * 16u;
 	if ((shape & 16) != 0)
-		addrs.avail.v += input_u16(in);
-	addrs.used = uva(UVA_BASE + 0x1000);
+		addrs.avail += input_u16(in);
+	addrs.used = UVA_BASE + 0x1000;
 	if ((shape & 32) != 0)
-		addrs.used.v += input_u16(in);
+		addrs.used += input_u16(in);
 	if ((shape & 64) != 0) {
 		uint16_t avail = input_u16(in);
 
 		vring_set_base(vr, avail, input_u16(in));
 	}
 	fits = ring_fits(vr, &addrs);
-	MUST((vring_attach(vr, f.mem, &addrs) == 0) == fits);
+	MUST((vring_attach(vr, f.mem, NULL, &addrs) == 0) == fits);
 	MUST(vring_attached(vr) == fits);
 	return fits;
 }

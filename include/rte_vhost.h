@@ -78,8 +78,8 @@ extern "C" {
 #define RTE_VHOST_USER_NO_RECONNECT	(1ULL << 1)
 /** Had a meaning long ago (zero copy); ignored. */
 #define RTE_VHOST_USER_RESERVED_1	(1ULL << 2)
-/** Offer VIRTIO_F_ACCESS_PLATFORM: guest addresses go through the guest's IOMMU.
- *  Refused by rte_vhost_driver_register() in this release. */
+/** Offer VIRTIO_F_ACCESS_PLATFORM: guest addresses go through the guest's IOMMU, and the built-in
+ *  net data path touches nothing but what that allows. */
 #define RTE_VHOST_USER_IOMMU_SUPPORT	(1ULL << 3)
 /** Offer post-copy migration; the application must not touch guest memory ahead of time.
  *  Refused by rte_vhost_driver_register() in this release. */

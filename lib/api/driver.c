@@ -49,13 +49,12 @@
 	(BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6) | \
 	 BIT(VIRTIO_NET_F_HOST_UFO) | BIT(VIRTIO_NET_F_HOST_USO))
 
-#define FLAGS_LATER                                                             \
-	(RTE_VHOST_USER_IOMMU_SUPPORT | RTE_VHOST_USER_POSTCOPY_SUPPORT |       \
-	 RTE_VHOST_USER_ASYNC_COPY)
+#define FLAGS_LATER (RTE_VHOST_USER_POSTCOPY_SUPPORT | RTE_VHOST_USER_ASYNC_COPY)
 #define FLAGS_KNOWN                                                                       \
 	(RTE_VHOST_USER_CLIENT | RTE_VHOST_USER_NO_RECONNECT | RTE_VHOST_USER_RESERVED_1 | \
 	 RTE_VHOST_USER_EXTBUF_SUPPORT | RTE_VHOST_USER_LINEARBUF_SUPPORT |                \
-	 RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS | RTE_VHOST_USER_NET_STATS_ENABLE)
+	 RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS | RTE_VHOST_USER_NET_STATS_ENABLE |         \
+	 RTE_VHOST_USER_IOMMU_SUPPORT)
 
 /* `features` as far as a socket with these flags can have them. */
 static uint64_t features_under(uint64_t flags, uint64_t features)
@@ -63,6 +62,8 @@ static uint64_t features_under(uint64_t flags, uint64_t features)
 	if ((flags & RTE_VHOST_USER_LINEARBUF_SUPPORT) != 0 &&
 	    (flags & RTE_VHOST_USER_EXTBUF_SUPPORT) == 0)
 		features &= ~HOST_SEGMENTATION;
+	if ((flags & RTE_VHOST_USER_IOMMU_SUPPORT) != 0)
+		features |= BIT(VIRTIO_F_ACCESS_PLATFORM);
 	return features;
 }
 
@@ -82,7 +83,7 @@ int rte_vhost_driver_register(const char *path, uint64_t flags)
 		return -1;
 	}
 	if ((flags & FLAGS_LATER) != 0) {
-		LOG_ERR("%s: flags 0x%" PRIx64 " (IOMMU, postcopy, async copy) are not "
+		LOG_ERR("%s: flags 0x%" PRIx64 " (postcopy, async copy) are not "
 			"supported by this version yet; register without them",
 			path, (uint64_t)(flags & FLAGS_LATER));
 		return -1;

@@ -6,6 +6,7 @@
 
 #include "net/net.h"
 #include "net/rarp.h"
+#include "vhost_user/backend.h"
 
 /* Enters the gate of a queue if it is ready and sound. */
 static bool enter(struct vq *vq) TRY_ACQUIRE(true, vq->gate)
@@ -16,6 +17,36 @@ static bool enter(struct vq *vq) TRY_ACQUIRE(true, vq->gate)
 		return true;
 	gate_exit(&vq->gate);
 	return false;
+}
+
+/*
+ * Under a vIOMMU: leaves the gate, then asks for what the burst missed. Who holds
+ * the lock may wait for the frontend; then there is another time.
+ */
+static COLD void leave_and_ask(struct vq *vq) RELEASE(vq->gate)
+{
+	struct device *dev = vq->dev;
+	struct vhu_asks asks;
+
+	/* Before leaving, so that it is the frontend of this guest that is asked. */
+	if (!vq->ring.misses->news || pthread_mutex_trylock(&dev->backend_lock) != 0) {
+		gate_exit(&vq->gate);
+		return;
+	}
+	asks.count = ring_misses_take(vq->ring.misses, asks.list);
+	vq->stats.iotlb_misses += asks.count;
+	gate_exit(&vq->gate);
+	(void)vhu_backend_ask(dev, &asks);
+	pthread_mutex_unlock(&dev->backend_lock);
+}
+
+/* After a burst. */
+static ALWAYS_INLINE void leave(struct vq *vq) RELEASE(vq->gate)
+{
+	if (likely(vq->ring.misses == NULL))
+		gate_exit(&vq->gate);
+	else
+		leave_and_ask(vq);
 }
 
 static bool is_net(const struct vq *vq)
@@ -32,9 +63,12 @@ uint16_t rte_vhost_enqueue_burst(int vid, uint16_t queue_id, struct rte_mbuf **p
 	/* Even queues are the ones that the guest receives on. */
 	if (unlikely(vq == NULL || (queue_id & 1) != 0 || count == 0 || !gate_enter(&vq->gate)))
 		return 0;
-	if (likely(vq->ring.fault == RING_FAULT_NONE && is_net(vq)))
+	if (likely(vq->ring.fault == RING_FAULT_NONE && is_net(vq))) {
+		if (unlikely(vq->ring.misses != NULL))
+			ring_look_ahead(&vq->ring, CHAIN_WRITABLE);
 		n = vq->net.bursts->enqueue(vq, pkts, count);
-	gate_exit(&vq->gate);
+	}
+	leave(vq);
 	return n;
 }
 
@@ -50,9 +84,11 @@ uint16_t rte_vhost_dequeue_burst(int vid, uint16_t queue_id, struct rte_mempool 
 	if (likely(vq->ring.fault == RING_FAULT_NONE && is_net(vq))) {
 		if (unlikely(rarp_waits(vq->dev)))
 			n = rarp_take(vq->dev, mbuf_pool, pkts);
+		if (unlikely(vq->ring.misses != NULL))
+			ring_look_ahead(&vq->ring, CHAIN_READABLE);
 		n += vq->net.bursts->dequeue(vq, mbuf_pool, pkts + n, count - n);
 	}
-	gate_exit(&vq->gate);
+	leave(vq);
 	return n;
 }
 

@@ -79,6 +79,7 @@ void device_set_backend_fd(struct device *dev, int fd)
 void device_forget_guest(struct device *dev)
 {
 	device_vqs_drop(dev, 0);
+	(void)device_set_iommu(dev, false);
 	device_set_log(dev, NULL);
 	device_set_log_fd(dev, -1);
 	dev->features = 0;
@@ -141,6 +142,10 @@ void device_swap_memory(struct device *dev, struct gmem **mem)
 
 	dev->mem = *mem;
 	*mem = old;
+	if (dev->iotlb != NULL) {
+		iotlb_move(dev->iotlb, dev->mem);
+		iotlb_exchange(dev->iotlb);
+	}
 	for (unsigned int i = 0; i < dev->nr_vqs; i++) {
 		struct vq *vq = dev->vqs[i];
 

@@ -104,6 +104,7 @@ struct vq {
 	bool enabled;
 	bool resync;      /* just started: the used index comes from the ring */
 	bool renotify;    /* an eventfd changed under a ready queue */
+	bool parked;      /* ready, but its gate is closed until its ring is translated again */
 	bool owes_call;   /* a backend before us may have died before it told the guest */
 	int kickfd;
 	/* Derived: reconcile.c. */
@@ -146,6 +147,7 @@ struct device {
 	bool features_set;
 	bool features_refused; /* the last SET_FEATURES was; FEATURES_OK must not stick */
 	struct gmem *mem;
+	struct iotlb *iotlb; /* VIRTIO_F_ACCESS_PLATFORM was agreed to; NULL: there is no vIOMMU */
 	struct device_inflight inflight;
 	uint16_t mtu_bytes; /* 0: the frontend said nothing; atomic, bursts that count look */
 	uint8_t status;
@@ -218,6 +220,8 @@ void device_vqs_drop(struct device *dev, unsigned int first);
 /* Called with the gate closed. */
 void vq_stop(struct vq *vq);
 int vq_attach(struct device *dev, struct vq *vq);
+/* An attached ring to where the IOTLB says that it is now. As vring_attach(). */
+int vq_retranslate(struct device *dev, struct vq *vq);
 void vq_set_base(struct vq *vq, uint16_t avail, uint16_t used);
 /* A queue whose base nobody set: its format has a first one. */
 void vq_default_base(const struct device *dev, struct vq *vq);
@@ -259,6 +263,26 @@ static inline bool device_has_proto(const struct device *dev, unsigned int bit)
 
 /* Exchanges the memory table for *mem, which becomes the old one; all gates closed. */
 void device_swap_memory(struct device *dev, struct gmem **mem);
+
+/* --- vIOMMU (iommu.c); all gates closed ---------------------------------- */
+
+/* Has an IOTLB, empty, or none. All rings stopped. 0 or -ENOMEM. */
+int device_set_iommu(struct device *dev, bool wanted);
+/*
+ * The next tables of the IOTLB count from now on, rings go where they say; it is
+ * about `size_bytes` (0: all) at `at` that the frontend had something to say.
+ */
+void device_iotlb_exchange(struct device *dev, iova_t at, uint64_t size_bytes);
+/*
+ * What a queue has to ask for, into `out`, which has room for RING_MISSES_MAX;
+ * returns how many. Loop thread, gates as usual.
+ */
+unsigned int vq_misses(struct vq *vq, struct ring_miss *out);
+/*
+ * If all rings are stopped: what was known need not hold when they start again,
+ * the frontend watches a vIOMMU only while the device runs.
+ */
+void device_forget_translations(struct device *dev);
 
 /* Has a file of the frontend's got shorter under us? Says so. */
 bool device_memory_is_cut(const struct device *dev);

@@ -35,8 +35,9 @@ bool device_log_covers_used(const struct device *dev, const struct dirty_log *lo
 {
 	enum ring_kind kind = device_has(dev, VIRTIO_F_RING_PACKED) ? RING_PACKED : RING_SPLIT;
 
-	if (!vq->log_used || dirty_log_covers(log, gpa(vq->log_guest_addr),
-					      vring_used_bytes(kind, vq->ring.size)))
+	/* Under a vIOMMU its physical address is not known before it is attached. */
+	if (!vq->log_used || dev->iotlb != NULL ||
+	    dirty_log_covers(log, gpa(vq->log_guest_addr), vring_used_bytes(kind, vq->ring.size)))
 		return true;
 	LOG_ERR("%s: queue %u: its used ring is to be logged at 0x%" PRIx64
 		", outside the dirty log, which has 0x%" PRIx64 " bytes",
@@ -55,13 +56,17 @@ void vq_set_log_addr(struct vq *vq, bool wanted, uint64_t addr)
 void vq_log_setup(const struct device *dev, struct vq *vq)
 {
 	struct ring *vr = &vq->ring;
+	gpa_t used = gpa(vq->log_guest_addr);
+	/* What was said is an I/O virtual address, the log is by physical ones. */
+	bool known = dev->iotlb == NULL ||
+		     (vring_attached(vr) &&
+		      gmem_gpa_of(dev->mem, (const uint8_t __guest *)(uintptr_t)vr->used, &used));
 
 	vr->log_all = dev->log != NULL && device_has(dev, VHOST_F_LOG_ALL);
 	/* Whatever the features say (vhost-user, "Migration"). */
-	vr->log_used = dev->log != NULL && vq->log_used &&
-		       dirty_log_covers(dev->log, gpa(vq->log_guest_addr),
-					vring_used_bytes(vr->kind, vr->size));
-	vr->log_used_addr = gpa(vq->log_guest_addr);
+	vr->log_used = dev->log != NULL && vq->log_used && known &&
+		       dirty_log_covers(dev->log, used, vring_used_bytes(vr->kind, vr->size));
+	vr->log_used_addr = used;
 	vr->log = vr->log_all || vr->log_used ? dev->log : NULL;
 	vr->log_news = false;
 }

@@ -12,6 +12,7 @@
  * application callbacks but for guest_notified() (data path),
  * features_changed() (its message) and the connection callbacks (server/).
  */
+#include <errno.h>
 #include <linux/virtio_config.h>
 #include <sys/eventfd.h>
 
@@ -40,7 +41,9 @@ static bool vq_wanted(const struct device *dev, const struct vq *vq)
 
 static void vq_lower(struct device *dev, struct vq *vq)
 {
-	gate_close(&vq->gate);
+	if (!vq->parked)
+		gate_close(&vq->gate);
+	vq->parked = false;
 	vq->ready = false;
 	notify_queue(dev, vq, 0);
 }
@@ -57,11 +60,30 @@ static void vq_raise(struct device *dev, struct vq *vq)
 	vq_gate_open(vq);
 }
 
+/*
+ * Under a vIOMMU a ring may get lost and come back at any time, while the guest
+ * goes on as if nothing was: the application need not hear of it.
+ */
+static void vq_park(struct device *dev, struct vq *vq)
+{
+	if (!vring_attached(&vq->ring) && vq_attach(dev, vq) == -ENOENT) {
+		if (!vq->parked)
+			gate_close(&vq->gate);
+		vq->parked = true;
+	} else if (vring_attached(&vq->ring) && vq->parked) {
+		vq->parked = false;
+		vq_gate_open(vq);
+	}
+}
+
 static void vq_reconcile(struct device *dev, struct vq *vq)
 {
 	bool wanted = vq_wanted(dev, vq) && !vq->attach_failed;
 
-	if (vq->ready && (!wanted || !vring_attached(&vq->ring) || vq->renotify))
+	if (vq->ready && wanted && !vq->renotify && dev->iotlb != NULL)
+		vq_park(dev, vq);
+	if (vq->ready && (!wanted || vq->attach_failed || vq->renotify ||
+			  (!vring_attached(&vq->ring) && !vq->parked)))
 		vq_lower(dev, vq);
 	vq->renotify = false;
 	/* Who serves its rings itself looks for them when they are kicked off. */
@@ -128,8 +150,9 @@ void device_shutdown(struct device *dev)
 	for (unsigned int i = 0; i < dev->nr_vqs; i++) {
 		struct vq *vq = dev->vqs[i];
 
-		if (vq->ready)
+		if (vq->ready && !vq->parked)
 			gate_close(&vq->gate);
+		vq->parked = false;
 		vq->ready = false;
 	}
 	device_unlock(dev);

@@ -33,9 +33,11 @@ static void vq_reset(struct vq *vq)
 	vq_set_eventfd(&vq->errfd, EVENTFD_UNSET);
 	vq_forget_inflight(vq);
 	vq_detach(vq);
+	free(vq->ring.misses);
 	memset(&vq->ring, 0, sizeof(vq->ring));
 	memset(&vq->stats, 0, sizeof(vq->stats));
 	vq->addrs = (struct vring_addrs){ 0 };
+	vq->parked = false;
 	vq_set_log_addr(vq, false, 0);
 	vq->addrs_set = false;
 	vq->base_set = false;
@@ -200,14 +202,38 @@ static const char *attach_error(int ret)
 	case -EPROTO:
 		return "has an in-flight area that does not belong to it or is damaged";
 	case -ENOMEM:
-		return "finds no memory for its in-flight requests";
+		return "finds no memory for what it has to remember";
 	case -EINVAL:
 		return "is not aligned";
 	case -ERANGE:
 		return "has a size or a base that its format does not allow";
 	default:
-		return "is not whole inside one memory region";
+		return "is not whole inside one memory region (under a vIOMMU: not in one piece of it)";
 	}
+}
+
+/* What a ring needs beside itself. */
+static int set_misses(const struct device *dev, struct ring *vr)
+{
+	if ((dev->iotlb != NULL) == (vr->misses != NULL))
+		return 0;
+	free(vr->misses);
+	vr->misses = NULL;
+	if (dev->iotlb != NULL)
+		vr->misses = calloc(1, sizeof(*vr->misses));
+	return dev->iotlb != NULL && vr->misses == NULL ? -ENOMEM : 0;
+}
+
+int vq_retranslate(struct device *dev, struct vq *vq)
+{
+	int ret;
+
+	pthread_mutex_lock(&vq->inflight_lock);
+	ret = set_misses(dev, &vq->ring);
+	if (ret == 0)
+		ret = vring_attach(&vq->ring, dev->mem, dev->iotlb, &vq->addrs);
+	pthread_mutex_unlock(&vq->inflight_lock);
+	return ret;
 }
 
 int vq_attach(struct device *dev, struct vq *vq)
@@ -218,11 +244,14 @@ int vq_attach(struct device *dev, struct vq *vq)
 	vq->ring.event_idx = device_has(dev, VIRTIO_RING_F_EVENT_IDX);
 	vq->ring.in_order = device_has(dev, VIRTIO_F_IN_ORDER);
 	vq_default_base(dev, vq);
-	pthread_mutex_lock(&vq->inflight_lock);
-	ret = vring_attach(&vq->ring, dev->mem, &vq->addrs);
-	pthread_mutex_unlock(&vq->inflight_lock);
+	ret = vq_retranslate(dev, vq);
 	if (ret == 0 && vq->resync)
 		ret = vq_resume(dev, vq);
+	/* Asked for; tried again when the IOTLB changes. */
+	if (ret == -ENOENT) {
+		vq_detach(vq);
+		return ret;
+	}
 	if (ret < 0) {
 		vq_detach(vq);
 		if (!vq->attach_failed)

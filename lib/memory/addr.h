@@ -18,9 +18,23 @@ typedef struct {
 	uint64_t v;
 } uva_t;
 
+/*
+ * I/O virtual: what descriptors, and SET_VRING_ADDR, hold under a vIOMMU. The data
+ * path reads a descriptor's address as a gpa_t and looks it up in the table that
+ * belongs to the ring, which knows what it is.
+ */
+typedef struct {
+	uint64_t v;
+} iova_t;
+
 static inline gpa_t gpa(uint64_t v)
 {
 	return (gpa_t){ v };
+}
+
+static inline iova_t iova(uint64_t v)
+{
+	return (iova_t){ v };
 }
 
 static inline uva_t uva(uint64_t v)

@@ -53,23 +53,17 @@ static bool sort_apart(struct region **r, unsigned int count)
 
 static struct gmem *gmem_alloc(unsigned int count)
 {
-	unsigned int top_step = 0, room;
-	struct gmem *m;
+	struct gmem *m = calloc(1, sizeof(*m) + count * sizeof(m->regions[0]));
 
-	for (unsigned int step = 1; step < count; step *= 2)
-		top_step = step;
-	room = MAX2(2 * top_step, 1u);
-	m = calloc(1, sizeof(*m) + room * (sizeof(m->starts[0]) + sizeof(m->maps[0]) +
-					   sizeof(m->regions[0])));
 	if (m == NULL)
 		return NULL;
+	m->map = gmap_new(count);
+	if (m->map == NULL) {
+		free(m);
+		return NULL;
+	}
 	m->refs = 1;
 	m->nr_regions = count;
-	m->top_step = top_step;
-	m->maps = (struct gmem_map *)&m->starts[room];
-	m->regions = (struct region **)&m->maps[room];
-	for (unsigned int i = 0; i < room; i++)
-		m->starts[i] = UINT64_MAX;
 	return m;
 }
 
@@ -89,10 +83,9 @@ struct gmem *gmem_build(struct region **regions, unsigned int count)
 	}
 	for (unsigned int i = 0; i < count; i++) {
 		m->regions[i] = regions[i];
-		m->maps[i] = (struct gmem_map){ .gpa = regions[i]->gpa.v,
-						.size_bytes = regions[i]->size_bytes,
-						.host = regions[i]->host };
-		m->starts[i] = regions[i]->gpa.v;
+		gmap_append(m->map, &(struct gmap_piece){ .addr = regions[i]->gpa.v,
+							  .size_bytes = regions[i]->size_bytes,
+							  .host = regions[i]->host });
 	}
 	return m;
 }
@@ -131,62 +124,41 @@ void gmem_put(struct gmem *m)
 		return;
 	for (unsigned int i = 0; i < m->nr_regions; i++)
 		region_put(m->regions[i]);
+	free(m->map);
 	free(m);
-}
-
-int gmem_resolve(struct memview *view, gpa_t addr, uint32_t len, struct span *out,
-		 unsigned int max)
-{
-	unsigned int n = 0;
-
-	while (len != 0) {
-		const struct gmem_map *map;
-		uint32_t part;
-
-		if (view->mem == NULL)
-			return -EFAULT;
-		map = gmem_find(view->mem, addr);
-		if (addr.v - map->gpa >= map->size_bytes)
-			return -EFAULT;
-		if (n == max)
-			return -E2BIG;
-		part = (uint32_t)MIN2((uint64_t)len, map->size_bytes - (addr.v - map->gpa));
-		(void)gmem_map_resolve(map, addr, part, &out[n++]);
-		view->last = *map;
-		addr.v += part;
-		len -= part;
-	}
-	return (int)n;
 }
 
 bool gmem_gpa_of(const struct gmem *mem, const uint8_t __guest *at, gpa_t *out)
 {
 	for (unsigned int i = 0; mem != NULL && i < mem->nr_regions; i++) {
-		const struct gmem_map *map = &mem->maps[i];
-		uint64_t off = (uint64_t)((uintptr_t)at - (uintptr_t)map->host);
+		const struct gmap_piece *piece = &mem->map->pieces[i];
+		uint64_t off = (uint64_t)((uintptr_t)at - (uintptr_t)piece->host);
 
-		if (off < map->size_bytes) {
-			*out = gpa(map->gpa + off);
+		if (off < piece->size_bytes) {
+			*out = gpa(piece->addr + off);
 			return true;
 		}
 	}
 	return false;
 }
 
+const struct region *gmem_region_of(const struct gmem *mem, uva_t addr, uint64_t len)
+{
+	for (unsigned int i = 0; mem != NULL && i < mem->nr_regions; i++)
+		if (range_within(addr.v - mem->regions[i]->uva.v, len,
+				 mem->regions[i]->size_bytes))
+			return mem->regions[i];
+	return NULL;
+}
+
 bool gmem_resolve_uva(const struct gmem *mem, uva_t addr, uint64_t len, uint8_t __guest **out)
 {
-	if (mem == NULL)
-		return false;
-	for (unsigned int i = 0; i < mem->nr_regions; i++) {
-		const struct region *r = mem->regions[i];
-		uint64_t off = addr.v - r->uva.v;
+	const struct region *r = gmem_region_of(mem, addr, len);
 
-		if (range_within(off, len, r->size_bytes)) {
-			*out = r->host + off;
-			return true;
-		}
-	}
-	return false;
+	if (r == NULL)
+		return false;
+	*out = r->host + (addr.v - r->uva.v);
+	return true;
 }
 
 size_t spans_read(const struct span *spans, unsigned int count, void *dst, size_t len)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A span is a checked piece of guest memory: `len_bytes` bytes from `ptr` lie
- * inside one mapping. gmem.c and the inline lookup in gmem.h are its only
+ * inside one mapping. gmap.c and the inline lookup in gmap.h are its only
  * producers; whoever holds a span need not check it again.
  */
 #ifndef VHOST_NG_SPAN_H

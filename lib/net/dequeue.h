@@ -234,7 +234,7 @@ static ALWAYS_INLINE unsigned int dequeue_run(enum ring_kind k, struct vq *vq,
 					      struct rte_mbuf **pkts, unsigned int count)
 {
 	const uint32_t hdr_bytes = vq->net.hdr_bytes;
-	struct ring_cursor c = ring_open(k, &vq->ring);
+	struct ring_cursor c = ring_open(k, &vq->ring, CHAIN_READABLE);
 	const uint8_t __guest *leads[BURST_PACKETS];
 	struct used used[BURST_PACKETS];
 	struct plan plan;
@@ -260,7 +260,7 @@ static ALWAYS_INLINE unsigned int dequeue_run(enum ring_kind k, struct vq *vq,
 	}
 	if (unlikely(n == 0))
 		return 0;
-	ring_close(k, &vq->ring, &c);
+	ring_close(k, &vq->ring, CHAIN_READABLE, &c);
 	plan.nr_segs = n;
 	plan_execute(&plan);
 	for (unsigned int i = 0; vq->net.parse_hdr && i < n; i++) {
@@ -280,7 +280,7 @@ static ALWAYS_INLINE unsigned int dequeue_take(enum ring_kind k, struct vq *vq,
 					       struct rte_mempool *pool, struct rte_mbuf **pkts,
 					       unsigned int count)
 {
-	const struct ring_cursor c = ring_open(k, &vq->ring);
+	const struct ring_cursor c = ring_open(k, &vq->ring, CHAIN_READABLE);
 	unsigned int want = ring_peek(k, &c, RTE_MIN(count, (unsigned int)BURST_PACKETS));
 	unsigned int got = want != 0 ? fresh_take(pool, pkts, want) : 0;
 

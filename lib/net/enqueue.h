@@ -161,7 +161,7 @@ static ALWAYS_INLINE unsigned int enqueue_run(enum ring_kind k, struct vq *vq,
 					      struct rte_mbuf **pkts, unsigned int count)
 {
 	const uint32_t hdr_bytes = vq->net.hdr_bytes;
-	struct ring_cursor c = ring_open(k, &vq->ring);
+	struct ring_cursor c = ring_open(k, &vq->ring, CHAIN_WRITABLE);
 	struct enqueue_run r;
 	unsigned int n;
 
@@ -192,7 +192,7 @@ static ALWAYS_INLINE unsigned int enqueue_run(enum ring_kind k, struct vq *vq,
 	}
 	if (n == 0)
 		return 0;
-	ring_close(k, &vq->ring, &c);
+	ring_close(k, &vq->ring, CHAIN_WRITABLE, &c);
 	write_headers(&r, pkts, n, hdr_bytes);
 	r.plan.nr_segs = n;
 	plan_execute(&r.plan);

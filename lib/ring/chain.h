@@ -107,6 +107,7 @@ enum fetch_result {
 	FETCH_FULL, /* the span pool is: serve what was fetched, then come again */
 	FETCH_BAD,  /* chain->fault says why; it can be given back */
 	FETCH_BROKEN,
+	FETCH_MISS, /* not translated yet (misses.h); it is still there */
 };
 
 /* What ring_next() found. */

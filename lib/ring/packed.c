@@ -10,7 +10,7 @@ bool packed_next_in_table(const struct ring *vr, enum chain_dir dir, struct desc
 	const uint32_t want = dir == CHAIN_WRITABLE ? VRING_DESC_F_WRITE : 0;
 	/* NEXT means nothing in a table (2.8.7). */
 	const uint32_t kinds = DESC_KIND & ~(uint32_t)VRING_DESC_F_NEXT;
-	struct ring_cursor c = { .map = vr->view.last };
+	struct ring_cursor c = { .view = &vr->views[dir], .map = vr->views[dir].last };
 	struct desc first, second;
 	uintptr_t table;
 	uint32_t size;
@@ -22,10 +22,10 @@ bool packed_next_in_table(const struct ring *vr, enum chain_dir dir, struct desc
 	if ((packed_desc_flags(first) & kinds) != want)
 		return false;
 	if (size == 1)
-		return piece_of_one(vr, &c, first, lead_bytes, piece);
+		return piece_of_one(&c, first, lead_bytes, piece);
 	second = packed_load_desc(table, 1);
 	return (packed_desc_flags(second) & kinds) == want &&
-	       piece_of_two(vr, &c, first, second, lead_bytes, piece);
+	       piece_of_two(&c, first, second, lead_bytes, piece);
 }
 
 static enum fetch_result add(struct walk *w, struct desc d)

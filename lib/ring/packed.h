@@ -93,18 +93,20 @@ unsigned int packed_waiting(const struct ring *vr, uint16_t position);
 
 /* --- the usual form ----------------------------------------------------- */
 
-static ALWAYS_INLINE struct ring_cursor packed_open(struct ring *vr)
+static ALWAYS_INLINE struct ring_cursor packed_open(struct ring *vr, enum chain_dir dir)
 {
-	return (struct ring_cursor){ .map = vr->view.last,
+	return (struct ring_cursor){ .view = &vr->views[dir],
+				     .map = vr->views[dir].last,
 				     .table = (uintptr_t)vr->packed,
 				     .size = vr->size,
 				     .at = packed_index(vr->last_avail),
 				     .lap = packed_avail_lap(vr->last_avail) };
 }
 
-static ALWAYS_INLINE void packed_close(struct ring *vr, const struct ring_cursor *c)
+static ALWAYS_INLINE void packed_close(struct ring *vr, enum chain_dir dir,
+					   const struct ring_cursor *c)
 {
-	vr->view.last = c->map;
+	vr->views[dir].last = c->map;
 	vr->last_avail = packed_position(c->at, c->lap);
 }
 
@@ -144,7 +146,7 @@ static ALWAYS_INLINE enum ring_next packed_next(const struct ring *vr, struct ri
 	/* Available and plain: one comparison. */
 	if (likely((packed_desc_flags(d) & (PACKED_LAP | DESC_KIND)) == (c->lap | want))) {
 		piece->used = used_make(packed_desc_id(d), 1);
-		return likely(piece_of_one(vr, c, d, lead_bytes, piece)) ? NEXT_PIECE : NEXT_OTHER;
+		return likely(piece_of_one(c, d, lead_bytes, piece)) ? NEXT_PIECE : NEXT_OTHER;
 	}
 	if (!packed_is_avail(packed_desc_flags(d), c->lap))
 		return NEXT_NONE;
@@ -153,7 +155,7 @@ static ALWAYS_INLINE enum ring_next packed_next(const struct ring *vr, struct ri
 		piece->used = used_make(packed_desc_id(second), 2);
 		/* In a ring of one this may be the same, with NEXT taken back meanwhile. */
 		return packed_desc_kind(second) == want && c->size != 1 &&
-				       piece_of_two(vr, c, d, second, lead_bytes, piece) ?
+				       piece_of_two(c, d, second, lead_bytes, piece) ?
 			       NEXT_PIECE :
 			       NEXT_OTHER;
 	}
@@ -181,6 +183,25 @@ static ALWAYS_INLINE void packed_rewind(struct ring *vr, const struct used *used
 		at -= used_slots(used[i]);
 	}
 	vr->last_avail = packed_position(at, lap);
+}
+
+/* The next chain is not for now: on to the one behind it. */
+static ALWAYS_INLINE void packed_skip(struct ring *vr, struct used used)
+{
+	uint32_t at = packed_index(vr->last_avail), lap = packed_avail_lap(vr->last_avail);
+
+	packed_advance(vr->size, &at, &lap, used_slots(used));
+	vr->last_avail = packed_position(at, lap);
+}
+
+/* How far `position` is ahead of the next chain; more than the ring's size when it is not. */
+static ALWAYS_INLINE unsigned int packed_ahead(const struct ring *vr, uint16_t position)
+{
+	uint32_t slots = packed_index(position) - packed_index(vr->last_avail);
+
+	if (((position ^ vr->last_avail) & PACKED_WRAP) != 0)
+		slots += vr->size;
+	return slots;
 }
 
 /* --- giving back -------------------------------------------------------- */

@@ -20,15 +20,17 @@
 				 split_##verb(__VA_ARGS__))
 
 /* A cursor where the ring stands; with vr->fault set, nothing waits. */
-static ALWAYS_INLINE struct ring_cursor ring_open(enum ring_kind k, struct ring *vr)
+static ALWAYS_INLINE struct ring_cursor ring_open(enum ring_kind k, struct ring *vr,
+						  enum chain_dir dir)
 {
-	return RING_VERB(k, open, vr);
+	return RING_VERB(k, open, vr, dir);
 }
 
 /* The ring stands where the cursor is. */
-static ALWAYS_INLINE void ring_close(enum ring_kind k, struct ring *vr, const struct ring_cursor *c)
+static ALWAYS_INLINE void ring_close(enum ring_kind k, struct ring *vr, enum chain_dir dir,
+				     const struct ring_cursor *c)
 {
-	RING_VERB(k, close, vr, c);
+	RING_VERB(k, close, vr, dir, c);
 }
 
 /* At most how many chains wait, up to `max`; 0 only if there is none. */
@@ -41,7 +43,7 @@ static ALWAYS_INLINE unsigned int ring_peek(enum ring_kind k, const struct ring_
 /* Does a chain wait? Also false with vr->fault set. */
 static ALWAYS_INLINE bool ring_waits(enum ring_kind k, struct ring *vr)
 {
-	const struct ring_cursor c = ring_open(k, vr);
+	const struct ring_cursor c = ring_open(k, vr, CHAIN_READABLE);
 
 	return ring_peek(k, &c, 1) != 0;
 }
@@ -75,7 +77,7 @@ static ALWAYS_INLINE enum fetch_result ring_fetch_any(enum ring_kind k, struct r
 						      enum chain_dir dir, uint32_t lead_bytes,
 						      struct span_pool *pool, struct chain *chain)
 {
-	struct ring_cursor c = ring_open(k, vr);
+	struct ring_cursor c = ring_open(k, vr, dir);
 	struct piece piece;
 	struct span *spans;
 
@@ -83,7 +85,7 @@ static ALWAYS_INLINE enum fetch_result ring_fetch_any(enum ring_kind k, struct r
 	    piece.bytes <= lead_bytes || SPAN_POOL_SPANS - pool->used < 2)
 		return ring_fetch(k, vr, dir, pool, chain);
 	ring_take(k, &c, piece.used);
-	ring_close(k, vr, &c);
+	ring_close(k, vr, dir, &c);
 	spans = &pool->spans[pool->used];
 	spans[0] = (struct span){ piece.lead, lead_bytes };
 	spans[1] = (struct span){ piece.body, piece.bytes - lead_bytes };
@@ -135,6 +137,13 @@ static inline unsigned int ring_waiting(enum ring_kind k, const struct ring *vr,
 
 	return n <= vr->size ? n : 0;
 }
+
+/*
+ * Under a vIOMMU: has a look at the chains that the guest added since the last
+ * time, for what they need and the IOTLB does not have (vr->misses). So it is
+ * asked for before it is needed.
+ */
+void ring_look_ahead(struct ring *vr, enum chain_dir dir);
 
 /* Asks the guest to kick (or not) when it adds chains. */
 static inline void ring_kick_enable(enum ring_kind k, struct ring *vr, bool enable)

@@ -11,7 +11,7 @@ void ring_log_buffer(struct ring *vr, const uint8_t __guest *at, uint32_t len)
 	gpa_t addr;
 
 	/* A span has its region's whole mapping behind it: one address, and not the end. */
-	if (vr->log_all && len != 0 && gmem_gpa_of(vr->view.mem, at, &addr))
+	if (vr->log_all && len != 0 && gmem_gpa_of(vr->mem, at, &addr))
 		mark(vr, addr, len);
 }
 
@@ -64,7 +64,7 @@ void packed_log_push(struct ring *vr, enum chain_dir dir, const struct used *use
 	gpa_t table;
 
 	if (!vr->log_used ||
-	    !gmem_gpa_of(vr->view.mem, (const uint8_t __guest *)(uintptr_t)vr->packed, &table))
+	    !gmem_gpa_of(vr->mem, (const uint8_t __guest *)(uintptr_t)vr->packed, &table))
 		return;
 	for (unsigned int i = 0; i < n; i++)
 		at = (at + vr->size - used_slots(used[i])) % vr->size;

@@ -7,13 +7,13 @@
 bool split_next_in_table(const struct ring *vr, enum chain_dir dir, struct desc head,
 			 uint32_t lead_bytes, struct piece *piece)
 {
-	struct ring_cursor c = { .map = vr->view.last };
+	struct ring_cursor c = { .view = &vr->views[dir], .map = vr->views[dir].last };
 	uintptr_t table;
 	uint32_t size;
 
 	return (split_desc_kind(head) & ~(uint32_t)VRING_DESC_F_WRITE) == VRING_DESC_F_INDIRECT &&
 	       cursor_small_table(vr, &c, head, &table, &size) &&
-	       split_piece(vr, &c, dir, table, size, split_load_desc(table, 0), lead_bytes, piece);
+	       split_piece(&c, dir, table, size, split_load_desc(table, 0), lead_bytes, piece);
 }
 
 static enum fetch_result add(struct walk *w, struct desc d)
@@ -76,7 +76,7 @@ enum fetch_result split_fetch(struct ring *vr, enum chain_dir dir, struct span_p
 			      struct chain *chain)
 {
 	struct walk w = walk_start(vr, dir, pool, chain);
-	struct ring_cursor c = split_open(vr);
+	struct ring_cursor c = split_open(vr, dir);
 	enum fetch_result ret;
 	uint16_t head;
 

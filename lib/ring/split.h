@@ -50,9 +50,10 @@ static ALWAYS_INLINE uint16_t split_head(uintptr_t avail, uint32_t slot)
 
 /* --- the usual form ----------------------------------------------------- */
 
-static ALWAYS_INLINE struct ring_cursor split_open(struct ring *vr)
+static ALWAYS_INLINE struct ring_cursor split_open(struct ring *vr, enum chain_dir dir)
 {
-	struct ring_cursor c = { .map = vr->view.last,
+	struct ring_cursor c = { .view = &vr->views[dir],
+				 .map = vr->views[dir].last,
 				 .table = (uintptr_t)vr->desc,
 				 .avail = (uintptr_t)vr->avail + sizeof(struct vring_avail),
 				 .size = vr->size,
@@ -67,9 +68,10 @@ static ALWAYS_INLINE struct ring_cursor split_open(struct ring *vr)
 	return c;
 }
 
-static ALWAYS_INLINE void split_close(struct ring *vr, const struct ring_cursor *c)
+static ALWAYS_INLINE void split_close(struct ring *vr, enum chain_dir dir,
+					  const struct ring_cursor *c)
 {
-	vr->view.last = c->map;
+	vr->views[dir].last = c->map;
 	vr->last_avail = (uint16_t)c->at;
 }
 
@@ -90,20 +92,20 @@ bool split_next_in_table(const struct ring *vr, enum chain_dir dir, struct desc 
 			 uint32_t lead_bytes, struct piece *piece);
 
 /* One descriptor or two that are linked, of `size` in `table`. */
-static ALWAYS_INLINE bool split_piece(const struct ring *vr, struct ring_cursor *c,
-				      enum chain_dir dir, uintptr_t table, uint32_t size,
-				      struct desc d, uint32_t lead_bytes, struct piece *piece)
+static ALWAYS_INLINE bool split_piece(struct ring_cursor *c, enum chain_dir dir,
+				      uintptr_t table, uint32_t size, struct desc d,
+				      uint32_t lead_bytes, struct piece *piece)
 {
 	const uint32_t want = dir == CHAIN_WRITABLE ? VRING_DESC_F_WRITE : 0;
 	struct desc second;
 
 	if (likely(split_desc_kind(d) == want))
-		return piece_of_one(vr, c, d, lead_bytes, piece);
+		return piece_of_one(c, d, lead_bytes, piece);
 	if (split_desc_kind(d) != (want | VRING_DESC_F_NEXT) || split_desc_next(d) >= size)
 		return false;
 	second = split_load_desc(table, split_desc_next(d));
 	return split_desc_kind(second) == want &&
-	       piece_of_two(vr, c, d, second, lead_bytes, piece);
+	       piece_of_two(c, d, second, lead_bytes, piece);
 }
 
 static ALWAYS_INLINE enum ring_next split_next(const struct ring *vr, struct ring_cursor *c,
@@ -120,7 +122,7 @@ static ALWAYS_INLINE enum ring_next split_next(const struct ring *vr, struct rin
 	if (unlikely(head > c->mask))
 		return NEXT_OTHER;
 	d = split_load_desc(c->table, head);
-	if (unlikely(!split_piece(vr, c, dir, c->table, c->size, d, lead_bytes, piece))) {
+	if (unlikely(!split_piece(c, dir, c->table, c->size, d, lead_bytes, piece))) {
 		if (!split_next_in_table(vr, dir, d, lead_bytes, &in_table))
 			return NEXT_OTHER;
 		*piece = in_table;
@@ -138,6 +140,19 @@ static ALWAYS_INLINE void split_rewind(struct ring *vr, const struct used *used,
 {
 	(void)used;
 	vr->last_avail = (uint16_t)(vr->last_avail - n);
+}
+
+/* The next chain is not for now: on to the one behind it. */
+static ALWAYS_INLINE void split_skip(struct ring *vr, struct used used)
+{
+	(void)used;
+	vr->last_avail++;
+}
+
+/* How far `position` is ahead of the next chain; more than the ring's size when it is not. */
+static ALWAYS_INLINE unsigned int split_ahead(const struct ring *vr, uint16_t position)
+{
+	return (uint16_t)(position - vr->last_avail);
 }
 
 /* --- giving back -------------------------------------------------------- */

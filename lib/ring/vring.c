@@ -22,16 +22,6 @@ const char *ring_fault_name(enum ring_fault fault)
 	return fault < RING_FAULT_COUNT ? fault_names[fault] : "unknown";
 }
 
-/* One part of a ring: aligned, and whole inside one region. */
-static int attach_part(const struct gmem *mem, uva_t addr, uint64_t bytes, uint64_t alignment,
-		       uint8_t __guest **out)
-{
-	if (!gmem_resolve_uva(mem, addr, bytes, out))
-		return -EFAULT;
-	/* Here, too: a region may lie at an odd offset in its file. */
-	return ((addr.v | (uintptr_t)*out) & (alignment - 1)) == 0 ? 0 : -EINVAL;
-}
-
 uint64_t vring_used_bytes(enum ring_kind kind, uint16_t size)
 {
 	if (kind == RING_PACKED)
@@ -43,6 +33,7 @@ uint64_t vring_used_bytes(enum ring_kind kind, uint16_t size)
 struct parts {
 	uint64_t desc_bytes, avail_bytes, used_bytes;
 	uint64_t avail_alignment;
+	uint8_t desc_access; /* packed: used descriptors stand where available ones stood */
 };
 
 static struct parts parts_of(const struct ring *vr)
@@ -53,11 +44,13 @@ static struct parts parts_of(const struct ring *vr)
 		return (struct parts){ .desc_bytes = n * sizeof(struct vring_packed_desc),
 				       .avail_bytes = sizeof(struct vring_packed_desc_event),
 				       .used_bytes = vring_used_bytes(vr->kind, vr->size),
-				       .avail_alignment = PACKED_EVENT_ALIGN_SIZE };
+				       .avail_alignment = PACKED_EVENT_ALIGN_SIZE,
+				       .desc_access = IOTLB_READ | IOTLB_WRITE };
 	return (struct parts){ .desc_bytes = n * sizeof(struct vring_desc),
 			       .avail_bytes = sizeof(struct vring_avail) + (n + 1) * 2,
 			       .used_bytes = vring_used_bytes(vr->kind, vr->size),
-			       .avail_alignment = VRING_AVAIL_ALIGN_SIZE };
+			       .avail_alignment = VRING_AVAIL_ALIGN_SIZE,
+			       .desc_access = IOTLB_READ };
 }
 
 bool vring_base_fits(const struct ring *vr, uint16_t avail, uint16_t used)
@@ -72,29 +65,79 @@ static bool numbers_fit(const struct ring *vr)
 	       (vr->kind == RING_PACKED || is_pow2(vr->size));
 }
 
-int vring_attach(struct ring *vr, struct gmem *mem, const struct vring_addrs *addrs)
+/* What a ring is looked up in. */
+struct place {
+	struct ring *vr;
+	const struct gmem *mem;
+	const struct iotlb *tlb;
+};
+
+/* A part that is not there yet is asked for; `access` as iotlb.h has it. */
+static int translate(const struct place *in, iova_t at, uint64_t bytes, uint8_t access,
+		     uint8_t __guest **out)
 {
+	int ret = iotlb_resolve(in->tlb, at, bytes, access, out);
+
+	for (uint8_t kind = IOTLB_READ; ret == -ENOENT && kind <= IOTLB_WRITE; kind++)
+		if ((access & kind) != 0)
+			ring_miss_range(in->vr->misses, iotlb_map(in->tlb, kind), at, bytes, access);
+	return ret;
+}
+
+/* One part of a ring: aligned, and whole inside one region. */
+static int attach_part(const struct place *in, uint64_t addr, uint64_t bytes, uint64_t alignment,
+		       uint8_t access, uint8_t __guest **out)
+{
+	int ret = 0;
+
+	if (in->tlb != NULL)
+		ret = translate(in, iova(addr), bytes, access, out);
+	else if (!gmem_resolve_uva(in->mem, uva(addr), bytes, out))
+		ret = -EFAULT;
+	if (ret < 0)
+		return ret;
+	/* Here, too: a region may lie at an odd offset in its file. */
+	return ((addr | (uintptr_t)*out) & (alignment - 1)) == 0 ? 0 : -EINVAL;
+}
+
+static void set_views(struct ring *vr, const struct gmem *mem, const struct iotlb *tlb)
+{
+	const struct gmap *map = mem != NULL ? mem->map : NULL;
+
+	vr->mem = mem;
+	memview_set(&vr->views[CHAIN_READABLE], tlb != NULL ? iotlb_map(tlb, IOTLB_READ) : map);
+	memview_set(&vr->views[CHAIN_WRITABLE], tlb != NULL ? iotlb_map(tlb, IOTLB_WRITE) : map);
+}
+
+int vring_attach(struct ring *vr, const struct gmem *mem, const struct iotlb *tlb,
+		 const struct vring_addrs *addrs)
+{
+	const struct place in = { .vr = vr, .mem = mem, .tlb = tlb };
 	struct parts parts = parts_of(vr);
 	uint8_t __guest *desc;
 	uint8_t __guest *avail;
 	uint8_t __guest *used;
-	int ret;
+	int ret[3], worst = 0;
 
 	vring_detach(vr);
 	if (!numbers_fit(vr))
 		return -ERANGE;
-	ret = attach_part(mem, addrs->desc, parts.desc_bytes, VRING_DESC_ALIGN_SIZE, &desc);
-	if (ret == 0)
-		ret = attach_part(mem, addrs->avail, parts.avail_bytes, parts.avail_alignment,
-				  &avail);
-	if (ret == 0)
-		ret = attach_part(mem, addrs->used, parts.used_bytes, VRING_USED_ALIGN_SIZE, &used);
-	if (ret < 0)
-		return ret;
+	/* All three, so that all that is missing is asked for at once. */
+	ret[0] = attach_part(&in, addrs->desc, parts.desc_bytes, VRING_DESC_ALIGN_SIZE,
+			     parts.desc_access, &desc);
+	ret[1] = attach_part(&in, addrs->avail, parts.avail_bytes, parts.avail_alignment,
+			     IOTLB_READ, &avail);
+	ret[2] = attach_part(&in, addrs->used, parts.used_bytes, VRING_USED_ALIGN_SIZE,
+			     IOTLB_WRITE, &used);
+	for (unsigned int i = 0; i < ARRAY_LEN(ret); i++)
+		if (ret[i] != 0 && (worst == 0 || worst == -ENOENT))
+			worst = ret[i];
+	if (worst != 0)
+		return worst;
 	vr->desc = (struct vring_desc __guest *)(uintptr_t)desc;
 	vr->avail = (struct vring_avail __guest *)(uintptr_t)avail;
 	vr->used = (struct vring_used __guest *)(uintptr_t)used;
-	memview_set(&vr->view, mem);
+	set_views(vr, mem, tlb);
 	return 0;
 }
 
@@ -103,7 +146,7 @@ void vring_detach(struct ring *vr)
 	vr->desc = NULL;
 	vr->avail = NULL;
 	vr->used = NULL;
-	memview_set(&vr->view, NULL);
+	set_views(vr, NULL, NULL);
 }
 
 void vring_set_base(struct ring *vr, uint16_t avail, uint16_t used)

@@ -11,7 +11,7 @@
 
 #include "chain.h"
 #include "memory/dirty_log.h"
-#include "memory/gmem.h"
+#include "misses.h"
 
 enum ring_kind {
 	RING_SPLIT,
@@ -28,7 +28,8 @@ enum ring_kind {
  * in a split ring, an index with a wrap counter (packed.h) in a packed one.
  */
 struct ring {
-	struct memview view;
+	/* Of buffers, by what they are for (enum chain_dir); both the same without a vIOMMU. */
+	struct memview views[2];
 	union {
 		struct vring_desc __guest *desc;
 		struct vring_packed_desc __guest *packed;
@@ -51,6 +52,9 @@ struct ring {
 	bool event_idx;
 	bool in_order;
 	enum ring_fault fault; /* set once the ring is broken */
+	/* Whose memory it all is, by guest physical address. */
+	const struct gmem *mem;
+	struct ring_misses *misses; /* NULL: there is no vIOMMU */
 	/* Dirty logging (ring_log.h). */
 	struct dirty_log *log; /* NULL: there is nothing to log */
 	bool log_all;          /* what is written behind descriptors */
@@ -59,21 +63,27 @@ struct ring {
 	gpa_t log_used_addr;   /* of the used ring (packed: of the device event structure) */
 };
 
-/* Where the frontend says that the parts of a ring lie (packed: event structures for rings). */
+/*
+ * Where the frontend says that the parts of a ring lie (packed: event structures
+ * for rings): its own addresses, or I/O virtual ones under a vIOMMU.
+ */
 struct vring_addrs {
-	uva_t desc;
-	uva_t avail;
-	uva_t used;
+	uint64_t desc;
+	uint64_t avail;
+	uint64_t used;
 };
 
 /*
  * Binds the ring to `mem`: every part, event index words included, must lie
  * inside one region and be aligned as the virtio specification asks (2.7, 2.8),
- * and size and position must make sense for vr->kind. Positions are kept.
- * Returns 0, -EINVAL (alignment), -EFAULT (not in memory) or -ERANGE (size,
- * position).
+ * and size and position must make sense for vr->kind. Positions are kept. With
+ * a `tlb` all addresses are translated by it, those of buffers too, and vr->misses
+ * must be there.
+ * Returns 0, -EINVAL (alignment), -EFAULT (not in memory), -ERANGE (size,
+ * position) or -ENOENT (a part is not translated yet: see vr->misses).
  */
-int vring_attach(struct ring *vr, struct gmem *mem, const struct vring_addrs *addrs);
+int vring_attach(struct ring *vr, const struct gmem *mem, const struct iotlb *tlb,
+		 const struct vring_addrs *addrs);
 void vring_detach(struct ring *vr);
 
 static inline bool vring_attached(const struct ring *vr)

@@ -13,15 +13,40 @@ enum fetch_result walk_bad(struct walk *w, enum ring_fault fault)
 	return FETCH_BAD;
 }
 
+/*
+ * A byte at view->absent is not in memory. Under a vIOMMU it may come: then the
+ * walk goes on, to learn all that the chain needs, and ends with FETCH_MISS.
+ */
+static enum fetch_result walk_absent(struct walk *w, const struct memview *view, uint64_t addr,
+				     uint32_t len)
+{
+	const struct memview *views = w->vr->views;
+	const bool writable = view == &views[CHAIN_WRITABLE];
+	const uint8_t access = writable ? IOTLB_WRITE : IOTLB_READ;
+	struct ring_misses *misses = w->vr->misses;
+	gpa_t absent = view->absent;
+
+	if (misses == NULL)
+		return walk_bad(w, RING_FAULT_ADDRESS);
+	/* It is there, but not for this. */
+	if (gmap_has(views[writable ? CHAIN_READABLE : CHAIN_WRITABLE].map, absent)) {
+		ring_miss_refused(misses, iova(absent.v), access);
+		return walk_bad(w, RING_FAULT_ADDRESS);
+	}
+	ring_miss_range(misses, view->map, iova(absent.v), len - (absent.v - addr), access);
+	w->missing = true;
+	return FETCH_OK;
+}
+
 enum fetch_result walk_add_anywhere(struct walk *w, uint64_t addr, uint32_t len)
 {
 	struct span_pool *pool = w->pool;
 	unsigned int taken = pool->used - w->first_span;
 	unsigned int room = MIN2(SPAN_POOL_SPANS - pool->used, CHAIN_SPANS_MAX - taken);
-	int n = gmem_resolve(&w->vr->view, gpa(addr), len, &pool->spans[pool->used], room);
+	int n = memview_resolve(w->view, gpa(addr), len, &pool->spans[pool->used], room);
 
 	if (n == -EFAULT)
-		return walk_bad(w, RING_FAULT_ADDRESS);
+		return walk_absent(w, w->view, addr, len);
 	if (n < 0) {
 		/* Out of room: of the chain's own, or of what the burst has left? */
 		if (room == CHAIN_SPANS_MAX - taken)
@@ -35,6 +60,10 @@ enum fetch_result walk_add_anywhere(struct walk *w, uint64_t addr, uint32_t len)
 
 enum fetch_result walk_end(struct walk *w)
 {
+	if (w->missing) {
+		w->pool->used = w->first_span;
+		return FETCH_MISS;
+	}
 	if (w->bytes > UINT32_MAX)
 		return walk_bad(w, RING_FAULT_LENGTH);
 	w->chain->spans = &w->pool->spans[w->first_span];
@@ -46,16 +75,23 @@ enum fetch_result walk_end(struct walk *w)
 
 enum fetch_result walk_table_open(struct walk *w, struct desc head, struct walk_table *table)
 {
+	struct memview *readable = &w->vr->views[CHAIN_READABLE];
 	uint32_t len = desc_len(head);
+	enum fetch_result ret;
 	int nr_spans;
 
 	table->nr_entries = len / (uint32_t)sizeof(struct desc);
 	if (len == 0 || len % sizeof(struct desc) != 0 || table->nr_entries > VRING_SIZE_MAX)
 		return walk_bad(w, RING_FAULT_INDIRECT);
-	nr_spans = gmem_resolve(&w->vr->view, gpa(head.addr), len, table->spans,
-				ARRAY_LEN(table->spans));
+	nr_spans = memview_resolve(readable, gpa(head.addr), len, table->spans,
+				   ARRAY_LEN(table->spans));
+	if (nr_spans == -EFAULT) {
+		ret = walk_absent(w, readable, head.addr, len);
+		/* What else the chain needs stands in what is missing. */
+		return ret == FETCH_OK ? walk_end(w) : ret;
+	}
 	if (nr_spans < 0)
-		return walk_bad(w, nr_spans == -E2BIG ? RING_FAULT_INDIRECT : RING_FAULT_ADDRESS);
+		return walk_bad(w, RING_FAULT_INDIRECT);
 	table->nr_spans = (unsigned int)nr_spans;
 	return FETCH_OK;
 }

@@ -31,7 +31,8 @@ static ALWAYS_INLINE uint32_t desc_len(struct desc d)
  * because nobody else can change it. What it means is the format's business.
  */
 struct ring_cursor {
-	struct gmem_map map; /* hit last */
+	const struct memview *view;
+	struct gmap_piece map; /* hit last */
 	uintptr_t table;     /* descriptors */
 	uintptr_t avail;     /* split: the available ring's entries */
 	uint32_t size;
@@ -42,18 +43,18 @@ struct ring_cursor {
 };
 
 /* `len` bytes at `addr`; false when no region has them all. */
-static ALWAYS_INLINE bool cursor_resolve(const struct ring *vr, struct ring_cursor *c,
-					 uint64_t addr, uint32_t len, uint8_t __guest **out)
+static ALWAYS_INLINE bool cursor_resolve(struct ring_cursor *c, uint64_t addr, uint32_t len,
+					 uint8_t __guest **out)
 {
-	uint64_t off = addr - c->map.gpa;
+	uint64_t off = addr - c->map.addr;
 
 	if (unlikely(off >= c->map.size_bytes)) {
-		const struct gmem_map *found = gmem_find(vr->view.mem, gpa(addr));
+		const struct gmap_piece *found = gmap_find(c->view->map, gpa(addr));
 
-		c->map.gpa = found->gpa;
+		c->map.addr = found->addr;
 		c->map.size_bytes = found->size_bytes;
 		c->map.host = found->host;
-		off = addr - found->gpa;
+		off = addr - found->addr;
 	}
 	/* In integers: out of range, this is no pointer. */
 	*out = (uint8_t __guest *)((uintptr_t)c->map.host + off);
@@ -61,10 +62,10 @@ static ALWAYS_INLINE bool cursor_resolve(const struct ring *vr, struct ring_curs
 }
 
 /* Lead and body in one descriptor. */
-static ALWAYS_INLINE bool piece_of_one(const struct ring *vr, struct ring_cursor *c,
-				       struct desc d, uint32_t lead_bytes, struct piece *piece)
+static ALWAYS_INLINE bool piece_of_one(struct ring_cursor *c, struct desc d, uint32_t lead_bytes,
+				       struct piece *piece)
 {
-	if (unlikely(!cursor_resolve(vr, c, d.addr, desc_len(d), &piece->lead)))
+	if (unlikely(!cursor_resolve(c, d.addr, desc_len(d), &piece->lead)))
 		return false;
 	piece->body = piece->lead + lead_bytes;
 	piece->bytes = desc_len(d);
@@ -72,15 +73,14 @@ static ALWAYS_INLINE bool piece_of_one(const struct ring *vr, struct ring_cursor
 }
 
 /* The lead in `first`, all of it, the body in `second`. */
-static ALWAYS_INLINE bool piece_of_two(const struct ring *vr, struct ring_cursor *c,
-				       struct desc first, struct desc second, uint32_t lead_bytes,
-				       struct piece *piece)
+static ALWAYS_INLINE bool piece_of_two(struct ring_cursor *c, struct desc first, struct desc second,
+				       uint32_t lead_bytes, struct piece *piece)
 {
 	/* Should this wrap, it is small, and too small for any use of it. */
 	piece->bytes = lead_bytes + desc_len(second);
 	return desc_len(first) == lead_bytes &&
-	       cursor_resolve(vr, c, first.addr, lead_bytes, &piece->lead) &&
-	       cursor_resolve(vr, c, second.addr, desc_len(second), &piece->body);
+	       cursor_resolve(c, first.addr, lead_bytes, &piece->lead) &&
+	       cursor_resolve(c, second.addr, desc_len(second), &piece->body);
 }
 
 /*
@@ -92,10 +92,13 @@ static ALWAYS_INLINE bool cursor_small_table(const struct ring *vr, struct ring_
 {
 	uint8_t __guest *at;
 
+	/* The view is for buffers: what may be written need not be there to read. */
+	if (unlikely(vr->misses != NULL))
+		return false;
 	*entries = desc_len(head) / (uint32_t)sizeof(struct desc);
 	if (desc_len(head) != sizeof(struct desc) && desc_len(head) != 2 * sizeof(struct desc))
 		return false;
-	if (!cursor_resolve(vr, c, head.addr, desc_len(head), &at))
+	if (!cursor_resolve(c, head.addr, desc_len(head), &at))
 		return false;
 	*table = (uintptr_t)at;
 	return *table % sizeof(uint64_t) == 0;
@@ -103,13 +106,18 @@ static ALWAYS_INLINE bool cursor_small_table(const struct ring *vr, struct ring_
 
 /* --- any form ----------------------------------------------------------- */
 
-/* A chain that is being read; the result of each step is FETCH_OK, _BAD, _FULL or _BROKEN. */
+/*
+ * A chain that is being read; the result of each step is FETCH_OK, _BAD, _FULL,
+ * _BROKEN or _MISS (at the end, after the whole of it was looked at).
+ */
 struct walk {
 	struct ring *vr;
+	struct memview *view; /* of the buffers */
 	struct span_pool *pool;
 	struct chain *chain;
 	bool want_writable;
 	unsigned int first_span;
+	bool missing; /* parts of it are not translated yet */
 	unsigned int nr_buffers; /* those of length 0 take no span, but time */
 	uint64_t bytes;
 };
@@ -118,6 +126,7 @@ static inline struct walk walk_start(struct ring *vr, enum chain_dir dir, struct
 				     struct chain *chain)
 {
 	return (struct walk){ .vr = vr,
+			      .view = &vr->views[dir],
 			      .pool = pool,
 			      .chain = chain,
 			      .want_writable = dir == CHAIN_WRITABLE,
@@ -148,7 +157,7 @@ static ALWAYS_INLINE enum fetch_result walk_add(struct walk *w, uint64_t addr, u
 	/* The usual buffer is whole in the region that the last one was in. */
 	if (likely(len != 0 && pool->used - w->first_span < CHAIN_SPANS_MAX &&
 		   pool->used < SPAN_POOL_SPANS &&
-		   gmem_map_resolve(&w->vr->view.last, gpa(addr), len, &pool->spans[pool->used]))) {
+		   gmap_piece_resolve(&w->view->last, gpa(addr), len, &pool->spans[pool->used]))) {
 		pool->used++;
 		return FETCH_OK;
 	}

@@ -10,7 +10,7 @@
 
 static int send_whole(int fd, const void *bytes, size_t len)
 {
-	/* Twelve bytes: they fit, or the frontend has stopped reading. */
+	/* Small enough to be taken as a whole, or not at all by a frontend that does not read. */
 	ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 	if (n < 0)
@@ -87,4 +87,27 @@ int vhu_backend_config_change(struct device *dev, bool need_reply)
 	}
 	pthread_mutex_unlock(&dev->backend_lock);
 	return ret;
+}
+
+int vhu_backend_ask(struct device *dev, const struct vhu_asks *asks)
+{
+	struct {
+		struct vhu_header hdr;
+		struct vhu_iotlb body;
+	} __attribute__((packed)) msgs[RING_MISSES_MAX];
+
+	if (dev->backend_fd < 0)
+		return -ENOTCONN;
+	for (unsigned int i = 0; i < asks->count; i++) {
+		const struct ring_miss *miss = &asks->list[i];
+
+		msgs[i].hdr = (struct vhu_header){ .request = VHU_BACKEND_IOTLB_MSG,
+						   .flags = VHU_VERSION,
+						   .size_bytes = sizeof(msgs[i].body) };
+		msgs[i].body = (struct vhu_iotlb){ .iova = miss->at.v,
+						   .access = miss->access,
+						   .type = miss->refused ? VHU_IOTLB_ACCESS_FAIL :
+									   VHU_IOTLB_MISS };
+	}
+	return send_whole(dev->backend_fd, msgs, asks->count * sizeof(msgs[0]));
 }

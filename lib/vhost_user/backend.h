@@ -18,4 +18,17 @@
  */
 int vhu_backend_config_change(struct device *dev, bool need_reply);
 
+/* What a queue misses in the IOTLB. */
+struct vhu_asks {
+	unsigned int count;
+	struct ring_miss list[RING_MISSES_MAX];
+};
+
+/*
+ * Asks for translations, and reports where access was refused. Never waits; the
+ * caller has dev->backend_lock. Returns 0, -ENOTCONN (no socket), -EAGAIN (the
+ * frontend does not read), or what the socket said.
+ */
+int vhu_backend_ask(struct device *dev, const struct vhu_asks *asks);
+
 #endif

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "backend.h"
 #include "dispatch.h"
 #include "extern.h"
 
@@ -80,6 +81,12 @@ static int check_conditions(const struct vhu_call *call, const struct vhu_spec *
 
 	if ((spec->conditions & VHU_NEEDS_MEMORY) != 0 && dev->mem == NULL) {
 		LOG_ERR("%s: %s: before SET_MEM_TABLE", dev->ifname, spec->name);
+		return -EPROTO;
+	}
+	if ((spec->conditions & VHU_NEEDS_IOMMU) != 0 && dev->iotlb == NULL) {
+		LOG_ERR("%s: %s: without VIRTIO_F_ACCESS_PLATFORM; register with "
+			"RTE_VHOST_USER_IOMMU_SUPPORT and start QEMU with iommu_platform=on",
+			dev->ifname, spec->name);
 		return -EPROTO;
 	}
 	if ((spec->conditions & VHU_NEEDS_RING_STOPPED) != 0 && call->vq->started) {
@@ -166,6 +173,24 @@ static void take_verdict(struct outcome *o, enum rte_vhost_msg_result verdict)
 	o->handled = true;
 }
 
+/* What the data path does not ask for itself. */
+static void ask_for_queues(struct device *dev)
+{
+	for (unsigned int i = 0; i < dev->nr_vqs; i++) {
+		struct vq *vq = dev->vqs[i];
+		struct vhu_asks asks;
+
+		asks.count = vq_misses(vq, asks.list);
+		if (asks.count == 0)
+			continue;
+		pthread_mutex_lock(&dev->backend_lock);
+		/* Nobody to ask, or who does not read: another message is the next try. */
+		if (vhu_backend_ask(dev, &asks) < 0 && !vring_attached(&vq->ring))
+			ring_misses_answered(vq->ring.misses, iova(0), 0);
+		pthread_mutex_unlock(&dev->backend_lock);
+	}
+}
+
 /* The application's first look, the table, the application's second look. */
 static struct outcome process(struct device *dev, const struct vhu_spec *spec,
 			      const struct vhu_msg *msg, struct fdbag *fds, struct vhu_msg *reply)
@@ -197,6 +222,8 @@ static struct outcome process(struct device *dev, const struct vhu_spec *spec,
 	}
 	if (o.ret == 0)
 		device_reconcile_start(dev);
+	if (dev->iotlb != NULL)
+		ask_for_queues(dev);
 	fdbag_close_rest(fds);
 	if (o.ret == 0 && call.out_fd >= 0)
 		(void)fdbag_put(fds, call.out_fd);

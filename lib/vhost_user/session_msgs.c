@@ -69,6 +69,13 @@ static void tell_features_changed(struct device *dev, uint64_t features)
 	device_gates_close(dev);
 }
 
+/* The bit alone says nothing: applications that know of no vIOMMU may offer it, too. */
+static bool wants_iommu(const struct device *dev, uint64_t features)
+{
+	return (dev->config->flags & RTE_VHOST_USER_IOMMU_SUPPORT) != 0 &&
+	       (features & BIT(VIRTIO_F_ACCESS_PLATFORM)) != 0;
+}
+
 int vhu_set_features(struct vhu_call *call)
 {
 	struct device *dev = call->dev;
@@ -89,6 +96,8 @@ int vhu_set_features(struct vhu_call *call)
 			dev->ifname, old, features);
 		return refuse_features(dev, -EBUSY);
 	}
+	if (!busy && device_set_iommu(dev, wants_iommu(dev, features)) < 0)
+		return refuse_features(dev, -ENOMEM);
 	if (dev->running && features != old)
 		tell_features_changed(dev, features);
 	dev->features = features;
@@ -145,6 +154,7 @@ int vhu_reset_owner(struct vhu_call *call)
 		vq_stop(dev->vqs[i]);
 		dev->vqs[i]->enabled = !device_has(dev, VHOST_USER_F_PROTOCOL_FEATURES);
 	}
+	device_forget_translations(dev);
 	return 0;
 }
 

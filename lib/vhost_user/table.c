@@ -78,6 +78,10 @@ const struct vhu_spec vhu_table[VHU_REQUEST_COUNT] = {
 	[VHU_SET_BACKEND_REQ_FD] = {
 		"SET_BACKEND_REQ_FD", NO_PAYLOAD, .fds_min = 1, .fds_max = 1,
 		.needs_protocol = PROTO(BACKEND_REQ), .handle = vhu_set_backend_req_fd },
+	[VHU_IOTLB_MSG] = {
+		"IOTLB_MSG", PAYLOAD(iotlb), .scope = VHU_SCOPE_ALL, .reply = VHU_REPLY_BODY,
+		.conditions = VHU_NEEDS_MEMORY | VHU_NEEDS_IOMMU,
+		.validate = vhu_valid_iotlb, .prepare = vhu_prepare_iotlb, .handle = vhu_iotlb },
 	[VHU_GET_CONFIG] = {
 		"GET_CONFIG",
 		.size_min_bytes = offsetof(struct vhu_config, space[1]),

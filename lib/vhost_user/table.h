@@ -36,6 +36,7 @@ enum {
 	VHU_NEEDS_RING_STOPPED = 1 << 1, /* the queue has not been kicked off */
 	VHU_STOPS_DEVICE = 1 << 2,       /* destroy_device() is called first */
 	VHU_NEEDS_ALL_STOPPED = 1 << 3,  /* no queue has been kicked off */
+	VHU_NEEDS_IOMMU = 1 << 4,        /* VIRTIO_F_ACCESS_PLATFORM was agreed to */
 };
 
 /* A message being handled. Its fields have passed the checks of its line. */
@@ -97,6 +98,10 @@ int vhu_set_backend_req_fd(struct vhu_call *call);
 int vhu_get_config(struct vhu_call *call);
 int vhu_set_config(struct vhu_call *call);
 int vhu_valid_config(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
+
+int vhu_iotlb(struct vhu_call *call);
+int vhu_prepare_iotlb(struct vhu_call *call);
+int vhu_valid_iotlb(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
 
 int vhu_get_inflight_fd(struct vhu_call *call);
 int vhu_set_inflight_fd(struct vhu_call *call);

@@ -51,14 +51,18 @@ int vhu_set_vring_addr(struct vhu_call *call)
 		vq_set_log_addr(vq, false, 0);
 		return -EINVAL;
 	}
-	vq->addrs = (struct vring_addrs){ .desc = uva(a->desc),
-					  .avail = uva(a->avail),
-					  .used = uva(a->used) };
+	vq->addrs = (struct vring_addrs){ .desc = a->desc,
+					  .avail = a->avail,
+					  .used = a->used };
 	vq->addrs_set = true;
 	vq->attach_failed = false;
 	/* May come while the queue runs: the rings are looked up anew. */
-	if (vring_attached(&vq->ring) && vq_attach(dev, vq) < 0)
-		return -EFAULT;
+	if (vring_attached(&vq->ring)) {
+		int ret = vq_attach(dev, vq);
+
+		/* Not translated yet: it waits. */
+		return ret == -ENOENT ? 0 : ret;
+	}
 	return 0;
 }
 
@@ -87,6 +91,7 @@ int vhu_get_vring_base(struct vhu_call *call)
 	call->out->state = (struct vhu_vring_state){ .index = call->vq->index, .num = num };
 	call->out_bytes = sizeof(call->out->state);
 	vq_stop(call->vq);
+	device_forget_translations(call->dev);
 	return 0;
 }
 
@@ -181,7 +186,7 @@ int vhu_set_vring_call(struct vhu_call *call)
 	 * the new one is told if the guest wants to know anything at all.
 	 */
 	vq->ring.signalled_valid = false;
-	if (vq->callfd >= 0 && vq->ready && vq->ring.fault == RING_FAULT_NONE &&
+	if (vq->callfd >= 0 && vq->ready && !vq->parked && vq->ring.fault == RING_FAULT_NONE &&
 	    ring_notify_needed(vq->ring.kind, &vq->ring))
 		(void)eventfd_write(vq->callfd, 1);
 	return 0;

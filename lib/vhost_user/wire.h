@@ -31,6 +31,7 @@ enum vhu_request {
 	VHU_SEND_RARP = 19,
 	VHU_NET_SET_MTU = 20,
 	VHU_SET_BACKEND_REQ_FD = 21,
+	VHU_IOTLB_MSG = 22,
 	VHU_GET_CONFIG = 24,
 	VHU_SET_CONFIG = 25,
 	VHU_GET_INFLIGHT_FD = 31,
@@ -46,6 +47,7 @@ enum vhu_request {
 
 /* What we ask the frontend over the SET_BACKEND_REQ_FD socket. */
 enum vhu_backend_request {
+	VHU_BACKEND_IOTLB_MSG = 1,
 	VHU_BACKEND_CONFIG_CHANGE_MSG = 2,
 };
 
@@ -109,6 +111,23 @@ struct vhu_config {
 	uint8_t space[VHU_CONFIG_BYTES];
 };
 
+enum vhu_iotlb_type {
+	VHU_IOTLB_MISS = 1,
+	VHU_IOTLB_UPDATE = 2,
+	VHU_IOTLB_INVALIDATE = 3,
+	VHU_IOTLB_ACCESS_FAIL = 4,
+};
+
+/* One translation of a vIOMMU. */
+struct vhu_iotlb {
+	uint64_t iova;
+	uint64_t size_bytes;
+	uint64_t uva;
+	uint8_t access; /* IOTLB_READ, IOTLB_WRITE */
+	uint8_t type;   /* enum vhu_iotlb_type */
+	uint8_t padding[6];
+};
+
 /* The in-flight areas of all queues, in one file. */
 struct vhu_inflight {
 	uint64_t mmap_size_bytes;
@@ -125,6 +144,7 @@ union vhu_payload {
 	struct vhu_mem_table mem;
 	struct vhu_log log;
 	struct vhu_mem_reg reg;
+	struct vhu_iotlb iotlb;
 	struct vhu_config config;
 	struct vhu_inflight inflight;
 	uint8_t bytes[VHU_EXTERN_BYTES]; /* of messages that only the application knows */
@@ -147,6 +167,7 @@ struct vhu_msg {
 _Static_assert(sizeof(struct vhu_vring_addr) == 40, "as on the wire");
 _Static_assert(sizeof(struct vhu_region) == 32, "as on the wire");
 _Static_assert(sizeof(struct vhu_mem_reg) == 40, "as on the wire");
+_Static_assert(sizeof(struct vhu_iotlb) == 32, "as on the wire");
 _Static_assert(sizeof(struct vhu_inflight) == 24, "as on the wire");
 _Static_assert(sizeof(struct vhu_header) == VHU_HEADER_BYTES, "as on the wire");
 

@@ -46,12 +46,14 @@ class VM:
     device    further virtio-net-pci properties, such as {"mrg_rxbuf": "off"}
     dimms     how many can be plugged in later (plug_memory())
     block     True: the device is a disk, /dev/vda, and not a network card
+    iommu     True: the card is behind a vIOMMU, and the guest takes back every address it has used
     """
 
     _numbers = itertools.count(1)
 
     def __init__(self, lab, name, path, *, listen=False, queues=1, ip=None, mac=None,
-                 memory_mib=192, offloads=True, mtu=None, device=None, dimms=0, block=False):
+                 memory_mib=192, offloads=True, mtu=None, device=None, dimms=0, block=False,
+                 iommu=False):
         self.lab = lab
         self.name = name
         self.path = path
@@ -66,6 +68,7 @@ class VM:
         self.incoming = None
         self.dimms = dimms
         self.block = block
+        self.iommu = iommu
         self.boot_s = None
         self.process = None
         self._starts = 0
@@ -88,6 +91,9 @@ class VM:
                             "guest_tso4", "guest_tso6", "guest_ecn", "host_ufo", "guest_ufo",
                             "gso"):
                 properties[feature] = "off"
+        if self.iommu:
+            properties.update({"bus": "root", "iommu_platform": "on", "ats": "on",
+                               "disable-legacy": "on"})
         properties.update(self.device)
         words = [f"{key}={value}" for key, value in properties.items()]
         return ",".join(["virtio-net-pci"] + words)
@@ -104,8 +110,11 @@ class VM:
             netdev = "vhost-user,id=net0,chardev=vhost"
             if self.queues > 1:
                 netdev += f",queues={self.queues}"
-            backend = ["-chardev", chardev, "-netdev", netdev,
-                       "-device", self._device_properties()]
+            backend = ["-chardev", chardev, "-netdev", netdev]
+            if self.iommu:
+                backend += ["-device", "intel-iommu,intremap=off,device-iotlb=on",
+                            "-device", "pcie-root-port,id=root,chassis=1"]
+            backend += ["-device", self._device_properties()]
         words = ["console=ttyS0", "quiet", "panic=-1", "no_timer_check", "mitigations=off"]
         if self.ip:
             words.append(f"vng.ip={self.ip}")
@@ -113,6 +122,8 @@ class VM:
             words.append(f"vng.mtu={self.mtu}")
         if self.queues > 1:
             words.append(f"vng.queues={self.queues}")
+        if self.iommu:
+            words += ["intel_iommu=on", "iommu.passthrough=0", "iommu.strict=1"]
         return [
             QEMU, "-name", f"vng-guest-{self.name}", "-accel", "tcg", "-cpu", "max",
             "-machine", "q35,memory-backend=mem", "-smp", str(min(self.queues, 2)),

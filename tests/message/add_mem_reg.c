@@ -66,7 +66,7 @@ static void keeps_the_others_mapped(void **state)
 	assert_int_equal(s.dev->mem->nr_regions, 3);
 	for (unsigned int i = 0; i < 2; i++) {
 		assert_ptr_equal(s.dev->mem->regions[i], before[i]);
-		assert_ptr_equal(session_vq(&s, i)->ring.view.mem, s.dev->mem);
+		assert_ptr_equal(session_vq(&s, i)->ring.mem, s.dev->mem);
 		assert_ptr_equal(
 			kit_host((uint8_t __guest *)(uintptr_t)session_vq(&s, i)->ring.desc),
 			rings[i]);

@@ -6,6 +6,13 @@
 
 #include "forms.h"
 
+void form_session_open(struct session *s, const struct form *form)
+{
+	session_init(s);
+	s->iommu = form->spec != NULL && (form->spec->conditions & VHU_NEEDS_IOMMU) != 0;
+	session_open(s);
+}
+
 void form_session_to(struct session *s, enum form_state state)
 {
 	switch (state) {
@@ -74,6 +81,11 @@ static unsigned int candidates(const struct session *s, union vhu_payload *out)
 						   .size_bytes = 4096,
 						   .uva = UINT64_C(1) << 40 };
 	out[n++].config.size_bytes = 1;
+	out[n++].iotlb = (struct vhu_iotlb){ .iova = s->mem.regions[0].gpa,
+					     .size_bytes = 4096,
+					     .uva = s->mem.regions[0].uva,
+					     .access = IOTLB_READ | IOTLB_WRITE,
+					     .type = VHU_IOTLB_UPDATE };
 	out[n++].inflight = (struct vhu_inflight){ .mmap_size_bytes = 4096,
 						   .nr_queues = 2,
 						   .queue_size = SESSION_RING_ENTRIES };
@@ -86,8 +98,7 @@ static bool accepted(const struct form *form, const struct form_fds *fds)
 	struct session s;
 	int ret;
 
-	session_init(&s);
-	session_open(&s);
+	form_session_open(&s, form);
 	form_session_to(&s, FORM_MEMORY);
 	ret = form_send(&s, form, fds);
 	session_close(&s);

@@ -20,6 +20,8 @@ struct form {
 
 /* How far a session has come when a message arrives. */
 enum form_state { FORM_FRESH, FORM_NEGOTIATED, FORM_MEMORY, FORM_RUNNING, FORM_STATES };
+/* A session in which the form is accepted at some time or other. */
+void form_session_open(struct session *s, const struct form *form);
 void form_session_to(struct session *s, enum form_state state);
 
 /* Descriptors of each kind for one session; [kind][i]. */

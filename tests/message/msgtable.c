@@ -84,10 +84,16 @@ static void print_needs(FILE *out, const struct vhu_spec *spec)
 		fprintf(out, "%smemory table", comma);
 		comma = ", ";
 	}
-	if ((spec->conditions & VHU_NEEDS_RING_STOPPED) != 0)
+	if ((spec->conditions & VHU_NEEDS_RING_STOPPED) != 0) {
 		fprintf(out, "%squeue stopped", comma);
-	if ((spec->conditions & VHU_NEEDS_ALL_STOPPED) != 0)
+		comma = ", ";
+	}
+	if ((spec->conditions & VHU_NEEDS_ALL_STOPPED) != 0) {
 		fprintf(out, "%sall queues stopped", comma);
+		comma = ", ";
+	}
+	if ((spec->conditions & VHU_NEEDS_IOMMU) != 0)
+		fprintf(out, "%s`VIRTIO_F_ACCESS_PLATFORM`", comma);
 	fputs(" |", out);
 }
 

@@ -125,7 +125,7 @@ static void memory_lives_as_long_as_it_is_held(void **state)
 	old = gmem_get(s.dev->mem);
 	assert_int_equal(rem(&r, -1), 0);
 	assert_int_equal(kit_open_fds(), fds);
-	kit_host(old->maps[1].host)[0] = 1;
+	kit_host(old->map->pieces[1].host)[0] = 1;
 	gmem_put(old);
 	assert_int_equal(kit_open_fds(), fds - 1);
 }

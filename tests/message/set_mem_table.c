@@ -115,7 +115,7 @@ static void a_bad_region_spoils_the_table(void **state)
 		}
 	}
 	assert_string_equal(session_events(&s), "");
-	assert_ptr_equal(session_vq(&s, 0)->ring.view.mem, before);
+	assert_ptr_equal(session_vq(&s, 0)->ring.mem, before);
 }
 
 static void no_shared_memory(void **state)
@@ -175,7 +175,7 @@ static void old_table_lives_as_long_as_it_is_held(void **state)
 	session_memory(&s);
 	assert_ptr_not_equal(s.dev->mem, old);
 	assert_int_equal(kit_open_fds(), fds + 2);
-	kit_host(old->maps[0].host)[0] = 1;
+	kit_host(old->map->pieces[0].host)[0] = 1;
 	gmem_put(old);
 	assert_int_equal(kit_open_fds(), fds);
 }

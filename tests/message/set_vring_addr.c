@@ -21,9 +21,9 @@ static void recorded(void **state)
 	addr.flags = VHU_VRING_ADDR_F_LOG;
 	addr.log = 0x12340;
 	assert_int_equal(send_addr(&addr), 0);
-	assert_int_equal(session_vq(&s, 2)->addrs.desc.v, addr.desc);
-	assert_int_equal(session_vq(&s, 2)->addrs.avail.v, addr.avail);
-	assert_int_equal(session_vq(&s, 2)->addrs.used.v, addr.used);
+	assert_int_equal(session_vq(&s, 2)->addrs.desc, addr.desc);
+	assert_int_equal(session_vq(&s, 2)->addrs.avail, addr.avail);
+	assert_int_equal(session_vq(&s, 2)->addrs.used, addr.used);
 	assert_int_equal(session_vq(&s, 2)->log_guest_addr, 0x12340);
 	/* Without the flag the address means nothing. */
 	addr.flags = 0;

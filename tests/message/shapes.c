@@ -142,8 +142,7 @@ static void for_every_message(void (*bend)(const struct form *form, enum form_st
 
 			if (forms[r].spec == NULL)
 				continue;
-			session_init(&s);
-			session_open(&s);
+			form_session_open(&s, &forms[r]);
 			form_session_to(&s, (enum form_state)state);
 			bend(&forms[r], (enum form_state)state);
 			still_usable((enum form_state)state);
@@ -240,8 +239,7 @@ static void not_negotiated(void **state)
 			refused(&forms[r], "not negotiated");
 			/* Nor before anything was. */
 			session_close(&s);
-			session_init(&s);
-			session_open(&s);
+			form_session_open(&s, &forms[r]);
 			refused(&forms[r], "nothing negotiated");
 			still_usable(FORM_FRESH);
 			session_close(&s);
@@ -261,6 +259,7 @@ static void no_answer_without_reply_ack(void **state)
 		if (bent.spec == NULL)
 			continue;
 		session_init(&s);
+		s.iommu = (bent.spec->conditions & VHU_NEEDS_IOMMU) != 0;
 		s.without_protocol = BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK);
 		session_open(&s);
 		form_session_to(&s, FORM_MEMORY);
@@ -284,8 +283,7 @@ static void wrong_state(void **state)
 	for (uint32_t r = 0; r < VHU_REQUEST_COUNT; r++) {
 		uint8_t conditions = forms[r].spec != NULL ? forms[r].spec->conditions : 0;
 
-		session_init(&s);
-		session_open(&s);
+		form_session_open(&s, &forms[r]);
 		if ((conditions & VHU_NEEDS_MEMORY) != 0) {
 			form_session_to(&s, FORM_NEGOTIATED);
 			refused(&forms[r], "before the memory table");
@@ -298,6 +296,25 @@ static void wrong_state(void **state)
 			lines++;
 		}
 		session_close(&s);
+	}
+	assert_true(lines > 0);
+}
+
+static void without_iommu(void **state)
+{
+	unsigned int lines = 0;
+
+	(void)state;
+	for (uint32_t r = 0; r < VHU_REQUEST_COUNT; r++) {
+		if (forms[r].spec == NULL || (forms[r].spec->conditions & VHU_NEEDS_IOMMU) == 0)
+			continue;
+		session_init(&s);
+		session_open(&s);
+		form_session_to(&s, FORM_MEMORY);
+		refused(&forms[r], "without a vIOMMU");
+		still_usable(FORM_MEMORY);
+		session_close(&s);
+		lines++;
 	}
 	assert_true(lines > 0);
 }
@@ -420,8 +437,7 @@ static void any_time(void **state)
 
 			if (forms[r].spec == NULL)
 				continue;
-			session_init(&s);
-			session_open(&s);
+			form_session_open(&s, &forms[r]);
 			form_session_to(&s, (enum form_state)when);
 			(void)form_send(&s, &forms[r], &fds);
 			(void)form_send(&s, &forms[r], &fds);
@@ -469,6 +485,7 @@ int main(void)
 		cmocka_unit_test(not_negotiated),
 		cmocka_unit_test(no_answer_without_reply_ack),
 		cmocka_unit_test(wrong_state),
+		cmocka_unit_test(without_iommu),
 		cmocka_unit_test(bad_queue_index),
 		cmocka_unit_test(the_last_queue),
 		cmocka_unit_test(the_same_again),

@@ -44,9 +44,9 @@ static void sorts_by_guest_address(void **state)
 	assert_non_null(m);
 	assert_int_equal(m->nr_regions, 4);
 	for (unsigned int i = 0; i < 4; i++) {
-		assert_int_equal(m->maps[i].gpa, i * PAGE);
+		assert_int_equal(m->map->pieces[i].addr, i * PAGE);
 		assert_int_equal(m->regions[i]->gpa.v, i * PAGE);
-		assert_ptr_equal(kit_host(m->maps[i].host), kit_host(m->regions[i]->host));
+		assert_ptr_equal(kit_host(m->map->pieces[i].host), kit_host(m->regions[i]->host));
 	}
 	gmem_put(m);
 }
@@ -114,7 +114,7 @@ static void references(void **state)
 	(void)state;
 	assert_ptr_equal(gmem_get(m), m);
 	gmem_put(m);
-	kit_host(m->maps[0].host)[0] = 1;
+	kit_host(m->map->pieces[0].host)[0] = 1;
 	assert_int_equal(kit_open_fds(), fds);
 	gmem_put(m);
 	assert_int_equal(kit_open_fds(), fds - 1);
@@ -162,9 +162,9 @@ static void with_and_without(void **state)
 		struct memview view;
 		struct span span;
 
-		memview_set(&view, less);
-		assert_int_equal(gmem_resolve(&view, gpa(at), 1, &span, 1), -EFAULT);
-		assert_false(gmem_map_resolve(gmem_find(less, gpa(at)), gpa(at), 1, &span));
+		memview_set(&view, less->map);
+		assert_int_equal(memview_resolve(&view, gpa(at), 1, &span, 1), -EFAULT);
+		assert_false(gmap_piece_resolve(gmap_find(less->map, gpa(at)), gpa(at), 1, &span));
 	}
 	gmem_put(less);
 }
@@ -189,14 +189,14 @@ static void every_number_of_regions(void **state)
 			struct span span;
 
 			assert_true(j == 0 || start > m->regions[j - 1]->gpa.v);
-			assert_ptr_equal(gmem_find(m, gpa(start)), &m->maps[j]);
-			assert_ptr_equal(gmem_find(m, gpa(start + PAGE - 1)), &m->maps[j]);
-			assert_true(gmem_map_resolve(&m->maps[j], gpa(start), PAGE, &span));
+			assert_ptr_equal(gmap_find(m->map, gpa(start)), &m->map->pieces[j]);
+			assert_ptr_equal(gmap_find(m->map, gpa(start + PAGE - 1)), &m->map->pieces[j]);
+			assert_true(gmap_piece_resolve(&m->map->pieces[j], gpa(start), PAGE, &span));
 			assert_ptr_equal(kit_host(span.ptr), kit_host(m->regions[j]->host));
-			assert_false(gmem_map_resolve(gmem_find(m, gpa(start + PAGE)),
+			assert_false(gmap_piece_resolve(gmap_find(m->map, gpa(start + PAGE)),
 						      gpa(start + PAGE), 1, &span));
 		}
-		assert_false(gmem_map_resolve(gmem_find(m, gpa(UINT64_MAX)), gpa(UINT64_MAX), 1,
+		assert_false(gmap_piece_resolve(gmap_find(m->map, gpa(UINT64_MAX)), gpa(UINT64_MAX), 1,
 					      &(struct span){ 0 }));
 	}
 	assert_null(gmem_with(m, region_at(1ull << 40, 1ull << 40, PAGE)));
@@ -243,41 +243,47 @@ static int model_resolve(const struct gmem *m, uint64_t addr, uint32_t len, unsi
 	return (int)spans;
 }
 
-static void check_resolve(struct memview *view, uint64_t addr, uint32_t len, unsigned int max)
+static void check_resolve(const struct gmem *m, struct memview *view, uint64_t addr, uint32_t len,
+			  unsigned int max)
 {
 	struct span spans[MODEL_REGIONS];
 	struct span found;
-	int expected = model_resolve(view->mem, addr, len, max);
+	int expected = model_resolve(m, addr, len, max);
 	uint64_t at = addr;
 	int got;
 
 	/* The inline lookup says yes exactly where that is one span, and the same one. */
 	if (len != 0) {
-		bool whole = gmem_map_resolve(gmem_find(view->mem, gpa(addr)), gpa(addr), len,
+		bool whole = gmap_piece_resolve(gmap_find(view->map, gpa(addr)), gpa(addr), len,
 					      &found);
 
-		assert_int_equal(whole, model_resolve(view->mem, addr, len, 1) == 1);
+		assert_int_equal(whole, model_resolve(m, addr, len, 1) == 1);
 		if (whole) {
-			assert_ptr_equal(kit_host(found.ptr), model_byte(view->mem, addr));
+			assert_ptr_equal(kit_host(found.ptr), model_byte(m, addr));
 			assert_int_equal(found.len_bytes, len);
 		}
 	}
-	got = gmem_resolve(view, gpa(addr), len, spans, max);
+	got = memview_resolve(view, gpa(addr), len, spans, max);
 	if (got != expected)
 		print_error("0x%llx + %u, at most %u\n", (unsigned long long)addr, len, max);
 	assert_int_equal(got, expected);
+	if (got == -EFAULT) {
+		assert_null(model_byte(m, view->absent.v));
+		assert_in_range(view->absent.v - addr, 0, len - 1);
+		assert_true(view->absent.v == addr || model_byte(m, view->absent.v - 1) != NULL);
+	}
 	for (int i = 0; i < got; i++) {
 		assert_true(spans[i].len_bytes != 0);
-		assert_ptr_equal(kit_host(spans[i].ptr), model_byte(view->mem, at));
+		assert_ptr_equal(kit_host(spans[i].ptr), model_byte(m, at));
 		at += spans[i].len_bytes;
 		assert_ptr_equal(kit_host(spans[i].ptr) + spans[i].len_bytes - 1,
-				 model_byte(view->mem, at - 1));
+				 model_byte(m, at - 1));
 	}
 	if (got > 0)
 		assert_int_equal(spans_bytes(spans, (unsigned int)got), len);
 	/* The hint always names a region that is there. */
 	if (view->last.size_bytes != 0)
-		assert_ptr_equal(kit_host(view->last.host), model_byte(view->mem, view->last.gpa));
+		assert_ptr_equal(kit_host(view->last.host), model_byte(m, view->last.addr));
 }
 
 /* Random regions with and without gaps, random ranges that like the edges. */
@@ -304,14 +310,14 @@ static void resolve_matches_the_model(void **state)
 		}
 		m = gmem_build(regions, count);
 		assert_non_null(m);
-		memview_set(&view, m);
+		memview_set(&view, m->map);
 		for (unsigned int i = 0; i < 300; i++) {
 			uint64_t edge = starts[kit_random_below(2 * count)];
 			uint64_t addr = edge - 8 + kit_random_below(16);
 			uint32_t len = kit_random_below(4) == 0 ? kit_random_below(5 * PAGE) :
 								  kit_random_below(24);
 
-			check_resolve(&view, addr, len, kit_random_below(MODEL_REGIONS + 1));
+			check_resolve(m, &view, addr, len, kit_random_below(MODEL_REGIONS + 1));
 		}
 		gmem_put(m);
 	}
@@ -332,16 +338,16 @@ static void range_across_regions(void **state)
 	struct span s[2];
 
 	(void)state;
-	memview_set(&view, m);
-	assert_int_equal(gmem_resolve(&view, gpa(PAGE - 10), 30, s, 2), 2);
+	memview_set(&view, m->map);
+	assert_int_equal(memview_resolve(&view, gpa(PAGE - 10), 30, s, 2), 2);
 	assert_int_equal(s[0].len_bytes, 10);
 	assert_int_equal(s[1].len_bytes, 20);
-	assert_ptr_equal(kit_host(s[0].ptr), kit_host(m->maps[0].host) + PAGE - 10);
-	assert_ptr_equal(kit_host(s[1].ptr), kit_host(m->maps[1].host));
-	assert_int_equal(gmem_resolve(&view, gpa(PAGE - 10), 30, s, 1), -E2BIG);
-	assert_int_equal(gmem_resolve(&view, gpa(PAGE - 10), PAGE + 11, s, 2), -EFAULT);
+	assert_ptr_equal(kit_host(s[0].ptr), kit_host(m->map->pieces[0].host) + PAGE - 10);
+	assert_ptr_equal(kit_host(s[1].ptr), kit_host(m->map->pieces[1].host));
+	assert_int_equal(memview_resolve(&view, gpa(PAGE - 10), 30, s, 1), -E2BIG);
+	assert_int_equal(memview_resolve(&view, gpa(PAGE - 10), PAGE + 11, s, 2), -EFAULT);
 	/* Too many and outside: the room runs out first, or not; never more than `max` written. */
-	assert_true(gmem_resolve(&view, gpa(PAGE - 10), PAGE + 11, s, 1) < 0);
+	assert_true(memview_resolve(&view, gpa(PAGE - 10), PAGE + 11, s, 1) < 0);
 	gmem_put(m);
 }
 
@@ -351,9 +357,9 @@ static void nothing_asked_nothing_given(void **state)
 	struct memview view;
 
 	(void)state;
-	memview_set(&view, m);
-	assert_int_equal(gmem_resolve(&view, gpa(5), 0, NULL, 0), 0);
-	assert_int_equal(gmem_resolve(&view, gpa(UINT64_MAX), 0, NULL, 0), 0);
+	memview_set(&view, m->map);
+	assert_int_equal(memview_resolve(&view, gpa(5), 0, NULL, 0), 0);
+	assert_int_equal(memview_resolve(&view, gpa(UINT64_MAX), 0, NULL, 0), 0);
 	gmem_put(m);
 }
 
@@ -365,9 +371,9 @@ static void no_memory_no_answers(void **state)
 
 	(void)state;
 	memview_set(&view, NULL);
-	assert_int_equal(gmem_resolve(&view, gpa(0), 1, &s, 1), -EFAULT);
-	assert_false(gmem_map_resolve(&view.last, gpa(0), 1, &s));
-	assert_false(gmem_map_resolve(&view.last, gpa(0), 0, &s));
+	assert_int_equal(memview_resolve(&view, gpa(0), 1, &s, 1), -EFAULT);
+	assert_false(gmap_piece_resolve(&view.last, gpa(0), 1, &s));
+	assert_false(gmap_piece_resolve(&view.last, gpa(0), 0, &s));
 	assert_false(gmem_resolve_uva(NULL, uva(0), 1, &p));
 }
 
@@ -378,18 +384,18 @@ static void edges_of_the_last_hit(void **state)
 	struct span s;
 
 	(void)state;
-	memview_set(&view, m); /* the hint is the first region */
-	assert_true(gmem_map_resolve(&view.last, gpa(0), PAGE, &s));
-	assert_false(gmem_map_resolve(&view.last, gpa(0), PAGE + 1, &s));
-	assert_true(gmem_map_resolve(&view.last, gpa(PAGE - 1), 1, &s));
-	assert_false(gmem_map_resolve(&view.last, gpa(PAGE - 1), 2, &s));
-	assert_false(gmem_map_resolve(&view.last, gpa(PAGE), 1, &s));
-	assert_false(gmem_map_resolve(&view.last, gpa(UINT64_MAX), 1, &s));
-	assert_false(gmem_map_resolve(&view.last, gpa(UINT64_MAX), UINT32_MAX, &s));
+	memview_set(&view, m->map); /* the hint is the first region */
+	assert_true(gmap_piece_resolve(&view.last, gpa(0), PAGE, &s));
+	assert_false(gmap_piece_resolve(&view.last, gpa(0), PAGE + 1, &s));
+	assert_true(gmap_piece_resolve(&view.last, gpa(PAGE - 1), 1, &s));
+	assert_false(gmap_piece_resolve(&view.last, gpa(PAGE - 1), 2, &s));
+	assert_false(gmap_piece_resolve(&view.last, gpa(PAGE), 1, &s));
+	assert_false(gmap_piece_resolve(&view.last, gpa(UINT64_MAX), 1, &s));
+	assert_false(gmap_piece_resolve(&view.last, gpa(UINT64_MAX), UINT32_MAX, &s));
 	/* A hit elsewhere moves it. */
-	assert_int_equal(gmem_resolve(&view, gpa(PAGE), 1, &s, 1), 1);
-	assert_true(gmem_map_resolve(&view.last, gpa(PAGE), PAGE, &s));
-	assert_false(gmem_map_resolve(&view.last, gpa(0), 1, &s));
+	assert_int_equal(memview_resolve(&view, gpa(PAGE), 1, &s, 1), 1);
+	assert_true(gmap_piece_resolve(&view.last, gpa(PAGE), PAGE, &s));
+	assert_false(gmap_piece_resolve(&view.last, gpa(0), 1, &s));
 	gmem_put(m);
 }
 
@@ -400,9 +406,9 @@ static void frontend_addresses(void **state)
 
 	(void)state;
 	assert_true(gmem_resolve_uva(m, uva(0x100000), PAGE, &p));
-	assert_ptr_equal(kit_host(p), kit_host(m->maps[0].host));
+	assert_ptr_equal(kit_host(p), kit_host(m->map->pieces[0].host));
 	assert_true(gmem_resolve_uva(m, uva(0x900000 + PAGE - 1), 1, &p));
-	assert_ptr_equal(kit_host(p), kit_host(m->maps[1].host) + PAGE - 1);
+	assert_ptr_equal(kit_host(p), kit_host(m->map->pieces[1].host) + PAGE - 1);
 	assert_false(gmem_resolve_uva(m, uva(0x900000 + PAGE - 1), 2, &p));
 	assert_false(gmem_resolve_uva(m, uva(0x100000 - 1), 1, &p));
 	assert_false(gmem_resolve_uva(m, uva(0x100000), PAGE + 1, &p));

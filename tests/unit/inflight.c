@@ -23,15 +23,15 @@ static struct rte_vhost_resubmit_info list;
 
 static void attach(void)
 {
-	struct vring_addrs addrs = { .desc = uva(guest_uva(&memory, guest.desc_gpa)),
-				     .avail = uva(guest_uva(&memory, guest.avail_gpa)),
-				     .used = uva(guest_uva(&memory, guest.used_gpa)) };
+	struct vring_addrs addrs = { .desc = guest_uva(&memory, guest.desc_gpa),
+				     .avail = guest_uva(&memory, guest.avail_gpa),
+				     .used = guest_uva(&memory, guest.used_gpa) };
 
 	memset(&ring, 0, sizeof(ring));
 	ring.kind = kind;
 	ring.size = SIZE;
 	vring_set_base(&ring, kind == RING_PACKED ? 0x8000 : 0, kind == RING_PACKED ? 0x8000 : 0);
-	assert_int_equal(vring_attach(&ring, mem, &addrs), 0);
+	assert_int_equal(vring_attach(&ring, mem, NULL, &addrs), 0);
 }
 
 static void make(enum ring_kind k)

@@ -39,16 +39,16 @@ static void setup(enum ring_kind kind, bool event_idx)
 	assert_int_equal(guest_ring_init(&guest, kind == RING_PACKED ? &guest_packed : &guest_split,
 					 &memory, RING_ENTRIES), 0);
 	guest.event_idx = event_idx;
-	addrs.desc = uva(guest_uva(&memory, guest.desc_gpa));
-	addrs.avail = uva(guest_uva(&memory, guest.avail_gpa));
-	addrs.used = uva(guest_uva(&memory, guest.used_gpa));
+	addrs.desc = guest_uva(&memory, guest.desc_gpa);
+	addrs.avail = guest_uva(&memory, guest.avail_gpa);
+	addrs.used = guest_uva(&memory, guest.used_gpa);
 	memset(&ring, 0, sizeof(ring));
 	ring.kind = kind;
 	ring.size = RING_ENTRIES;
 	ring.event_idx = event_idx;
 	if (kind == RING_PACKED)
 		vring_set_base(&ring, PACKED_WRAP, PACKED_WRAP);
-	assert_int_equal(vring_attach(&ring, mem, &addrs), 0);
+	assert_int_equal(vring_attach(&ring, mem, NULL, &addrs), 0);
 	__atomic_store_n(&served, 0, __ATOMIC_RELEASE);
 	kicks = 0;
 }

@@ -101,7 +101,7 @@ static void plain_descriptor(void **state)
 	put(BUFFER_GPA + 5, 100, 0, 0xabcd);
 	assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
 	expect_chain(0xabcd, 1, 100, 1);
-	assert_ptr_equal(kit_host(chain.spans->ptr), kit_host(mem->maps[0].host) + BUFFER_GPA + 5);
+	assert_ptr_equal(kit_host(chain.spans->ptr), kit_host(mem->map->pieces[0].host) + BUFFER_GPA + 5);
 	assert_int_equal(ring.last_avail, WRAP | 1);
 	assert_int_equal(next, NEXT_PIECE);
 	assert_int_equal(fetch(CHAIN_READABLE), FETCH_NONE);
@@ -193,7 +193,7 @@ static void buffer_across_the_seam(void **state)
 	assert_int_equal(fetch(CHAIN_READABLE), FETCH_OK);
 	expect_chain(0, 1, 300, 2);
 	assert_int_equal(chain.spans[0].len_bytes, 100);
-	assert_ptr_equal(kit_host(chain.spans[1].ptr), kit_host(mem->maps[1].host));
+	assert_ptr_equal(kit_host(chain.spans[1].ptr), kit_host(mem->map->pieces[1].host));
 	assert_int_equal(next, NEXT_OTHER);
 }
 
@@ -236,7 +236,7 @@ static void indirect_table(void **state)
 		assert_int_equal(chain.nr_spans, n);
 		for (unsigned int i = 0; i < n; i++)
 			assert_ptr_equal(kit_host(chain.spans[i].ptr),
-					 kit_host(mem->maps[0].host) + BUFFER_GPA + i * 100);
+					 kit_host(mem->map->pieces[0].host) + BUFFER_GPA + i * 100);
 		assert_int_equal(next, n <= 2 ? NEXT_PIECE : NEXT_OTHER);
 	}
 }
@@ -293,7 +293,7 @@ static void tables_anywhere(void **state)
 						 (before == 0 || before >= 16 * n));
 			assert_int_equal(chain.nr_spans, n);
 			assert_ptr_equal(kit_host(chain.spans[n - 1].ptr),
-					 kit_host(mem->maps[0].host) + BUFFER_GPA + (n - 1) * 256);
+					 kit_host(mem->map->pieces[0].host) + BUFFER_GPA + (n - 1) * 256);
 		}
 	}
 }
@@ -340,7 +340,7 @@ static void a_run_of_usual_chains(void **state)
 			}
 		}
 		one_by_one = ring;
-		c = ring_open(RING_PACKED, &ring);
+		c = ring_open(RING_PACKED, &ring, CHAIN_READABLE);
 		assert_int_equal(ring_peek(RING_PACKED, &c, 32), 10);
 		for (unsigned int i = 0; i < 8; i++) {
 			struct piece piece = { 0 };
@@ -353,7 +353,7 @@ static void a_run_of_usual_chains(void **state)
 			assert_same_bytes(&piece, LEAD_BYTES, &chain);
 		}
 		assert_int_equal(ring_peek(RING_PACKED, &c, 32), 0);
-		ring_close(RING_PACKED, &ring, &c);
+		ring_close(RING_PACKED, &ring, CHAIN_READABLE, &c);
 		assert_int_equal(ring.last_avail, put_at | (put_wrap ? WRAP : 0));
 		assert_int_equal(one_by_one.last_avail, ring.last_avail);
 	}

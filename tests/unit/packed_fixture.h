@@ -32,9 +32,9 @@ static inline void attach_at(uint16_t size, uint16_t at, bool wrap)
 {
 	const uint16_t position = (uint16_t)(at | (wrap ? WRAP : 0));
 	const struct vring_addrs addrs = {
-		.desc = uva(guest_uva(&memory, 0)),
-		.avail = uva(guest_uva(&memory, EVENTS_GPA)),
-		.used = uva(guest_uva(&memory, EVENTS_GPA + 4)),
+		.desc = guest_uva(&memory, 0),
+		.avail = guest_uva(&memory, EVENTS_GPA),
+		.used = guest_uva(&memory, EVENTS_GPA + 4),
 	};
 
 	slots = guest_ptr(&memory, 0, size * sizeof(*slots));
@@ -48,7 +48,7 @@ static inline void attach_at(uint16_t size, uint16_t at, bool wrap)
 	ring.kind = RING_PACKED;
 	ring.size = size;
 	vring_set_base(&ring, position, position);
-	assert_int_equal(vring_attach(&ring, mem, &addrs), 0);
+	assert_int_equal(vring_attach(&ring, mem, NULL, &addrs), 0);
 	pool.used = 0;
 	put_at = at;
 	put_wrap = wrap;

@@ -328,7 +328,7 @@ static unsigned int driver_poll(bool in_order, enum chain_dir dir)
 /* Takes up to `max` chains the one way or the other; returns how many. */
 static unsigned int device_take(enum chain_dir dir, struct used *used, unsigned int max)
 {
-	struct ring_cursor c = ring_open(RING_PACKED, &ring);
+	struct ring_cursor c = ring_open(RING_PACKED, &ring, dir);
 	unsigned int n;
 
 	for (n = 0; n < max; n++) {
@@ -342,13 +342,13 @@ static unsigned int device_take(enum chain_dir dir, struct used *used, unsigned 
 			used[n] = piece.used;
 			bytes = piece.bytes;
 		} else {
-			ring_close(RING_PACKED, &ring, &c);
+			ring_close(RING_PACKED, &ring, dir, &c);
 			pool.used = 0;
 			if (fetch(dir) != FETCH_OK)
 				break;
 			used[n] = chain.used;
 			bytes = chain.bytes;
-			c = ring_open(RING_PACKED, &ring);
+			c = ring_open(RING_PACKED, &ring, dir);
 		}
 		assert_true(driver.fetched != driver.tail);
 		assert_int_equal(used_id(used[n]), p->id);
@@ -356,7 +356,7 @@ static unsigned int device_take(enum chain_dir dir, struct used *used, unsigned 
 		assert_int_equal(bytes, p->bytes);
 		driver.fetched++;
 	}
-	ring_close(RING_PACKED, &ring, &c);
+	ring_close(RING_PACKED, &ring, dir, &c);
 	return n;
 }
 

@@ -29,7 +29,7 @@ static int note_state(int vid, uint16_t index, int enable)
 static bool serve(struct vq *vq, struct span_pool *pool, unsigned int queue)
 {
 	struct used used[32];
-	struct ring_cursor c = ring_open(RING_SPLIT, &vq->ring);
+	struct ring_cursor c = ring_open(RING_SPLIT, &vq->ring, CHAIN_READABLE);
 	struct piece piece;
 	struct chain chain;
 	unsigned int n, taken;
@@ -43,7 +43,7 @@ static bool serve(struct vq *vq, struct span_pool *pool, unsigned int queue)
 		shm_read(&word, piece.body, sizeof(word));
 		used[n] = piece.used;
 	}
-	ring_close(RING_SPLIT, &vq->ring, &c);
+	ring_close(RING_SPLIT, &vq->ring, CHAIN_READABLE, &c);
 	pool->used = 0;
 	for (; n < 32; n++) {
 		if (ring_fetch(RING_SPLIT, &vq->ring, CHAIN_READABLE, pool, &chain) != FETCH_OK)
@@ -80,6 +80,8 @@ static void *data_thread(void *arg)
 		}
 		if (!queue_up[queue] || !vring_attached(&vq->ring))
 			abort();
+		if (vq->ring.misses != NULL)
+			ring_look_ahead(&vq->ring, CHAIN_READABLE);
 		found = serve(vq, pool, queue);
 		gate_exit(&vq->gate);
 		if (!found)
@@ -107,12 +109,25 @@ static uint64_t guest_turn(struct guest_ring *vq, unsigned int posts)
 	return got;
 }
 
+/* A page of buffers goes, or all there is, rings too; and comes again. */
+static void other_translations(void)
+{
+	const struct guest_region *r = &s.mem.regions[0];
+	bool all = kit_random_below(2) == 0;
+
+	assert_int_equal(session_iotlb(&s, VHU_IOTLB_INVALIDATE, all ? 0 : 0x80000,
+				       all ? 0 : IOTLB_PAGE_BYTES, 0, 0), 0);
+	assert_int_equal(session_iotlb(&s, VHU_IOTLB_UPDATE, r->gpa, r->size_bytes, r->uva,
+				       IOTLB_READ | IOTLB_WRITE), 0);
+}
+
 /* One life of a connection; returns the chains that its guest got back. */
-static uint64_t one_life(unsigned int rounds)
+static uint64_t one_life(unsigned int rounds, bool iommu)
 {
 	uint64_t got = 0;
 
 	session_init(&s);
+	s.iommu = iommu;
 	s.config.ops.vring_state_changed = note_state;
 	s.config.ops.new_device = NULL;
 	s.config.ops.destroy_device = NULL;
@@ -128,6 +143,8 @@ static uint64_t one_life(unsigned int rounds)
 		/* Two cores or one: the data threads get their turn. */
 		if (i % 8 == 0)
 			usleep(100);
+		if (iommu && i % 2 == 0)
+			other_translations();
 		switch (kit_random_below(8)) {
 		case 0:
 			session_memory(&s);
@@ -182,7 +199,7 @@ static void data_against_control(void **state)
 	for (uintptr_t i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, data_thread, (void *)i), 0);
 	for (unsigned int life = 0; life < 20; life++) {
-		uint64_t in_life = one_life(150);
+		uint64_t in_life = one_life(150, life % 2 != 0);
 
 		if (in_life == 0)
 			fail_msg("life %u: nothing served; %llu and %llu chains so far", life,

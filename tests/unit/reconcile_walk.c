@@ -75,7 +75,7 @@ static void check_invariants(void)
 		assert_int_equal(vq->gate.closed, !vq->ready);
 		if (vq->ready) {
 			assert_true(vring_attached(&vq->ring));
-			assert_ptr_equal(vq->ring.view.mem, s.dev->mem);
+			assert_ptr_equal(vq->ring.mem, s.dev->mem);
 			assert_true(vq->started && vq->enabled && vq->addrs_set);
 			assert_true(s.dev->features_set);
 			assert_int_not_equal(vq->callfd, EVENTFD_UNSET);

@@ -95,7 +95,7 @@ static enum ring_next agree(const struct ring *before, enum chain_dir dir, uint3
 			    enum fetch_result fetched)
 {
 	struct ring copy = *before;
-	struct ring_cursor c = ring_open(kind, &copy);
+	struct ring_cursor c = ring_open(kind, &copy, dir);
 	const bool waits = ring_peek(kind, &c, 1) != 0;
 	struct piece piece = { 0 };
 	enum ring_next found = ring_next(kind, &copy, &c, dir, lead, &piece);
@@ -103,7 +103,7 @@ static enum ring_next agree(const struct ring *before, enum chain_dir dir, uint3
 	assert_int_equal(copy.fault == RING_FAULT_AVAIL, ring.fault == RING_FAULT_AVAIL);
 	assert_int_equal(found == NEXT_NONE, !waits);
 	/* Looking takes nothing. */
-	ring_close(kind, &copy, &c);
+	ring_close(kind, &copy, dir, &c);
 	assert_int_equal(copy.last_avail, before->last_avail);
 	if (found == NEXT_NONE)
 		assert_true(fetched == FETCH_NONE || ring.fault == RING_FAULT_AVAIL);
@@ -116,7 +116,7 @@ static enum ring_next agree(const struct ring *before, enum chain_dir dir, uint3
 	assert_int_equal(fetched, FETCH_OK);
 	assert_same_bytes(&piece, lead, &chain);
 	ring_take(kind, &c, piece.used);
-	ring_close(kind, &copy, &c);
+	ring_close(kind, &copy, dir, &c);
 	assert_int_equal(copy.last_avail, ring.last_avail);
 	return found;
 }
@@ -138,7 +138,7 @@ static inline enum fetch_result fetch(enum chain_dir dir)
 /* At most how many chains wait. */
 static inline unsigned int waiting(unsigned int max)
 {
-	const struct ring_cursor c = ring_open(kind, &ring);
+	const struct ring_cursor c = ring_open(kind, &ring, CHAIN_READABLE);
 	unsigned int n = ring_peek(kind, &c, max);
 
 	assert_int_equal(ring_waits(kind, &ring), ring_peek(kind, &c, 1) != 0);

@@ -102,6 +102,11 @@ void session_open(struct session *s)
 		{ .gpa = 1 << 20, .size_bytes = 1 << 20, .mmap_offset_bytes = 4096 },
 	};
 
+	if (s->iommu) {
+		s->config.flags |= RTE_VHOST_USER_IOMMU_SUPPORT;
+		s->config.features |= BIT(VIRTIO_F_ACCESS_PLATFORM);
+		s->more_features |= BIT(VIRTIO_F_ACCESS_PLATFORM);
+	}
 	assert_int_equal(guest_memory_create(&s->mem, specs, ARRAY_LEN(specs)), 0);
 	for (unsigned int i = 0; i < SESSION_QUEUES; i++)
 		assert_int_equal(guest_ring_init(&s->vqs[i], &guest_split, &s->mem, SESSION_RING_ENTRIES), 0);
@@ -197,6 +202,11 @@ struct vhu_vring_addr session_addr_of(const struct session *s, uint32_t index)
 {
 	const struct guest_ring *vq = &s->vqs[index];
 
+	if (s->iommu)
+		return (struct vhu_vring_addr){ .index = index,
+						.desc = vq->desc_gpa,
+						.avail = vq->avail_gpa,
+						.used = vq->used_gpa };
 	return (struct vhu_vring_addr){ .index = index,
 					.desc = guest_uva(&s->mem, vq->desc_gpa),
 					.avail = guest_uva(&s->mem, vq->avail_gpa),
@@ -230,6 +240,17 @@ int session_mem_table(struct session *s, const struct guest_memory *mem)
 			    mem->nregions);
 }
 
+int session_iotlb(struct session *s, uint8_t type, uint64_t at, uint64_t size_bytes, uint64_t to,
+		  uint8_t access)
+{
+	const struct vhu_iotlb msg = {
+		.iova = at, .size_bytes = size_bytes, .uva = to, .access = access, .type = type
+	};
+	int ret = session_send(s, VHU_IOTLB_MSG, &msg, sizeof(msg), NULL, 0);
+
+	return ret < 0 ? ret : (int)s->reply.payload.u64;
+}
+
 int session_mem_reg(struct session *s, uint32_t request, const struct vhu_region *region, int fd)
 {
 	struct vhu_mem_reg reg = { .padding = 0xabcd, .region = *region };
@@ -251,7 +272,12 @@ void session_negotiate(struct session *s)
 
 void session_memory(struct session *s)
 {
+	const struct guest_region *r = s->mem.regions;
+
 	assert_int_equal(session_mem_table(s, &s->mem), 0);
+	for (unsigned int i = 0; s->iommu && i < s->mem.nregions; i++, r++)
+		assert_int_equal(session_iotlb(s, VHU_IOTLB_UPDATE, r->gpa, r->size_bytes, r->uva,
+					       IOTLB_READ | IOTLB_WRITE), 0);
 }
 
 void session_ring(struct session *s, uint32_t index)

@@ -33,6 +33,7 @@ struct session {
 	bool need_reply; /* ask for an answer to every message */
 	uint64_t without_protocol; /* bits that session_negotiate() leaves out */
 	uint64_t more_features;    /* and those that it adds */
+	bool iommu; /* the guest has one; I/O virtual addresses are the physical ones */
 	struct vhu_msg reply;
 	int reply_fd; /* the last that came with one; -1: none */
 	int new_device_returns;
@@ -66,12 +67,14 @@ int session_fd(struct session *s, uint32_t request, uint32_t index, int fd);
 int session_addr(struct session *s, uint32_t index);
 struct vhu_vring_addr session_addr_of(const struct session *s, uint32_t index);
 int session_mem_table(struct session *s, const struct guest_memory *mem);
+int session_iotlb(struct session *s, uint8_t type, uint64_t at, uint64_t size_bytes, uint64_t to,
+		  uint8_t access);
 /* ADD_MEM_REG or REM_MEM_REG; fd < 0: none. */
 int session_mem_reg(struct session *s, uint32_t request, const struct vhu_region *region, int fd);
 
 /* The usual way up, step by step; each asserts that it is accepted. */
 void session_negotiate(struct session *s);
-void session_memory(struct session *s);
+void session_memory(struct session *s); /* with `iommu` all of it is mapped, to read and write */
 void session_ring(struct session *s, uint32_t index); /* num, base, addr, err, kick, call */
 void session_enable(struct session *s, uint32_t index, bool enable);
 /* All of it for `nr_queues`; the device runs afterwards when that is two or more. */

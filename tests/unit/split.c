@@ -71,7 +71,7 @@ static void plain_descriptor(void **state)
 	assert_int_equal(chain.bytes, 100);
 	assert_int_equal(chain.fault, RING_FAULT_NONE);
 	assert_ptr_equal(kit_host(chain.spans->ptr),
-			 kit_host(mem->maps[0].host) + 0x8000);
+			 kit_host(mem->map->pieces[0].host) + 0x8000);
 	assert_int_equal(ring.last_avail, 1);
 	assert_int_equal(pool.used, 1);
 }
@@ -99,7 +99,7 @@ static void buffer_across_the_seam(void **state)
 	assert_int_equal(chain.nr_spans, 2);
 	assert_int_equal(chain.bytes, 300);
 	assert_int_equal(chain.spans[0].len_bytes, 100);
-	assert_ptr_equal(kit_host(chain.spans[1].ptr), kit_host(mem->maps[1].host));
+	assert_ptr_equal(kit_host(chain.spans[1].ptr), kit_host(mem->map->pieces[1].host));
 }
 
 static void indirect_table(void **state)
@@ -158,7 +158,7 @@ static void indirect_table_across_the_seam(void **state)
 		assert_int_equal(chain.nr_spans, 4);
 		assert_int_equal(chain.bytes, 46);
 		assert_ptr_equal(kit_host(chain.spans[3].ptr),
-				 kit_host(mem->maps[0].host) + 0xa000 + 3 * 256);
+				 kit_host(mem->map->pieces[0].host) + 0xa000 + 3 * 256);
 	}
 }
 
@@ -286,7 +286,7 @@ static void a_run_of_usual_chains(void **state)
 		offer(i);
 	}
 	one_by_one = ring;
-	c = ring_open(RING_SPLIT, &ring);
+	c = ring_open(RING_SPLIT, &ring, CHAIN_READABLE);
 	assert_int_equal(ring_peek(RING_SPLIT, &c, 32), 12);
 	for (unsigned int i = 0; i < 12; i++) {
 		struct piece piece = { 0 };
@@ -299,7 +299,7 @@ static void a_run_of_usual_chains(void **state)
 		assert_same_bytes(&piece, LEAD_BYTES, &chain);
 	}
 	assert_int_equal(ring_peek(RING_SPLIT, &c, 32), 0);
-	ring_close(RING_SPLIT, &ring, &c);
+	ring_close(RING_SPLIT, &ring, CHAIN_READABLE, &c);
 	assert_int_equal(ring.last_avail, 6);
 	assert_int_equal(one_by_one.last_avail, 6);
 	assert_int_equal(fetch(CHAIN_READABLE), FETCH_NONE);

@@ -15,12 +15,12 @@ static void attach(uint16_t size)
 	struct vring_addrs addrs;
 
 	assert_int_equal(guest_ring_init(&guest, &guest_split, &memory, size), 0);
-	addrs.desc = uva(guest_uva(&memory, guest.desc_gpa));
-	addrs.avail = uva(guest_uva(&memory, guest.avail_gpa));
-	addrs.used = uva(guest_uva(&memory, guest.used_gpa));
+	addrs.desc = guest_uva(&memory, guest.desc_gpa);
+	addrs.avail = guest_uva(&memory, guest.avail_gpa);
+	addrs.used = guest_uva(&memory, guest.used_gpa);
 	memset(&ring, 0, sizeof(ring));
 	ring.size = size;
-	assert_int_equal(vring_attach(&ring, mem, &addrs), 0);
+	assert_int_equal(vring_attach(&ring, mem, NULL, &addrs), 0);
 	pool.used = 0;
 }
 

@@ -31,12 +31,12 @@ static int setup(void **state)
 	assert_int_equal(guest_memory_create(&memory, specs, ARRAY_LEN(specs)), 0);
 	mem = kit_gmem(&memory);
 	assert_int_equal(guest_ring_init(&guest, &guest_split, &memory, 8), 0);
-	addrs.desc = uva(guest_uva(&memory, guest.desc_gpa));
-	addrs.avail = uva(guest_uva(&memory, guest.avail_gpa));
-	addrs.used = uva(guest_uva(&memory, guest.used_gpa));
+	addrs.desc = guest_uva(&memory, guest.desc_gpa);
+	addrs.avail = guest_uva(&memory, guest.avail_gpa);
+	addrs.used = guest_uva(&memory, guest.used_gpa);
 	memset(&ring, 0, sizeof(ring));
 	ring.size = 8;
-	assert_int_equal(vring_attach(&ring, mem, &addrs), 0);
+	assert_int_equal(vring_attach(&ring, mem, NULL, &addrs), 0);
 	return 0;
 }
 
@@ -57,25 +57,25 @@ static void attached_where_it_was_said(void **state)
 	assert_true(vring_attached(&ring));
 	guest.avail[1] = 3;
 	assert_int_equal(shm_load16(GUEST_FIELD(ring.avail, struct vring_avail, idx)), 3);
-	assert_ptr_equal(ring.view.mem, mem);
+	assert_ptr_equal(ring.mem, mem);
 	vring_detach(&ring);
 	assert_false(vring_attached(&ring));
-	assert_null(ring.view.mem);
-	assert_int_equal(ring.view.last.size_bytes, 0);
+	assert_null(ring.mem);
+	assert_int_equal(ring.views[CHAIN_READABLE].last.size_bytes, 0);
 }
 
 static void positions_survive_attaching(void **state)
 {
 	(void)state;
 	vring_set_base(&ring, 7, 9);
-	assert_int_equal(vring_attach(&ring, mem, &addrs), 0);
+	assert_int_equal(vring_attach(&ring, mem, NULL, &addrs), 0);
 	assert_int_equal(ring.last_avail, 7);
 	assert_int_equal(ring.used_idx, 9);
 	assert_int_equal(ring.published, 9);
 	assert_false(ring.signalled_valid);
 }
 
-static uva_t *part(struct vring_addrs *a, unsigned int i)
+static uint64_t *part(struct vring_addrs *a, unsigned int i)
 {
 	return i == 0 ? &a->desc : i == 1 ? &a->avail : &a->used;
 }
@@ -89,8 +89,8 @@ static void alignment(void **state)
 		for (uint64_t off = 0; off < 16; off++) {
 			struct vring_addrs a = addrs;
 
-			part(&a, i)->v += off;
-			assert_int_equal(vring_attach(&ring, mem, &a), off % need[i] ? -EINVAL : 0);
+			*part(&a, i) += off;
+			assert_int_equal(vring_attach(&ring, mem, NULL, &a), off % need[i] ? -EINVAL : 0);
 			assert_int_equal(vring_attached(&ring), off % need[i] == 0);
 		}
 	}
@@ -111,10 +111,10 @@ static void ends_of_a_region(void **state)
 			struct vring_addrs a = addrs;
 			uint64_t last = align_down(end - bytes[i], step[i]);
 
-			part(&a, i)->v = last;
-			assert_int_equal(vring_attach(&ring, mem, &a), 0);
-			part(&a, i)->v = last + step[i];
-			assert_int_equal(vring_attach(&ring, mem, &a), -EFAULT);
+			*part(&a, i) = last;
+			assert_int_equal(vring_attach(&ring, mem, NULL, &a), 0);
+			*part(&a, i) = last + step[i];
+			assert_int_equal(vring_attach(&ring, mem, NULL, &a), -EFAULT);
 			assert_false(vring_attached(&ring));
 		}
 	}
@@ -130,12 +130,12 @@ static void outside_memory(void **state)
 		for (unsigned int k = 0; k < ARRAY_LEN(bad); k++) {
 			struct vring_addrs a = addrs;
 
-			part(&a, i)->v = bad[k];
-			assert_int_equal(vring_attach(&ring, mem, &a), -EFAULT);
+			*part(&a, i) = bad[k];
+			assert_int_equal(vring_attach(&ring, mem, NULL, &a), -EFAULT);
 			assert_false(vring_attached(&ring));
 		}
 	}
-	assert_int_equal(vring_attach(&ring, NULL, &addrs), -EFAULT);
+	assert_int_equal(vring_attach(&ring, NULL, NULL, &addrs), -EFAULT);
 }
 
 /*
@@ -149,14 +149,14 @@ static void aligned_for_the_frontend_but_not_for_us(void **state)
 	};
 	struct guest_memory odd;
 	struct gmem *odd_mem;
-	struct vring_addrs a = { .desc = uva(0x40000000),
-				 .avail = uva(0x40001000),
-				 .used = uva(0x40002000) };
+	struct vring_addrs a = { .desc = 0x40000000,
+				 .avail = 0x40001000,
+				 .used = 0x40002000 };
 
 	(void)state;
 	assert_int_equal(guest_memory_create(&odd, &spec, 1), 0);
 	odd_mem = kit_gmem(&odd);
-	assert_int_equal(vring_attach(&ring, odd_mem, &a), -EINVAL);
+	assert_int_equal(vring_attach(&ring, odd_mem, NULL, &a), -EINVAL);
 	assert_false(vring_attached(&ring));
 	gmem_put(odd_mem);
 	guest_memory_destroy(&odd);
@@ -169,26 +169,26 @@ static void sizes_and_positions(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < ARRAY_LEN(bad); i++) {
 		ring.size = bad[i];
-		assert_int_equal(vring_attach(&ring, mem, &addrs), -ERANGE);
+		assert_int_equal(vring_attach(&ring, mem, NULL, &addrs), -ERANGE);
 		assert_false(vring_attached(&ring));
 	}
 	/* Any position is one: it counts past the end. */
 	ring.size = 8;
 	vring_set_base(&ring, 65535, 65530);
-	assert_int_equal(vring_attach(&ring, mem, &addrs), 0);
+	assert_int_equal(vring_attach(&ring, mem, NULL, &addrs), 0);
 }
 
 static void largest_ring(void **state)
 {
-	struct vring_addrs a = { .desc = uva(GUEST_UVA_BASE),
-				 .avail = uva(GUEST_UVA_BASE + 16 * VRING_SIZE_MAX),
-				 .used = uva(GUEST_UVA_BASE + MIB) };
+	struct vring_addrs a = { .desc = GUEST_UVA_BASE,
+				 .avail = GUEST_UVA_BASE + 16 * VRING_SIZE_MAX,
+				 .used = GUEST_UVA_BASE + MIB };
 
 	(void)state;
 	ring.size = VRING_SIZE_MAX;
-	assert_int_equal(vring_attach(&ring, mem, &a), 0);
-	a.desc.v += MIB / 2 + 16;
-	assert_int_equal(vring_attach(&ring, mem, &a), -EFAULT);
+	assert_int_equal(vring_attach(&ring, mem, NULL, &a), 0);
+	a.desc += MIB / 2 + 16;
+	assert_int_equal(vring_attach(&ring, mem, NULL, &a), -EFAULT);
 }
 
 /* --- the same for a packed ring ----------------------------------------- */
@@ -197,7 +197,7 @@ static int attach_packed(uint16_t size, const struct vring_addrs *a)
 {
 	ring.kind = RING_PACKED;
 	ring.size = size;
-	return vring_attach(&ring, mem, a);
+	return vring_attach(&ring, mem, NULL, a);
 }
 
 static void packed_attached_where_it_was_said(void **state)
@@ -228,7 +228,7 @@ static void packed_alignment(void **state)
 		for (uint64_t off = 0; off < 16; off++) {
 			struct vring_addrs a = addrs;
 
-			part(&a, i)->v += off;
+			*part(&a, i) += off;
 			assert_int_equal(attach_packed(8, &a), off % need[i] ? -EINVAL : 0);
 			assert_int_equal(vring_attached(&ring), off % need[i] == 0);
 		}
@@ -245,19 +245,19 @@ static void packed_ends_of_a_region(void **state)
 		const uint64_t bytes[] = { 16u * sizes[k], 4, 4 };
 
 		for (unsigned int i = 0; i < 3; i++) {
-			struct vring_addrs a = { .desc = uva(GUEST_UVA_BASE + MIB),
+			struct vring_addrs a = { .desc = GUEST_UVA_BASE + MIB,
 						 .avail = addrs.avail,
 						 .used = addrs.used };
 			uint64_t last = GUEST_UVA_BASE + MIB - bytes[i];
 
-			part(&a, i)->v = last;
+			*part(&a, i) = last;
 			assert_int_equal(attach_packed(sizes[k], &a), 0);
-			part(&a, i)->v = last + step[i];
+			*part(&a, i) = last + step[i];
 			/* An event structure that starts in the next region is whole again. */
 			assert_int_equal(attach_packed(sizes[k], &a), bytes[i] == step[i] ? 0 : -EFAULT);
-			part(&a, i)->v = last + MIB;
+			*part(&a, i) = last + MIB;
 			assert_int_equal(attach_packed(sizes[k], &a), 0);
-			part(&a, i)->v = last + MIB + step[i];
+			*part(&a, i) = last + MIB + step[i];
 			assert_int_equal(attach_packed(sizes[k], &a), -EFAULT);
 			assert_false(vring_attached(&ring));
 		}
@@ -269,8 +269,8 @@ static void packed_sizes_and_positions(void **state)
 	static const uint16_t sizes[] = { 1, 2, 3, 8, 100, 255, 32767, 32768 };
 
 	(void)state;
-	addrs.desc = uva(GUEST_UVA_BASE);
-	addrs.avail = addrs.used = uva(GUEST_UVA_BASE + MIB);
+	addrs.desc = GUEST_UVA_BASE;
+	addrs.avail = addrs.used = GUEST_UVA_BASE + MIB;
 	assert_int_equal(attach_packed(0, &addrs), -ERANGE);
 	for (unsigned int i = 0; i < ARRAY_LEN(sizes); i++) {
 		for (unsigned int wraps = 0; wraps < 4; wraps++) {
