@@ -26,6 +26,7 @@ static struct device *slot_fill(int vid)
 	dev->vid = vid;
 	dev->backend_fd = -1;
 	dev->log_fd = -1;
+	dev->transfer.fd = -1;
 	__atomic_store_n(&device_slots[vid], dev, __ATOMIC_RELEASE);
 	return dev;
 }
@@ -88,6 +89,8 @@ void device_forget_guest(struct device *dev)
 	__atomic_store_n(&dev->mtu_bytes, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&dev->rarp.word, 0, __ATOMIC_RELAXED);
 	dev->status = 0;
+	fd_close(&dev->transfer.fd);
+	dev->transfer.good = false;
 	dev->ready = false;
 }
 
@@ -121,6 +124,15 @@ struct device *device_lock(int vid)
 		return dev;
 	pthread_mutex_unlock(&dev->lock);
 	return NULL;
+}
+
+bool device_is_busy(const struct device *dev)
+{
+	bool busy = dev->running;
+
+	for (unsigned int i = 0; i < dev->nr_vqs; i++)
+		busy |= dev->vqs[i]->started;
+	return busy;
 }
 
 void device_gates_close(struct device *dev)

@@ -30,6 +30,7 @@
 #define DEVICES_MAX 1024
 #define DEVICE_VQS_MAX 256
 #define DEVICE_NAME_BYTES 108 /* as a socket path */
+#define DEVICE_MTU_MIN_BYTES 68
 
 /* An eventfd slot that the frontend has said nothing about, or "poll". */
 #define EVENTFD_UNSET (-2)
@@ -130,6 +131,12 @@ struct device_inflight {
 	uint16_t queue_size;
 };
 
+/* SET_DEVICE_STATE_FD: how far the state has come. */
+struct device_transfer {
+	int fd; /* where the frontend's bytes come out; -1: none to come */
+	bool good; /* the last one succeeded; of one under way nobody knows */
+};
+
 struct device {
 	pthread_mutex_t lock;
 	int vid;
@@ -152,6 +159,7 @@ struct device {
 	uint16_t mtu_bytes; /* 0: the frontend said nothing; atomic, bursts that count look */
 	uint8_t status;
 	int backend_fd; /* SET_BACKEND_REQ_FD */
+	struct device_transfer transfer;
 	struct rte_vhost_user_extern_ops extern_ops; /* the application's message handlers */
 	struct log_budget log_budget; /* what its frontend may provoke */
 	/* Serialises requests to the frontend on backend_fd. */
@@ -260,6 +268,9 @@ static inline bool device_has_proto(const struct device *dev, unsigned int bit)
 {
 	return (dev->protocol_features & BIT(bit)) != 0;
 }
+
+/* Is there a queue that has been kicked off, or more? */
+bool device_is_busy(const struct device *dev);
 
 /* Exchanges the memory table for *mem, which becomes the old one; all gates closed. */
 void device_swap_memory(struct device *dev, struct gmem **mem);

@@ -19,10 +19,16 @@ int vhu_valid_mem_table(const union vhu_payload *in, uint32_t in_bytes, unsigned
 		       -EINVAL;
 }
 
-static struct region_desc desc_of(const struct vhu_region *r)
+/* With GPA_ADDRESSES the frontend names memory, rings too, by guest addresses alone. */
+static uint64_t frontend_address(const struct device *dev, const struct vhu_region *r)
+{
+	return device_has_proto(dev, VHOST_USER_PROTOCOL_F_GPA_ADDRESSES) ? r->gpa : r->uva;
+}
+
+static struct region_desc desc_of(const struct device *dev, const struct vhu_region *r)
 {
 	return (struct region_desc){ .gpa = gpa(r->gpa),
-				     .uva = uva(r->uva),
+				     .uva = uva(frontend_address(dev, r)),
 				     .size_bytes = r->size_bytes,
 				     .mmap_offset_bytes = r->mmap_offset_bytes };
 }
@@ -52,7 +58,7 @@ int vhu_map_mem_table(struct vhu_call *call)
 	int ret = 0;
 
 	for (i = 0; i < table->nr_regions; i++) {
-		struct region_desc desc = desc_of(&table->regions[i]);
+		struct region_desc desc = desc_of(call->dev, &table->regions[i]);
 
 		ret = region_map(&desc, call->fds->fds[i], i, &regions[i]);
 		if (ret < 0)
@@ -75,12 +81,12 @@ int vhu_get_max_mem_slots(struct vhu_call *call)
 }
 
 /* The region that a message names: by its addresses and its size. */
-static struct region *find_region(const struct device *dev, const struct vhu_region *named)
+static struct region *find_region(const struct device *dev, const struct region_desc *named)
 {
 	for (unsigned int i = 0; dev->mem != NULL && i < dev->mem->nr_regions; i++) {
 		struct region *r = dev->mem->regions[i];
 
-		if (r->gpa.v == named->gpa && r->uva.v == named->uva &&
+		if (r->gpa.v == named->gpa.v && r->uva.v == named->uva.v &&
 		    r->size_bytes == named->size_bytes)
 			return r;
 	}
@@ -102,13 +108,13 @@ static bool claim_again(struct region *r, const struct region_desc *desc, int fd
 
 int vhu_map_mem_reg(struct vhu_call *call)
 {
-	struct region_desc desc = desc_of(&call->in->reg.region);
+	struct region_desc desc = desc_of(call->dev, &call->in->reg.region);
 	struct device *dev = call->dev;
 	unsigned int count = dev->mem != NULL ? dev->mem->nr_regions : 0;
 	struct region *r;
 	int ret;
 
-	if (claim_again(find_region(dev, &call->in->reg.region), &desc, call->fds->fds[0]))
+	if (claim_again(find_region(dev, &desc), &desc, call->fds->fds[0]))
 		return 0;
 	ret = region_map(&desc, call->fds->fds[0], count, &r);
 	if (ret < 0)
@@ -124,14 +130,14 @@ int vhu_map_mem_reg(struct vhu_call *call)
 
 int vhu_unmap_mem_reg(struct vhu_call *call)
 {
-	const struct vhu_region *named = &call->in->reg.region;
+	const struct region_desc named = desc_of(call->dev, &call->in->reg.region);
 	struct device *dev = call->dev;
-	struct region *r = find_region(dev, named);
+	struct region *r = find_region(dev, &named);
 
 	if (r == NULL) {
 		LOG_ERR("%s: REM_MEM_REG: there is no region at 0x%" PRIx64 " (0x%" PRIx64
 			" for the frontend) of 0x%" PRIx64 " bytes",
-			dev->ifname, named->gpa, named->uva, named->size_bytes);
+			dev->ifname, named.gpa.v, named.uva.v, named.size_bytes);
 		return -ENOENT;
 	}
 	if (r->claims > 1) {
@@ -142,7 +148,7 @@ int vhu_unmap_mem_reg(struct vhu_call *call)
 	if (call->mem == NULL)
 		return -ENOMEM;
 	LOG_INFO("%s: memory at 0x%" PRIx64 ", 0x%" PRIx64 " bytes, removed from %u regions",
-		 dev->ifname, named->gpa, named->size_bytes, dev->mem->nr_regions);
+		 dev->ifname, named.gpa.v, named.size_bytes, dev->mem->nr_regions);
 	return 0;
 }
 

@@ -11,7 +11,6 @@
 
 #include "table.h"
 
-#define MTU_MIN_BYTES 68
 #define MTU_MAX_BYTES 65535
 
 static int reply_u64(struct vhu_call *call, uint64_t value)
@@ -38,15 +37,6 @@ int vhu_get_features(struct vhu_call *call)
 static int check_change(const struct device *dev, uint64_t features, bool busy)
 {
 	return busy && ((features ^ dev->features) & ~BIT(VHOST_F_LOG_ALL)) != 0 ? -EBUSY : 0;
-}
-
-static bool is_busy(const struct device *dev)
-{
-	bool busy = dev->running;
-
-	for (unsigned int i = 0; i < dev->nr_vqs; i++)
-		busy |= dev->vqs[i]->started;
-	return busy;
 }
 
 /* What was agreed before stays, but the driver learns that this was not (virtio 1.2, 3.1.1). */
@@ -82,7 +72,7 @@ int vhu_set_features(struct vhu_call *call)
 	uint64_t features = call->in->u64;
 	uint64_t extra = features & ~offered_features(dev);
 	uint64_t old = dev->features;
-	bool busy = is_busy(dev);
+	bool busy = device_is_busy(dev);
 
 	if (extra != 0) {
 		LOG_ERR("%s: SET_FEATURES: bits 0x%" PRIx64 " were not offered; if the guest has "
@@ -134,6 +124,14 @@ int vhu_set_protocol_features(struct vhu_call *call)
 		LOG_ERR("%s: SET_PROTOCOL_FEATURES: bits 0x%" PRIx64 " were not offered",
 			dev->ifname, extra);
 		return -EINVAL;
+	}
+	/* It says what the addresses mean that are in the table already. */
+	if (dev->mem != NULL && ((call->in->u64 ^ dev->protocol_features) &
+				 BIT(VHOST_USER_PROTOCOL_F_GPA_ADDRESSES)) != 0) {
+		LOG_ERR("%s: SET_PROTOCOL_FEATURES: GPA_ADDRESSES changes after memory came; "
+			"negotiate it first",
+			dev->ifname);
+		return -EBUSY;
 	}
 	__atomic_store_n(&dev->protocol_features, call->in->u64, __ATOMIC_RELAXED);
 	return 0;
@@ -194,7 +192,7 @@ int vhu_valid_mtu(const union vhu_payload *in, uint32_t in_bytes, unsigned int n
 {
 	(void)in_bytes;
 	(void)nr_fds;
-	return in->u64 < MTU_MIN_BYTES || in->u64 > MTU_MAX_BYTES ? -EINVAL : 0;
+	return in->u64 < DEVICE_MTU_MIN_BYTES || in->u64 > MTU_MAX_BYTES ? -EINVAL : 0;
 }
 
 int vhu_set_mtu(struct vhu_call *call)

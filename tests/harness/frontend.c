@@ -110,6 +110,13 @@ fe_reset_device(struct frontend *fe)
 	return fe_command(fe, FE_RESET_DEVICE, NULL, 0, NULL, 0);
 }
 
+/* What the frontend calls a place in guest memory, given both of its addresses. */
+static uint64_t
+frontend_address(const struct frontend *fe, uint64_t uva, uint64_t gpa)
+{
+	return (fe->protocol_features & 1u << FE_PROTOCOL_F_GPA_ADDRESSES) != 0 ? gpa : uva;
+}
+
 int
 fe_set_mem_table(struct frontend *fe, const struct guest_memory *mem)
 {
@@ -122,7 +129,7 @@ fe_set_mem_table(struct frontend *fe, const struct guest_memory *mem)
 		table.regions[i] = (struct fe_mem_region) {
 			.gpa = r->gpa,
 			.size_bytes = r->size_bytes,
-			.uva = r->uva,
+			.uva = frontend_address(fe, r->uva, r->gpa),
 			.mmap_offset_bytes = r->mmap_offset_bytes,
 		};
 		fds[i] = r->fd;
@@ -140,12 +147,12 @@ fe_get_max_mem_slots(struct frontend *fe, uint64_t *slots)
 }
 
 static struct fe_mem_reg
-mem_reg(const struct guest_region *r)
+mem_reg(const struct frontend *fe, const struct guest_region *r)
 {
 	return (struct fe_mem_reg) {.region = {
 		.gpa = r->gpa,
 		.size_bytes = r->size_bytes,
-		.uva = r->uva,
+		.uva = frontend_address(fe, r->uva, r->gpa),
 		.mmap_offset_bytes = r->mmap_offset_bytes,
 	}};
 }
@@ -153,7 +160,7 @@ mem_reg(const struct guest_region *r)
 int
 fe_add_mem_reg(struct frontend *fe, const struct guest_region *region)
 {
-	struct fe_mem_reg reg = mem_reg(region);
+	struct fe_mem_reg reg = mem_reg(fe, region);
 
 	return fe_command(fe, FE_ADD_MEM_REG, &reg, sizeof(reg), &region->fd, 1);
 }
@@ -161,7 +168,7 @@ fe_add_mem_reg(struct frontend *fe, const struct guest_region *region)
 int
 fe_rem_mem_reg(struct frontend *fe, const struct guest_region *region)
 {
-	struct fe_mem_reg reg = mem_reg(region);
+	struct fe_mem_reg reg = mem_reg(fe, region);
 
 	return fe_command(fe, FE_REM_MEM_REG, &reg, sizeof(reg), NULL, 0);
 }
@@ -353,9 +360,9 @@ fe_start_vring(struct frontend *fe, unsigned index)
 	struct guest_ring *vq = &fe->vqs[index];
 	struct fe_vring_addr addr = {
 		.index = index,
-		.desc_uva = guest_uva(&fe->mem, vq->desc_gpa),
-		.used_uva = guest_uva(&fe->mem, vq->used_gpa),
-		.avail_uva = guest_uva(&fe->mem, vq->avail_gpa),
+		.desc_uva = frontend_address(fe, guest_uva(&fe->mem, vq->desc_gpa), vq->desc_gpa),
+		.used_uva = frontend_address(fe, guest_uva(&fe->mem, vq->used_gpa), vq->used_gpa),
+		.avail_uva = frontend_address(fe, guest_uva(&fe->mem, vq->avail_gpa), vq->avail_gpa),
 		.log_gpa = vq->used_gpa,
 	};
 	int rc = fe_set_vring_num(fe, index, vq->size);

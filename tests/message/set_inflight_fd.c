@@ -226,7 +226,7 @@ static void areas_of_the_other_format(void **state)
 
 	(void)state;
 	s.config.backend = NULL;
-	assert_int_equal(session_u64(&s, VHU_SET_PROTOCOL_FEATURES, UINT64_MAX), 0);
+	assert_int_equal(session_u64(&s, VHU_SET_PROTOCOL_FEATURES, SESSION_PROTOCOL_FEATURES), 0);
 	assert_int_equal(set(inflight(1), fd), 0);
 	s.more_features = BIT(VIRTIO_F_RING_PACKED);
 	serve_rings_ourselves();

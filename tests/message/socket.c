@@ -131,7 +131,7 @@ static int group_teardown(void **state)
 
 static void negotiate(bool reply_ack)
 {
-	uint64_t all = UINT64_MAX;
+	uint64_t all = SESSION_PROTOCOL_FEATURES;
 
 	if (!reply_ack)
 		all &= ~BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK);
