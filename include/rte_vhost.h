@@ -635,10 +635,10 @@ int rte_vhost_driver_get_features(const char *path, uint64_t *features);
  * @param path
  *   As registered.
  * @param protocol_features
- *   All bits to offer.
+ *   All bits to offer. CROSS_ENDIAN, INBAND_NOTIFICATIONS and XEN_MMAP cannot be.
  * @return
  *   - 0: done.
- *   - -1: @p path is not registered.
+ *   - -1: @p path is not registered, or a bit cannot be offered: nothing changes.
  *
  * Threads: setup. Source: 22.11.
  */

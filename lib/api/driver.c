@@ -42,7 +42,8 @@
 	 BIT(VHOST_USER_PROTOCOL_F_NET_MTU) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) |     \
 	 BIT(VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD) |                                      \
 	 BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE) |                                         \
-	 BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) | BIT(VHOST_USER_PROTOCOL_F_STATUS))
+	 BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) |                                  \
+	 BIT(VHOST_USER_PROTOCOL_F_STATUS) | BIT(VHOST_USER_PROTOCOL_F_DEVICE_STATE))
 
 /* Segmentation makes packets that do not fit one mbuf. */
 #define HOST_SEGMENTATION                                               \
@@ -181,8 +182,21 @@ static int get_features(struct driver_config *config, void *arg)
 	return 0;
 }
 
+/* Bits that change what the library itself does, in a way that it does not (docs/messages.md). */
+#define PROTOCOL_REFUSED                                                              \
+	(BIT(VHOST_USER_PROTOCOL_F_CROSS_ENDIAN) | BIT(VHOST_USER_PROTOCOL_F_XEN_MMAP) | \
+	 BIT(VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS))
+
 static int set_protocol_features(struct driver_config *config, void *arg)
 {
+	uint64_t refused = *(uint64_t *)arg & PROTOCOL_REFUSED;
+
+	if (refused != 0) {
+		LOG_ERR("protocol features 0x%" PRIx64 " (CROSS_ENDIAN, INBAND_NOTIFICATIONS, "
+			"XEN_MMAP) cannot be offered, whoever answers their messages: leave them out",
+			refused);
+		return -ENOTSUP;
+	}
 	store(&config->protocol_features, *(uint64_t *)arg);
 	return 0;
 }

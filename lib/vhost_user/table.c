@@ -123,5 +123,20 @@ const struct vhu_spec vhu_table[VHU_REQUEST_COUNT] = {
 	[VHU_GET_STATUS] = {
 		"GET_STATUS", NO_PAYLOAD, .reply = VHU_REPLY_BODY, .needs_protocol = PROTO(STATUS),
 		.handle = vhu_get_status },
+	[VHU_SET_DEVICE_STATE_FD] = {
+		"SET_DEVICE_STATE_FD", PAYLOAD(transfer), .fds_min = 1, .fds_max = 1,
+		.reply = VHU_REPLY_BODY, .needs_protocol = PROTO(DEVICE_STATE),
+		.handle = vhu_set_device_state_fd },
+	[VHU_CHECK_DEVICE_STATE] = {
+		"CHECK_DEVICE_STATE", NO_PAYLOAD, .scope = VHU_SCOPE_ALL,
+		.reply = VHU_REPLY_BODY, .needs_protocol = PROTO(DEVICE_STATE),
+		.handle = vhu_check_device_state },
+	[VHU_GET_VRING_BASE_SKIP_DRAIN] = { /* whether it drains is the application's */
+		"GET_VRING_BASE_SKIP_DRAIN", PAYLOAD(state), .index = VHU_INDEX_STATE,
+		.scope = VHU_SCOPE_RING,
+		.reply = VHU_REPLY_BODY, .conditions = VHU_STOPS_DEVICE,
+		.needs_protocol = PROTO(INFLIGHT_SHMFD) | PROTO(GET_VRING_BASE_INFLIGHT) |
+				  PROTO(GET_VRING_BASE_SKIP_DRAIN),
+		.handle = vhu_get_vring_base },
 };
 /* clang-format on */

@@ -103,6 +103,9 @@ int vhu_iotlb(struct vhu_call *call);
 int vhu_prepare_iotlb(struct vhu_call *call);
 int vhu_valid_iotlb(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
 
+int vhu_set_device_state_fd(struct vhu_call *call);
+int vhu_check_device_state(struct vhu_call *call);
+
 int vhu_get_inflight_fd(struct vhu_call *call);
 int vhu_set_inflight_fd(struct vhu_call *call);
 int vhu_valid_inflight(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);

@@ -42,6 +42,9 @@ enum vhu_request {
 	VHU_REM_MEM_REG = 38,
 	VHU_SET_STATUS = 39,
 	VHU_GET_STATUS = 40,
+	VHU_SET_DEVICE_STATE_FD = 42,
+	VHU_CHECK_DEVICE_STATE = 43,
+	VHU_GET_VRING_BASE_SKIP_DRAIN = 45,
 	VHU_REQUEST_COUNT,
 };
 
@@ -137,6 +140,19 @@ struct vhu_inflight {
 	uint32_t padding;
 };
 
+/* SET_DEVICE_STATE_FD: which way, and what the device does meanwhile. */
+enum { VHU_STATE_SAVE = 0, VHU_STATE_LOAD = 1 };
+enum { VHU_PHASE_STOPPED = 0 };
+
+struct vhu_state_transfer {
+	uint32_t direction;
+	uint32_t phase;
+};
+
+/* Its answer: an error in the low byte, and whether a descriptor comes along. */
+#define VHU_STATE_ERROR 1u
+#define VHU_STATE_NOFD 0x100u
+
 union vhu_payload {
 	uint64_t u64;
 	struct vhu_vring_state state;
@@ -147,6 +163,7 @@ union vhu_payload {
 	struct vhu_iotlb iotlb;
 	struct vhu_config config;
 	struct vhu_inflight inflight;
+	struct vhu_state_transfer transfer;
 	uint8_t bytes[VHU_EXTERN_BYTES]; /* of messages that only the application knows */
 };
 
@@ -169,6 +186,7 @@ _Static_assert(sizeof(struct vhu_region) == 32, "as on the wire");
 _Static_assert(sizeof(struct vhu_mem_reg) == 40, "as on the wire");
 _Static_assert(sizeof(struct vhu_iotlb) == 32, "as on the wire");
 _Static_assert(sizeof(struct vhu_inflight) == 24, "as on the wire");
+_Static_assert(sizeof(struct vhu_state_transfer) == 8, "as on the wire");
 _Static_assert(sizeof(struct vhu_header) == VHU_HEADER_BYTES, "as on the wire");
 
 #endif

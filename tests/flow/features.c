@@ -14,7 +14,9 @@
 #define PROTOCOL_NOT_YET (is_stock ? 0 : 1u << 7 | 1u << 11)
 /* And what ours has besides. */
 #define PROTOCOL_BEYOND \
-	(is_stock ? 0 : 1u << FE_PROTOCOL_F_RESET_DEVICE | 1u << FE_PROTOCOL_F_CONFIGURE_MEM_SLOTS)
+	(is_stock ? 0 : 1u << FE_PROTOCOL_F_RESET_DEVICE |          \
+			1u << FE_PROTOCOL_F_CONFIGURE_MEM_SLOTS | \
+			1u << FE_PROTOCOL_F_DEVICE_STATE)
 #define NET_FEATURES STOCK_FEATURES
 #define NET_PROTOCOL_FEATURES \
 	((STOCK_PROTOCOL_FEATURES & ~(uint64_t)PROTOCOL_NOT_YET) | PROTOCOL_BEYOND)
@@ -139,6 +141,26 @@ set_protocol_features(void)
 	fe.use_ack = true;
 	CHECK_EQ(fe_set_protocol_features(&fe, own | 1u << FE_PROTOCOL_F_NET_MTU), 1);
 	CHECK_EQ(fe_set_protocol_features(&fe, own), 0);
+}
+
+/* Difference: what no message handler can make work is not offered, whoever asks. */
+static void
+protocol_features_that_cannot_be(void)
+{
+	static const unsigned int bits[] = {6, 14, 17};
+
+	if (is_stock) {
+		tap_skip("the stock library takes any bit");
+		return;
+	}
+	for (unsigned int i = 0; i < RTE_DIM(bits); i++) {
+		CHECK_EQ(rte_vhost_driver_set_protocol_features(path, 1ULL << bits[i] | 1), -1);
+		CHECK_EQ(driver_protocol_features(), NET_PROTOCOL_FEATURES);
+	}
+	/* And so a frontend that takes one without asking is shown the door. */
+	start_and_connect();
+	CHECK_EQ(fe_set_protocol_features(&fe, 1u << 3 | 1u << 5 | 1u << 14), 0);
+	CHECK(fe_closed_by_backend(&fe, 20000));
 }
 
 static void
@@ -326,6 +348,7 @@ main(int argc, char **argv)
 		FLOW_TEST(disable_and_enable),
 		FLOW_TEST(set_features_is_taken_as_is),
 		FLOW_TEST(set_protocol_features),
+		FLOW_TEST(protocol_features_that_cannot_be),
 		FLOW_TEST(flags_change_the_offer),
 		FLOW_TEST(frontend_may_choose_only_what_is_offered),
 		FLOW_TEST(need_reply_without_reply_ack),

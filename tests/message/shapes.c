@@ -40,7 +40,7 @@ struct facts {
 	uint64_t rarp;
 	uint16_t mtu_bytes;
 	uint8_t status;
-	int backend_fd;
+	int backend_fd, transfer_fd;
 	struct {
 		struct vring_addrs addrs;
 		uint64_t log_guest_addr;
@@ -64,6 +64,7 @@ static void take_facts(struct facts *f)
 	f->mtu_bytes = dev->mtu_bytes;
 	f->status = dev->status;
 	f->backend_fd = dev->backend_fd;
+	f->transfer_fd = dev->transfer.fd;
 	for (unsigned int i = 0; i < SESSION_QUEUES; i++) {
 		const struct vq *vq = i < dev->nr_vqs ? dev->vqs[i] : NULL;
 
