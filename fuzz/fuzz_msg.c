@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 #include <sys/epoll.h>
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "copy/plan.h"
+#include "device/state.h"
 #include "input.h"
 #include "vhost_user/backend.h"
 #include "vhost_user/codec.h"
@@ -35,11 +37,21 @@
 	 BIT(VHOST_USER_F_PROTOCOL_FEATURES))
 #define PROTOCOL_FEATURES                                                              \
 	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_RARP) |             \
-	 BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) |                                        \
+	 BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | \
 	 BIT(VHOST_USER_PROTOCOL_F_NET_MTU) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | \
+	 BIT(VHOST_USER_PROTOCOL_F_CONFIG) |                                           \
+	 BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) |                                   \
 	 BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE) |                                     \
 	 BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) |                              \
-	 BIT(VHOST_USER_PROTOCOL_F_STATUS))
+	 BIT(VHOST_USER_PROTOCOL_F_STATUS) |                                           \
+	 BIT(VHOST_USER_PROTOCOL_F_DEVICE_STATE) |                                     \
+	 BIT(VHOST_USER_PROTOCOL_F_GET_VRING_BASE_INFLIGHT) |                          \
+	 BIT(VHOST_USER_PROTOCOL_F_GPA_ADDRESSES) |                                    \
+	 BIT(VHOST_USER_PROTOCOL_F_GET_VRING_BASE_SKIP_DRAIN))
+/* What comes in from there: requests that the table has, and some that it has not. */
+#define REQUESTS 48
+#define LOG_BYTES 64
+#define AREAS_BYTES 0x2000
 
 void (*shm_load_hook)(uintptr_t addr, size_t len_bytes);
 
@@ -56,12 +68,15 @@ enum kind {
 	KIND_EPOLL,
 	KIND_TIMER,
 	KIND_PATH,
+	KIND_LOG,
+	KIND_AREAS,
 	KIND_COUNT,
 };
 
 static struct {
 	int prototypes[KIND_COUNT];
-	uint8_t *memory;
+	uint8_t *memory, *areas;
+	int came; /* with the last answer; -1: none */
 	bool running;
 	bool enabled[DEVICE_VQS_MAX];
 	struct device *dev;
@@ -143,17 +158,30 @@ static __attribute__((format(printf, 2, 0))) void no_log(enum log_level level, c
 	vsnprintf(line, sizeof(line), fmt, ap);
 }
 
+/* A file of a kind; what it is like to the fuzzer. */
+static uint8_t *make_file(enum kind kind, size_t bytes)
+{
+	uint8_t *at;
+
+	f.prototypes[kind] = memfd_create("fuzz", MFD_CLOEXEC);
+	MUST(ftruncate(f.prototypes[kind], (off_t)bytes) == 0);
+	at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, f.prototypes[kind], 0);
+	MUST(at != MAP_FAILED);
+	return at;
+}
+
 static void make_prototypes(void)
 {
 	char path[64];
 	int pair[2];
 
 	log_set_sink(no_log);
-	f.prototypes[KIND_MEMORY] = memfd_create("memory", MFD_CLOEXEC);
-	MUST(ftruncate(f.prototypes[KIND_MEMORY], MEMORY_BYTES) == 0);
-	f.memory = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
-			f.prototypes[KIND_MEMORY], 0);
-	MUST(f.memory != MAP_FAILED);
+	/* Who loads a state may find nobody to read it. */
+	signal(SIGPIPE, SIG_IGN);
+	f.came = -1;
+	f.memory = make_file(KIND_MEMORY, MEMORY_BYTES);
+	f.areas = make_file(KIND_AREAS, AREAS_BYTES);
+	(void)make_file(KIND_LOG, 4096);
 	f.prototypes[KIND_EVENTFD] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	f.prototypes[KIND_SHORT_FILE] = memfd_create("short", MFD_CLOEXEC);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", f.prototypes[KIND_MEMORY]);
@@ -216,11 +244,43 @@ static struct vhu_region region(uint32_t i)
 				    .mmap_offset_bytes = i * 0x4000 };
 }
 
+/* The configuration space of a device whose application has one. */
+static enum rte_vhost_msg_result config_space(int vid, void *msg)
+{
+	const struct vhu_header *hdr = msg;
+
+	MUST(vid == f.dev->vid);
+	switch (hdr->request) {
+	case VHU_GET_CONFIG:
+		return RTE_VHOST_MSG_RESULT_REPLY;
+	case VHU_SET_CONFIG:
+		return RTE_VHOST_MSG_RESULT_OK;
+	default:
+		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	}
+}
+
+/* Of this many queues and entries, or one byte less. */
+static struct vhu_inflight inflight(uint32_t index, uint8_t twist)
+{
+	uint16_t queues = (uint16_t)(1 + index % 4), size = (uint16_t)(1u << (twist & 7));
+	enum ring_kind kind = (twist & 0x10) != 0 ? RING_PACKED : RING_SPLIT;
+
+	return (struct vhu_inflight){
+		.mmap_size_bytes = queues * inflight_bytes(kind, size) - (twist >> 7),
+		.mmap_offset_bytes = (twist & 0x60u) * 4,
+		.nr_queues = queues,
+		.queue_size = size,
+	};
+}
+
 /* Whole and sensible, but for what one byte of the input changes. */
 static unsigned int sensible(struct vhu_msg *msg, uint32_t request, struct input *in)
 {
 	uint8_t raw = input_u8(in), twist = input_u8(in);
 	uint32_t index = raw < 240 ? raw % 5 : raw, size = sizeof(uint64_t);
+	bool by_guest = device_has_proto(f.dev, VHOST_USER_PROTOCOL_F_GPA_ADDRESSES);
+	uint64_t base = by_guest ? 0 : UVA_BASE;
 
 	switch (request) {
 	case VHU_SET_FEATURES:
@@ -233,6 +293,31 @@ static unsigned int sensible(struct vhu_msg *msg, uint32_t request, struct input
 		break;
 	case VHU_SET_PROTOCOL_FEATURES:
 		msg->payload.u64 = PROTOCOL_FEATURES & ~(uint64_t)twist;
+		if ((raw & 1) == 0)
+			msg->payload.u64 &= ~BIT(VHOST_USER_PROTOCOL_F_GPA_ADDRESSES);
+		if ((raw & 2) != 0)
+			msg->payload.u64 &= ~BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
+		break;
+	case VHU_SET_LOG_BASE:
+		/* As much as four, three, two regions need, or one; and off the mark. */
+		msg->payload.log = (struct vhu_log){ .size_bytes = (twist & 0x3fu),
+						     .offset_bytes = (twist & 0xc0u) };
+		size = sizeof(msg->payload.log);
+		break;
+	case VHU_GET_CONFIG:
+	case VHU_SET_CONFIG:
+		msg->payload.config = (struct vhu_config){ .offset_bytes = raw,
+							   .size_bytes = 1 + twist % 64u };
+		size = (uint32_t)offsetof(struct vhu_config, space) +
+		       msg->payload.config.size_bytes;
+		break;
+	case VHU_GET_INFLIGHT_FD:
+	case VHU_SET_INFLIGHT_FD:
+		msg->payload.inflight = inflight(index, twist);
+		size = sizeof(msg->payload.inflight);
+		break;
+	case VHU_SET_DEVICE_STATE_FD:
+		msg->payload.transfer = (struct vhu_state_transfer){ twist & 3, twist >> 7 };
 		break;
 	case VHU_SET_MEM_TABLE:
 		msg->payload.mem.nr_regions = 1 + twist % 3;
@@ -253,10 +338,12 @@ static unsigned int sensible(struct vhu_msg *msg, uint32_t request, struct input
 	case VHU_SET_VRING_ADDR:
 		msg->payload.addr = (struct vhu_vring_addr){
 			.index = index,
-			.desc = UVA_BASE + index * 0x1000 + (twist & 0x10 ? 8 : 0),
-			.avail = UVA_BASE + index * 0x1000 + 0x800,
-			.used = UVA_BASE + index * 0x1000 + 0xa00 + (twist & 0x20 ? 0x3f00 : 0),
+			.desc = base + index * 0x1000 + (twist & 0x10 ? 8 : 0),
+			.avail = base + index * 0x1000 + 0x800,
+			.used = base + index * 0x1000 + 0xa00 + (twist & 0x20 ? 0x3f00 : 0),
 			.flags = twist & 1,
+			/* Inside the log of all regions, or at the end of what it has. */
+			.log = index * 0x1000 + (twist & 0x40 ? 0xeff0 : 0xa00),
 		};
 		size = sizeof(msg->payload.addr);
 		break;
@@ -270,6 +357,7 @@ static unsigned int sensible(struct vhu_msg *msg, uint32_t request, struct input
 		break;
 	case VHU_SET_VRING_BASE:
 	case VHU_GET_VRING_BASE:
+	case VHU_GET_VRING_BASE_SKIP_DRAIN:
 		/* With a wrap counter, and both halves, as packed rings have it. */
 		msg->payload.state = (struct vhu_vring_state){
 			index, ((twist & 0x3fu) | (twist & 0x80u) << 8) *
@@ -312,6 +400,16 @@ static unsigned int sensible_fds(const struct vhu_msg *msg, int *fds)
 	case VHU_ADD_MEM_REG:
 		fds[0] = f.prototypes[KIND_MEMORY];
 		return 1;
+	case VHU_SET_LOG_BASE:
+		fds[0] = f.prototypes[KIND_LOG];
+		return 1;
+	case VHU_SET_INFLIGHT_FD:
+		fds[0] = f.prototypes[KIND_AREAS];
+		return 1;
+	case VHU_SET_LOG_FD:
+	case VHU_SET_DEVICE_STATE_FD:
+		fds[0] = f.prototypes[KIND_EVENTFD];
+		return 1;
 	case VHU_SET_BACKEND_REQ_FD:
 		fds[0] = f.backend[0];
 		return 1;
@@ -323,7 +421,7 @@ static unsigned int sensible_fds(const struct vhu_msg *msg, int *fds)
 static struct vhu_msg send_one(int fd, struct input *in)
 {
 	uint8_t how = input_u8(in);
-	struct vhu_msg msg = { .hdr = { .request = input_u8(in) % 44, .flags = VHU_VERSION } };
+	struct vhu_msg msg = { .hdr = { .request = input_u8(in) % REQUESTS, .flags = VHU_VERSION } };
 	unsigned int nr_fds, sent;
 	int fds[16];
 
@@ -383,6 +481,8 @@ static void use_chain(const struct chain *chain, enum chain_dir dir)
 static void serve_ring(enum ring_kind k, struct vq *vq, enum chain_dir dir,
 		       struct span_pool *pool, bool give_up)
 {
+	/* As an application that serves its rings itself. */
+	bool records = k == RING_SPLIT && config.backend == NULL;
 	struct used used[4];
 	unsigned int n;
 
@@ -409,14 +509,20 @@ static void serve_ring(enum ring_kind k, struct vq *vq, enum chain_dir dir,
 				break;
 			use_chain(&chain, dir);
 		}
+		if (records)
+			(void)inflight_split_fetched(&vq->inflight, used_id(chain.used));
 		used[n] = used_written(chain.used, dir == CHAIN_WRITABLE ? chain.bytes : 0);
 	}
 	if (give_up && n != 0)
 		ring_rewind(k, &vq->ring, &used[--n], 1);
 	if (n == 0)
 		return;
+	for (unsigned int i = 0; records && i < n; i++)
+		(void)inflight_split_completing(&vq->inflight, used_id(used[i]));
 	ring_used_push(k, &vq->ring, dir, used, n);
 	ring_publish(k, &vq->ring);
+	for (unsigned int i = 0; records && i < n; i++)
+		(void)inflight_split_completed(&vq->inflight, used_id(used[i]), vq->ring.used_idx);
 	vq_notify(k, vq);
 }
 
@@ -495,14 +601,76 @@ ORACLE static void check_state(void)
 	}
 }
 
+/* Keeps the descriptor that came with an answer, instead of the one before. */
+ORACLE static void keep_fd(struct msghdr *mh)
+{
+	struct cmsghdr *cm = CMSG_FIRSTHDR(mh);
+
+	if (cm == NULL)
+		return;
+	MUST(cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_RIGHTS);
+	MUST(cm->cmsg_len == CMSG_LEN(sizeof(int)) && (mh->msg_flags & MSG_CTRUNC) == 0);
+	fd_close(&f.came);
+	memcpy(&f.came, CMSG_DATA(cm), sizeof(int));
+}
+
+/* What a body has to say, by its question. */
+ORACLE static void check_body(const struct vhu_msg *msg, const struct vhu_msg *reply, bool has_fd)
+{
+	uint32_t size = sizeof(uint64_t);
+
+	switch (msg->hdr.request) {
+	case VHU_GET_FEATURES:
+		MUST(reply->payload.u64 == FEATURES);
+		break;
+	case VHU_GET_MAX_MEM_SLOTS:
+		MUST(reply->payload.u64 == GMEM_REGIONS_MAX);
+		break;
+	case VHU_GET_VRING_BASE:
+	case VHU_GET_VRING_BASE_SKIP_DRAIN:
+		MUST(reply->payload.state.index == msg->payload.state.index);
+		MUST(reply->payload.state.num <= UINT16_MAX ||
+		     device_has(f.dev, VIRTIO_F_RING_PACKED));
+		break;
+	case VHU_GET_CONFIG:
+		size = f.dev->extern_ops.pre_msg_handle != NULL ? msg->hdr.size_bytes : 0;
+		break;
+	case VHU_GET_INFLIGHT_FD:
+		size = sizeof(struct vhu_inflight);
+		MUST(has_fd && reply->payload.inflight.mmap_size_bytes != 0);
+		break;
+	case VHU_SET_LOG_BASE:
+		MUST(reply->payload.u64 == 0);
+		break;
+	case VHU_SET_DEVICE_STATE_FD:
+		MUST(reply->payload.u64 == (has_fd ? 0 : 0x101));
+		break;
+	case VHU_CHECK_DEVICE_STATE:
+		MUST(reply->payload.u64 <= 1);
+		break;
+	default:
+		break;
+	}
+	MUST(reply->hdr.size_bytes == size);
+	MUST(!has_fd || msg->hdr.request == VHU_GET_INFLIGHT_FD ||
+	     msg->hdr.request == VHU_SET_DEVICE_STATE_FD);
+}
+
 /* One answer or none; what it must be follows from the question. */
 ORACLE static void check_reply(int frontend, const struct vhu_msg *msg, bool acks, bool alive)
 {
 	static struct vhu_msg reply;
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(2 * sizeof(int))];
+	} control;
 	struct iovec pieces[] = { { &reply.hdr, VHU_HEADER_BYTES },
 				  { &reply.payload, sizeof(reply.payload) } };
-	struct msghdr mh = { .msg_iov = pieces, .msg_iovlen = ARRAY_LEN(pieces) };
-	ssize_t n = recvmsg(frontend, &mh, MSG_DONTWAIT);
+	struct msghdr mh = { .msg_iov = pieces,
+			     .msg_iovlen = ARRAY_LEN(pieces),
+			     .msg_control = control.bytes,
+			     .msg_controllen = sizeof(control.bytes) };
+	ssize_t n = recvmsg(frontend, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	const struct vhu_spec *spec = vhu_spec_of(msg->hdr.request);
 	bool has_body = spec != NULL && spec->reply == VHU_REPLY_BODY;
 	bool wants_ack = acks && (msg->hdr.flags & VHU_FLAG_NEED_REPLY) != 0;
@@ -510,22 +678,31 @@ ORACLE static void check_reply(int frontend, const struct vhu_msg *msg, bool ack
 	MUST((n > 0) == (alive && (has_body || wants_ack)));
 	if (n <= 0)
 		return;
+	keep_fd(&mh);
 	MUST((size_t)n == VHU_HEADER_BYTES + reply.hdr.size_bytes);
 	MUST(reply.hdr.request == msg->hdr.request);
 	MUST(reply.hdr.flags == (VHU_VERSION | VHU_FLAG_REPLY));
-	MUST(reply.hdr.size_bytes == sizeof(uint64_t));
-	if (!has_body)
+	if (has_body) {
+		check_body(msg, &reply, CMSG_FIRSTHDR(&mh) != NULL);
+	} else {
+		MUST(reply.hdr.size_bytes == sizeof(uint64_t));
 		MUST(reply.payload.u64 <= 1);
-	else if (msg->hdr.request == VHU_GET_FEATURES)
-		MUST(reply.payload.u64 == FEATURES);
-	else if (msg->hdr.request == VHU_GET_MAX_MEM_SLOTS)
-		MUST(reply.payload.u64 == GMEM_REGIONS_MAX);
-	else if (msg->hdr.request == VHU_GET_VRING_BASE)
-		MUST(reply.payload.state.index == msg->payload.state.index &&
-		     (reply.payload.state.num <= UINT16_MAX ||
-		      device_has(f.dev, VIRTIO_F_RING_PACKED)));
+	}
 	/* Nothing after it. */
 	MUST(recv(frontend, &reply, sizeof(reply), MSG_DONTWAIT) < 0);
+}
+
+/* What came with an answer: a state to read, or one to write. */
+static void use_what_came(struct input *in)
+{
+	uint8_t bytes[STATE_BYTES_MAX], how = input_u8(in);
+
+	if ((how & 1) != 0)
+		(void)!read(f.came, bytes, sizeof(bytes));
+	else
+		(void)!write(f.came, bytes, input_bytes(in, bytes, input_u8(in)));
+	if ((how & 2) == 0)
+		fd_close(&f.came);
 }
 
 /* Takes in what was sent; false when the connection has to go. */
@@ -536,9 +713,11 @@ static bool serve(struct codec *c)
 
 	while ((ret = codec_recv(c)) == 1) {
 		ret = vhu_dispatch(f.dev, &c->in, &c->fds, &reply);
+		if (ret == 1)
+			ret = codec_send(c, &reply);
 		codec_next(c);
 		check_state();
-		if (ret < 0 || (ret == 1 && codec_send(c, &reply) < 0))
+		if (ret < 0)
 			return false;
 	}
 	return ret == 0;
@@ -560,6 +739,11 @@ static void run(struct input *in, int frontend, struct codec *c)
 			f.refuse = -(what & 1);
 		} else if (what < 64) {
 			ask_frontend(in);
+		} else if (what == 255) {
+			use_what_came(in);
+		} else if (what == 254) {
+			/* The frontend's to write, too. */
+			f.areas[input_u16(in) % AREAS_BYTES] = input_u8(in);
 		} else {
 			bool acks = device_has_proto(f.dev, VHOST_USER_PROTOCOL_F_REPLY_ACK);
 			struct vhu_msg msg = send_one(frontend, in);
@@ -590,14 +774,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes)
 	/* With a backend above, as for packets, or rings that nobody knows. */
 	config.backend = (mode & 1) == 0 ? &backend : NULL;
 	config.max_queue_pairs = (mode & 2) == 0 ? 4 : 1;
+	memset(f.areas, 0, AREAS_BYTES);
 	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f.backend) == 0);
 	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
 	codec_init(&c, pair[1]);
 	f.dev = device_acquire(&config, "fuzz");
 	MUST(f.dev != NULL && f.dev->nr_vqs == 0);
+	if ((mode & 4) != 0)
+		f.dev->extern_ops.pre_msg_handle = config_space;
 
 	run(&in, pair[0], &c);
 
+	fd_close(&f.came);
 	device_shutdown(f.dev);
 	MUST(!f.running);
 	for (unsigned int i = 0; i < f.dev->nr_vqs; i++)
