@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What is offered, what the application may change, what a frontend may choose. */
 #include <errno.h>
+#include <pthread.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "flow_main.h"
@@ -340,6 +342,63 @@ offer_shrinks_over_a_reconnect(void)
 	CHECK_STR(rec_text(), "+conn q0=1 q1=1 +dev");
 }
 
+/* The frontend that is asked, once, as soon as it is. */
+static void *
+answer_config_change(void *arg)
+{
+	const struct {
+		struct fe_header header;
+		uint64_t result;
+	} __attribute__((packed)) answer = {
+		.header = {2, FE_FLAG_VERSION | FE_FLAG_REPLY, 8}, .result = *(uint64_t *)arg,
+	};
+	struct fe_msg msg;
+
+	if (fe_recv_backend(&fe, &msg) != 0 || msg.header.request != 2 ||
+	    (msg.header.flags & FE_FLAG_NEED_REPLY) == 0)
+		return (void *)(uintptr_t)1;
+	return send(fe.backend_fd, &answer, sizeof(answer), MSG_NOSIGNAL) == sizeof(answer) ?
+		       NULL :
+		       (void *)(uintptr_t)1;
+}
+
+static int
+ask_for_config_change(uint64_t answer)
+{
+	pthread_t thread;
+	void *problem;
+	int rc;
+
+	CHECK_EQ(pthread_create(&thread, NULL, answer_config_change, &answer), 0);
+	rc = rte_vhost_slave_config_change(rec_vid(), true);
+	pthread_join(thread, &problem);
+	CHECK(problem == NULL);
+	return rc;
+}
+
+static void
+config_change_is_told(void)
+{
+	const struct fe_config config = {
+		.features = FE_F_VERSION_1,
+		.protocol_features = 1u << FE_PROTOCOL_F_REPLY_ACK | 1u << FE_PROTOCOL_F_BACKEND_REQ,
+	};
+	struct fe_msg msg;
+
+	start_and_connect();
+	CHECK_EQ(fe_negotiate(&fe, &config), 0);
+	CHECK_EQ(fe_set_backend_req_fd(&fe), 0);
+	CHECK_EQ(fe_sync(&fe), 0);
+	CHECK_EQ(rte_vhost_slave_config_change(rec_vid(), false), 0);
+	CHECK_EQ(fe_recv_backend(&fe, &msg), 0);
+	CHECK_EQ(msg.header.request, 2); /* CONFIG_CHANGE_MSG */
+	CHECK_EQ(msg.header.flags, FE_FLAG_VERSION);
+	CHECK_EQ(msg.header.size_bytes, 0);
+	CHECK_EQ(ask_for_config_change(0), 0);
+	CHECK(ask_for_config_change(1) < 0);
+	CHECK_EQ(rte_vhost_slave_config_change(1000, false) < 0, true);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -356,6 +415,7 @@ main(int argc, char **argv)
 		FLOW_TEST(features_are_frozen_while_running),
 		FLOW_TEST(refused_features_clear_features_ok),
 		FLOW_TEST(negotiated_protocol_features),
+		FLOW_TEST(config_change_is_told),
 		FLOW_TEST(offer_survives_reconnect),
 		FLOW_TEST(offer_shrinks_over_a_reconnect),
 	};

@@ -63,6 +63,28 @@ static void driver_ok_starts(void **state)
 	assert_string_equal(session_events(&s), "+dev");
 }
 
+/*
+ * A reset is a status of 0 and, for vhost-user, GET_VRING_BASE for each ring: the status alone stops
+ * none, and a frontend that stopped them before finds a device that waits for DRIVER_OK.
+ */
+static void rings_are_stopped_by_their_own_message(void **state)
+{
+	(void)state;
+	session_setup(&s, 2);
+	session_events(&s);
+	assert_int_equal(session_u64(&s, VHU_SET_STATUS, 0), 0);
+	assert_string_equal(session_events(&s), "");
+	assert_true(s.dev->running);
+	for (unsigned int i = 0; i < 2; i++)
+		assert_int_equal(session_state(&s, VHU_GET_VRING_BASE, i, 0), 0);
+	assert_string_equal(session_events(&s), "-dev q0=0 q1=0");
+	session_ring(&s, 0);
+	session_ring(&s, 1);
+	assert_string_equal(session_events(&s), "q0=1 q1=1");
+	assert_int_equal(session_u64(&s, VHU_SET_STATUS, VIRTIO_CONFIG_S_DRIVER_OK), 0);
+	assert_string_equal(session_events(&s), "+dev");
+}
+
 /* Without the protocol feature nobody waits for it. */
 static void not_negotiated_not_needed(void **state)
 {
@@ -79,6 +101,7 @@ int main(void)
 		TEST(features_ok_needs_features),
 		TEST(features_ok_needs_the_last_features),
 		TEST(driver_ok_starts),
+		TEST(rings_are_stopped_by_their_own_message),
 		TEST(not_negotiated_not_needed),
 	};
 
