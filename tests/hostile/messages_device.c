@@ -172,6 +172,100 @@ static void f38_mtu_out_of_range(void)
 	line_down();
 }
 
+/* The answer to SET_DEVICE_STATE_FD, and its descriptor or -1. */
+static uint64_t state_fd(uint32_t direction, uint32_t phase, int *fd)
+{
+	const uint32_t payload[2] = { direction, phase };
+	int given = eventfd(0, EFD_CLOEXEC);
+	struct fe_msg reply;
+
+	CHECK_EQ(fe_send(&line, FE_SET_DEVICE_STATE_FD, FE_FLAG_VERSION, payload, sizeof(payload),
+			 &given, 1),
+		 0);
+	close(given);
+	CHECK_EQ(fe_recv(&line, &reply), 0);
+	CHECK(reply.nfds <= 1);
+	*fd = reply.nfds != 0 ? reply.fds[0] : -1;
+	return reply.u64;
+}
+
+static uint64_t check_state(void)
+{
+	struct fe_msg reply;
+
+	CHECK_EQ(fe_request(&line, FE_CHECK_DEVICE_STATE, NULL, 0, &reply), 0);
+	return reply.u64;
+}
+
+static void negotiated_with_state(void)
+{
+	struct fe_config config = line_config;
+
+	config.protocol_features |= 1u << FE_PROTOCOL_F_DEVICE_STATE;
+	line_serve();
+	line_negotiated(&config);
+}
+
+/* Transfers that nobody reads, that never end, that are too long, of nonsense: nobody waits. */
+static void state_transfers_without_end(void)
+{
+	static uint8_t lots[100000];
+	unsigned int open;
+	int held[32], fd;
+
+	negotiated_with_state();
+	open = rig_count_fds();
+	for (unsigned int i = 0; i < RTE_DIM(held); i++)
+		CHECK_EQ(state_fd(i % 2, 0, &held[i]), 0);
+	CHECK_EQ(check_state(), 1); /* the last one's end is open */
+	for (unsigned int i = 0; i < RTE_DIM(held); i++)
+		close(held[i]);
+	CHECK_EQ(rig_count_fds(), open);
+
+	CHECK_EQ(state_fd(1, 0, &fd), 0);
+	while (write(fd, lots, sizeof(lots)) > 0)
+		;
+	CHECK_EQ(errno, EAGAIN);
+	close(fd);
+	CHECK_EQ(check_state(), 1);
+	for (unsigned int size = 0; size < 3000; size += 17) {
+		CHECK_EQ(state_fd(1, 0, &fd), 0);
+		CHECK_EQ(write(fd, lots, size), size);
+		close(fd);
+		CHECK_EQ(check_state(), 1);
+	}
+	CHECK_EQ(state_fd(0, 1, &fd), 0x101);
+	CHECK_EQ(fd, -1);
+	CHECK_EQ(state_fd(2, 0, &fd), 0x101);
+	CHECK_EQ(fd, -1);
+	CHECK_EQ(rig_count_fds(), open);
+	/* The device is none the worse for it. */
+	CHECK_EQ(fe_start(&line, &line_config), 0);
+	CHECK(rec_wait_tail("+dev"));
+	line_down();
+}
+
+/* Queues start while a state is on its way: they count, the state does not. */
+static void state_of_a_running_device(void)
+{
+	int fd;
+
+	negotiated_with_state();
+	CHECK_EQ(state_fd(1, 0, &fd), 0);
+	CHECK_EQ(fe_start(&line, &line_config), 0);
+	CHECK(rec_wait_tail("+dev"));
+	close(fd);
+	CHECK_EQ(check_state(), 1);
+	CHECK_EQ(state_fd(0, 0, &fd), 0x101);
+	CHECK_EQ(state_fd(1, 0, &fd), 0x101);
+	/* And gone with one under way. */
+	CHECK_EQ(fe_stop(&line, NULL), 0);
+	CHECK_EQ(state_fd(1, 0, &fd), 0);
+	line_hang_up();
+	close(fd);
+	line_down();
+}
+
 static void f39_status(void)
 {
 	static const uint64_t bad[] = { 256, 257, 0x10f, 1ull << 32, 1ull << 63, UINT64_MAX };
@@ -498,6 +592,8 @@ int main(int argc, char **argv)
 		{ "F28 backend channel never read", f28_backend_channel_never_read },
 		{ "F38 MTU out of range", f38_mtu_out_of_range },
 		{ "F39 status beyond a byte, FEATURES_OK after refusal", f39_status },
+		{ "state transfers without end", state_transfers_without_end },
+		{ "state of a running device", state_of_a_running_device },
 		{ "L12 missing callbacks", l12_missing_callbacks },
 		{ "L13 one new_device per start", l13_one_new_device_per_start },
 		{ "L14 destroyed before it is freed", l14_destroyed_before_it_is_freed },
