@@ -477,18 +477,52 @@ static void use_chain(const struct chain *chain, enum chain_dir dir)
 	plan_execute(&plan);
 }
 
+/*
+ * An application that serves its rings itself records what it fetches. What stands for the chain
+ * from then on: its head, or an entry of the area; nothing when there is no area, or no sense in it.
+ */
+static bool record(enum ring_kind k, struct vq *vq, uint16_t first, struct used used, uint16_t *entry)
+{
+	uint32_t last = (first & 0x7fffu) + used_slots(used) - 1;
+
+	*entry = used_id(used);
+	if (config.backend != NULL)
+		return false;
+	if (k == RING_SPLIT)
+		return inflight_split_fetched(&vq->inflight, *entry) == 0;
+	return inflight_packed_fetched(&vq->inflight, &vq->ring, first & 0x7fff,
+				       (uint16_t)(last % vq->ring.size), entry) == 0;
+}
+
+static void record_completing(enum ring_kind k, struct vq *vq, uint16_t entry)
+{
+	if (k == RING_SPLIT)
+		(void)inflight_split_completing(&vq->inflight, entry);
+	else
+		(void)inflight_packed_completing(&vq->inflight, entry);
+}
+
+static void record_completed(enum ring_kind k, struct vq *vq, uint16_t entry)
+{
+	if (k == RING_SPLIT)
+		(void)inflight_split_completed(&vq->inflight, entry, vq->ring.used_idx);
+	else
+		(void)inflight_packed_completed(&vq->inflight, entry);
+}
+
 /* A few chains, the one way or the other; with `give_up` the last one goes back. */
 static void serve_ring(enum ring_kind k, struct vq *vq, enum chain_dir dir,
 		       struct span_pool *pool, bool give_up)
 {
-	/* As an application that serves its rings itself. */
-	bool records = k == RING_SPLIT && config.backend == NULL;
 	struct used used[4];
+	uint16_t entries[ARRAY_LEN(used)];
+	bool recorded[ARRAY_LEN(used)];
 	unsigned int n;
 
 	for (n = 0; n < ARRAY_LEN(used); n++) {
 		struct ring_cursor c = ring_open(k, &vq->ring, dir);
 		struct piece piece = { .bytes = 0 };
+		uint16_t first = vq->ring.last_avail;
 		struct chain chain;
 
 		if (ring_next(k, &vq->ring, &c, dir, 12, &piece) == NEXT_PIECE) {
@@ -509,20 +543,21 @@ static void serve_ring(enum ring_kind k, struct vq *vq, enum chain_dir dir,
 				break;
 			use_chain(&chain, dir);
 		}
-		if (records)
-			(void)inflight_split_fetched(&vq->inflight, used_id(chain.used));
+		recorded[n] = record(k, vq, first, chain.used, &entries[n]);
 		used[n] = used_written(chain.used, dir == CHAIN_WRITABLE ? chain.bytes : 0);
 	}
 	if (give_up && n != 0)
 		ring_rewind(k, &vq->ring, &used[--n], 1);
 	if (n == 0)
 		return;
-	for (unsigned int i = 0; records && i < n; i++)
-		(void)inflight_split_completing(&vq->inflight, used_id(used[i]));
+	for (unsigned int i = 0; i < n; i++)
+		if (recorded[i])
+			record_completing(k, vq, entries[i]);
 	ring_used_push(k, &vq->ring, dir, used, n);
 	ring_publish(k, &vq->ring);
-	for (unsigned int i = 0; records && i < n; i++)
-		(void)inflight_split_completed(&vq->inflight, used_id(used[i]), vq->ring.used_idx);
+	for (unsigned int i = 0; i < n; i++)
+		if (recorded[i])
+			record_completed(k, vq, entries[i]);
 	vq_notify(k, vq);
 }
 
