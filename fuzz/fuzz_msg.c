@@ -421,7 +421,8 @@ static unsigned int sensible_fds(const struct vhu_msg *msg, int *fds)
 static struct vhu_msg send_one(int fd, struct input *in)
 {
 	uint8_t how = input_u8(in);
-	struct vhu_msg msg = { .hdr = { .request = input_u8(in) % REQUESTS, .flags = VHU_VERSION } };
+	struct vhu_msg msg = { .hdr = { .request = input_u8(in) % REQUESTS,
+					.flags = VHU_VERSION } };
 	unsigned int nr_fds, sent;
 	int fds[16];
 
@@ -479,9 +480,10 @@ static void use_chain(const struct chain *chain, enum chain_dir dir)
 
 /*
  * An application that serves its rings itself records what it fetches. What stands for the chain
- * from then on: its head, or an entry of the area; nothing when there is no area, or no sense in it.
+ * from then on: its head, or an entry of the area; nothing without an area, or sense in it.
  */
-static bool record(enum ring_kind k, struct vq *vq, uint16_t first, struct used used, uint16_t *entry)
+static bool record(enum ring_kind k, struct vq *vq, uint16_t first, struct used used,
+		   uint16_t *entry)
 {
 	uint32_t last = (first & 0x7fffu) + used_slots(used) - 1;
 

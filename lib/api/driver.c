@@ -193,7 +193,7 @@ static int set_protocol_features(struct driver_config *config, void *arg)
 
 	if (refused != 0) {
 		LOG_ERR("protocol features 0x%" PRIx64 " (CROSS_ENDIAN, INBAND_NOTIFICATIONS, "
-			"XEN_MMAP) cannot be offered, whoever answers their messages: leave them out",
+			"XEN_MMAP) cannot be offered, whoever answers messages: leave them out",
 			refused);
 		return -ENOTSUP;
 	}

@@ -75,8 +75,8 @@ transfer(uint32_t direction)
 	int pipe_fds[2], fd = -1;
 
 	CHECK_EQ(pipe(pipe_fds), 0);
-	CHECK_EQ(fe_send(&flow.fe, FE_SET_DEVICE_STATE_FD, FE_FLAG_VERSION, payload, sizeof(payload),
-			 &pipe_fds[direction == 0], 1),
+	CHECK_EQ(fe_send(&flow.fe, FE_SET_DEVICE_STATE_FD, FE_FLAG_VERSION, payload,
+			 sizeof(payload), &pipe_fds[direction == 0], 1),
 		 0);
 	CHECK_EQ(fe_recv(&flow.fe, &reply), 0);
 	CHECK_EQ(reply.header.request, FE_SET_DEVICE_STATE_FD);

@@ -381,7 +381,8 @@ config_change_is_told(void)
 {
 	const struct fe_config config = {
 		.features = FE_F_VERSION_1,
-		.protocol_features = 1u << FE_PROTOCOL_F_REPLY_ACK | 1u << FE_PROTOCOL_F_BACKEND_REQ,
+		.protocol_features = 1u << FE_PROTOCOL_F_REPLY_ACK |
+				     1u << FE_PROTOCOL_F_BACKEND_REQ,
 	};
 	struct fe_msg msg;
 

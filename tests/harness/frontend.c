@@ -354,15 +354,21 @@ fe_build(struct frontend *fe, const struct fe_config *config)
 	return 0;
 }
 
+static uint64_t
+ring_address(const struct frontend *fe, uint64_t gpa)
+{
+	return frontend_address(fe, guest_uva(&fe->mem, gpa), gpa);
+}
+
 int
 fe_start_vring(struct frontend *fe, unsigned index)
 {
 	struct guest_ring *vq = &fe->vqs[index];
 	struct fe_vring_addr addr = {
 		.index = index,
-		.desc_uva = frontend_address(fe, guest_uva(&fe->mem, vq->desc_gpa), vq->desc_gpa),
-		.used_uva = frontend_address(fe, guest_uva(&fe->mem, vq->used_gpa), vq->used_gpa),
-		.avail_uva = frontend_address(fe, guest_uva(&fe->mem, vq->avail_gpa), vq->avail_gpa),
+		.desc_uva = ring_address(fe, vq->desc_gpa),
+		.used_uva = ring_address(fe, vq->used_gpa),
+		.avail_uva = ring_address(fe, vq->avail_gpa),
 		.log_gpa = vq->used_gpa,
 	};
 	int rc = fe_set_vring_num(fe, index, vq->size);

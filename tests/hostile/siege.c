@@ -177,7 +177,7 @@ static void send_fds(int fd, unsigned int n)
 	close(prototype);
 }
 
-/* Connections, each in the middle of a message with descriptors, until none is accepted any more. */
+/* Connections, each in the middle of a message with descriptors, until no more are accepted. */
 static void exhausts_descriptors(void)
 {
 	int fds[100];
@@ -462,7 +462,7 @@ static void port_down(struct port *p)
 
 /* --- the siege ----------------------------------------------------------------- */
 
-/* What happened in a while: the packets of the ports that are not attacked, and an answer's time. */
+/* What happened in a while: packets of the ports that are not attacked, and an answer's time. */
 struct window {
 	double packets_per_s;
 	double packets_per_cpu_s; /* of the data thread: others may have its core for a while */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * GET_VRING_BASE_SKIP_DRAIN: stops a queue as GET_VRING_BASE does, but what is in flight need not be
- * done first: it stays in the in-flight area, for the next backend. That is the application's choice,
- * which sees the message before the queue stops.
+ * GET_VRING_BASE_SKIP_DRAIN: stops a queue as GET_VRING_BASE does, but what is in flight need not
+ * be done first: it stays in the in-flight area, for the next backend. That is up to the
+ * application, which sees the message before the queue stops.
  */
 #include "meaning.h"
 

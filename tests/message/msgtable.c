@@ -35,7 +35,7 @@ static const char head[] =
 	"\n"
 	"A request that is not in the table is refused in the same way. Descriptors that a\n"
 	"handler does not keep are closed, whatever happens. `SET_DEVICE_STATE_FD` and\n"
-	"`CHECK_DEVICE_STATE` say in their body that something failed.\n"
+	"`CHECK_DEVICE_STATE` say in their body that they failed, as when queues run.\n"
 	"\n"
 	"## Messages of the frontend\n"
 	"\n"
@@ -92,8 +92,8 @@ static const struct {
 	const char *state;
 } backend_requests[] = {
 	[1] = { "IOTLB_MSG", "not sent: comes with the vIOMMU" },
-	[2] = { "CONFIG_CHANGE_MSG", "done: `rte_vhost_slave_config_change()`; an answer is waited for "
-				     "one second at most" },
+	[2] = { "CONFIG_CHANGE_MSG", "done: `rte_vhost_slave_config_change()`; an answer is waited "
+				     "for one second at most" },
 	[3] = { "VRING_HOST_NOTIFIER_MSG", "not sent: see `HOST_NOTIFIER`" },
 	[4] = { "VRING_CALL", "not sent: see `INBAND_NOTIFICATIONS`" },
 	[5] = { "VRING_ERR", "not sent: see `INBAND_NOTIFICATIONS`" },
@@ -119,26 +119,27 @@ static const struct {
 	[VHOST_USER_PROTOCOL_F_NET_MTU] = { "NET_MTU", DONE },
 	[VHOST_USER_PROTOCOL_F_BACKEND_REQ] = { "BACKEND_REQ", DONE },
 	[VHOST_USER_PROTOCOL_F_CROSS_ENDIAN] = {
-		"CROSS_ENDIAN", REFUSED "it is about drivers from before virtio 1.0 in guests of the "
-		"other byte order; each access to a ring would cost every other guest a test. A "
-		"frontend that needs it sees that it is not offered" },
+		"CROSS_ENDIAN", REFUSED "it is about drivers from before virtio 1.0 in guests of "
+		"the other byte order; each access to a ring would cost every other guest a test. "
+		"A frontend that needs it sees that it is not offered" },
 	[VHOST_USER_PROTOCOL_F_CRYPTO_SESSION] = {
 		"CRYPTO_SESSION", REFUSED "the library has no crypto backend yet" },
 	[VHOST_USER_PROTOCOL_F_PAGEFAULT] = {
 		"PAGEFAULT", REFUSED "postcopy migration is not there yet" },
 	[VHOST_USER_PROTOCOL_F_CONFIG] = {
-		"CONFIG", ON_REQUEST ": the configuration space of a network device is the frontend's, "
-		"that of an application's device its message handler's" },
+		"CONFIG", ON_REQUEST ": the configuration space of a network device is the "
+		"frontend's, that of an application's device its message handler's" },
 	[VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD] = { "BACKEND_SEND_FD", DONE },
 	[VHOST_USER_PROTOCOL_F_HOST_NOTIFIER] = {
-		"HOST_NOTIFIER", REFUSED "a doorbell belongs to a device of hardware: data threads poll "
-		"and have none. It comes with vDPA" },
+		"HOST_NOTIFIER", REFUSED "a doorbell belongs to a device of hardware: data threads "
+		"poll and have none. It comes with vDPA" },
 	[VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD] = {
 		"INFLIGHT_SHMFD", ON_REQUEST ", for rings that the application serves" },
 	[VHOST_USER_PROTOCOL_F_RESET_DEVICE] = { "RESET_DEVICE", DONE },
 	[VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS] = {
-		"INBAND_NOTIFICATIONS", REFUSED "it is for simulations: the specification has each call be "
-		"a message whose answer is waited for, and a data thread waits for no frontend" },
+		"INBAND_NOTIFICATIONS", REFUSED "it is for simulations: the specification has each "
+		"call be a message whose answer is waited for, and a data thread waits for no "
+		"frontend" },
 	[VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS] = { "CONFIGURE_MEM_SLOTS", DONE },
 	[VHOST_USER_PROTOCOL_F_STATUS] = { "STATUS", DONE },
 	[VHOST_USER_PROTOCOL_F_XEN_MMAP] = {
@@ -146,18 +147,20 @@ static const struct {
 	[VHOST_USER_PROTOCOL_F_SHARED_OBJECT] = {
 		"SHARED_OBJECT", REFUSED "it is about buffers of displays" },
 	[VHOST_USER_PROTOCOL_F_DEVICE_STATE] = {
-		"DEVICE_STATE", DONE ", for network devices; the format is [device-state.md](device-state.md)" },
+		"DEVICE_STATE", DONE ", for network devices; the format is "
+		"[device-state.md](device-state.md)" },
 	[VHOST_USER_PROTOCOL_F_GET_VRING_BASE_INFLIGHT] = {
-		"GET_VRING_BASE_INFLIGHT", ON_REQUEST ", for rings that the application serves: the library "
-		"itself drains nothing, what was not given back stays in the in-flight area" },
+		"GET_VRING_BASE_INFLIGHT", ON_REQUEST ", for rings that the application "
+		"serves: the library itself drains nothing, what was not given back stays in the "
+		"in-flight area" },
 	[VHOST_USER_PROTOCOL_F_GPA_ADDRESSES] = {
-		"GPA_ADDRESSES", ON_REQUEST ". Other peers have used the bit for `SHMEM`, so it counts only "
-		"if it was offered, and does not change once memory came" },
+		"GPA_ADDRESSES", ON_REQUEST ". Other peers have used the bit for `SHMEM`, so it "
+		"counts only if it was offered, and does not change once memory came" },
 	[VHOST_USER_PROTOCOL_F_SHMEM] = {
 		"SHMEM", REFUSED "network and disk devices have no shared memory of their own" },
 	[VHOST_USER_PROTOCOL_F_GET_VRING_BASE_SKIP_DRAIN] = {
-		"GET_VRING_BASE_SKIP_DRAIN", ON_REQUEST ", as `GET_VRING_BASE_INFLIGHT`: the application's "
-		"`pre_msg_handle()` sees which of the two messages stops its queue" },
+		"GET_VRING_BASE_SKIP_DRAIN", ON_REQUEST ", as `GET_VRING_BASE_INFLIGHT`: the "
+		"application's `pre_msg_handle()` sees which of the two messages stops its queue" },
 };
 
 /* All that the specification has. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* SET_DEVICE_STATE_FD: a pipe that holds the state, or takes it; never one that somebody waits for. */
+/* SET_DEVICE_STATE_FD: a pipe that holds the state, or takes it; nobody waits for the other end. */
 #include "state_pipe.h"
 
 static void stop_all(void)

@@ -64,8 +64,8 @@ static void driver_ok_starts(void **state)
 }
 
 /*
- * A reset is a status of 0 and, for vhost-user, GET_VRING_BASE for each ring: the status alone stops
- * none, and a frontend that stopped them before finds a device that waits for DRIVER_OK.
+ * A reset is a status of 0 and, for vhost-user, GET_VRING_BASE for each ring: the status alone
+ * stops none, and a frontend that stopped them before finds a device that waits for DRIVER_OK.
  */
 static void rings_are_stopped_by_their_own_message(void **state)
 {
