@@ -34,7 +34,7 @@
 	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_NET_F_MQ) | BIT(VIRTIO_NET_F_MRG_RXBUF) | \
 	 BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VHOST_F_LOG_ALL) |                      \
 	 BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) |                       \
-	 BIT(VHOST_USER_F_PROTOCOL_FEATURES))
+	 BIT(VIRTIO_F_ACCESS_PLATFORM) | BIT(VHOST_USER_F_PROTOCOL_FEATURES))
 #define PROTOCOL_FEATURES                                                              \
 	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_RARP) |             \
 	 BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | \
@@ -138,6 +138,7 @@ static const struct device_backend backend = {
 };
 
 static struct driver_config config = {
+	.flags = RTE_VHOST_USER_IOMMU_SUPPORT,
 	.supported_features = FEATURES,
 	.features = FEATURES,
 	.protocol_features = PROTOCOL_FEATURES,
@@ -289,7 +290,8 @@ static unsigned int sensible(struct vhu_msg *msg, uint32_t request, struct input
 				   ~((uint64_t)(twist >> 2 & 1) << VHOST_F_LOG_ALL) &
 				   ~((uint64_t)(twist >> 3 & 1) << VIRTIO_RING_F_EVENT_IDX) &
 				   ~((uint64_t)(~twist >> 4 & 1) << VIRTIO_F_RING_PACKED) &
-				   ~((uint64_t)(~twist >> 5 & 1) << VIRTIO_F_IN_ORDER);
+				   ~((uint64_t)(~twist >> 5 & 1) << VIRTIO_F_IN_ORDER) &
+				   ~((uint64_t)(~twist >> 6 & 1) << VIRTIO_F_ACCESS_PLATFORM);
 		break;
 	case VHU_SET_PROTOCOL_FEATURES:
 		msg->payload.u64 = PROTOCOL_FEATURES & ~(uint64_t)twist;
@@ -303,6 +305,17 @@ static unsigned int sensible(struct vhu_msg *msg, uint32_t request, struct input
 		msg->payload.log = (struct vhu_log){ .size_bytes = (twist & 0x3fu),
 						     .offset_bytes = (twist & 0xc0u) };
 		size = sizeof(msg->payload.log);
+		break;
+	case VHU_IOTLB_MSG:
+		/* Rings lie where the frontend has them, buffers where the guest does; or all. */
+		msg->payload.iotlb = (struct vhu_iotlb){
+			.iova = ((twist & 0x20) != 0 ? 0 : base) + index % 16 * 0x1000,
+			.size_bytes = (twist & 0x40) != 0 ? 0x4000 : 0x1000,
+			.uva = base + (index + (twist >> 7)) % 16 * 0x1000,
+			.access = twist & 3,
+			.type = (uint8_t)(VHU_IOTLB_UPDATE + (twist >> 2 & 1)),
+		};
+		size = sizeof(msg->payload.iotlb);
 		break;
 	case VHU_GET_CONFIG:
 	case VHU_SET_CONFIG:
@@ -563,6 +576,17 @@ static void serve_ring(enum ring_kind k, struct vq *vq, enum chain_dir dir,
 	vq_notify(k, vq);
 }
 
+/* Whatever is missing is asked for; the frontend may have hung up. */
+static void ask(struct ring_misses *misses)
+{
+	struct vhu_asks asks;
+
+	asks.count = ring_misses_take(misses, asks.list);
+	for (unsigned int i = 0; i < asks.count; i++)
+		MUST(asks.list[i].access != 0 && (asks.list[i].access & ~3) == 0);
+	(void)vhu_backend_ask(f.dev, &asks);
+}
+
 /* What a data thread does to a queue; also when the device is not running. */
 static void burst(struct vq *vq, bool give_up)
 {
@@ -572,7 +596,9 @@ static void burst(struct vq *vq, bool give_up)
 
 	if (vq == NULL || !gate_try_enter(&vq->gate))
 		return;
-	MUST(vq->ready && vring_attached(&vq->ring));
+	MUST(vq->ready && vring_attached(&vq->ring) && !vq->parked);
+	if (vq->ring.fault == RING_FAULT_NONE && vq->ring.misses != NULL)
+		ring_look_ahead(&vq->ring, dir);
 	if (vq->ring.fault == RING_FAULT_NONE) {
 		if (vq->ring.kind == RING_PACKED)
 			serve_ring(RING_PACKED, vq, dir, &pool, give_up);
@@ -581,6 +607,8 @@ static void burst(struct vq *vq, bool give_up)
 		if (vq->ring.fault != RING_FAULT_NONE)
 			vq_report_broken(vq);
 	}
+	if (vq->ring.misses != NULL)
+		ask(vq->ring.misses);
 	gate_exit(&vq->gate);
 }
 
@@ -629,10 +657,12 @@ ORACLE static void check_state(void)
 		const struct vq *vq = f.dev->vqs[i];
 		const struct ring *vr = &vq->ring;
 
-		MUST(vq->gate.closed == !vq->ready);
+		MUST(vq->gate.closed == (!vq->ready || vq->parked));
+		MUST(!vq->parked || (vq->ready && f.dev->iotlb != NULL && !vring_attached(vr)));
 		MUST(vq->ready == f.enabled[i]);
-		MUST(!vq->ready || (vq->started && vq->enabled && vring_attached(&vq->ring) &&
+		MUST(!vq->ready || (vq->started && vq->enabled && vring_attached(vr) == !vq->parked &&
 				    vq->callfd != EVENTFD_UNSET));
+		MUST((vr->misses != NULL) == (f.dev->iotlb != NULL) || !vring_attached(vr));
 		if (vring_attached(vr))
 			check_ring(vr);
 	}
@@ -682,6 +712,7 @@ ORACLE static void check_body(const struct vhu_msg *msg, const struct vhu_msg *r
 	case VHU_SET_DEVICE_STATE_FD:
 		MUST(reply->payload.u64 == (has_fd ? 0 : 0x101));
 		break;
+	case VHU_IOTLB_MSG:
 	case VHU_CHECK_DEVICE_STATE:
 		MUST(reply->payload.u64 <= 1);
 		break;

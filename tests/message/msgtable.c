@@ -73,7 +73,6 @@ static const struct {
 	const char *name;
 	const char *refused; /* because */
 } refused_requests[] = {
-	{ 22, "IOTLB_MSG", "comes with the vIOMMU (`ACCESS_PLATFORM`), which is not offered yet" },
 	{ 23, "SET_VRING_ENDIAN", "see `CROSS_ENDIAN`" },
 	{ 26, "CREATE_CRYPTO_SESSION", "see `CRYPTO_SESSION`" },
 	{ 27, "CLOSE_CRYPTO_SESSION", "see `CRYPTO_SESSION`" },
@@ -91,7 +90,8 @@ static const struct {
 	const char *name;
 	const char *state;
 } backend_requests[] = {
-	[1] = { "IOTLB_MSG", "not sent: comes with the vIOMMU" },
+	[1] = { "IOTLB_MSG", "done: what is not translated yet (miss), and where the guest "
+			     "allows less than it asks for (access fail)" },
 	[2] = { "CONFIG_CHANGE_MSG", "done: `rte_vhost_slave_config_change()`; an answer is waited "
 				     "for one second at most" },
 	[3] = { "VRING_HOST_NOTIFIER_MSG", "not sent: see `HOST_NOTIFIER`" },
