@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "filemap.h"
 #include "span.h"
+#include "uffd.h"
 
 /* The file must really hold the piece. (Should it get shorter later: sigbus.h.) */
 static int check_file(int fd, uint64_t offset, uint64_t size, const char *what,
@@ -46,7 +47,21 @@ static int check_file(int fd, uint64_t offset, uint64_t size, const char *what,
 	return 0;
 }
 
-int filemap_open(struct filemap *m, int fd, uint64_t offset, uint64_t size, const char *what)
+/*
+ * A process that has locked its memory gets mappings filled, unless it may not access them: so
+ * first what is missing is registered, then it may be touched.
+ */
+static int wait_for_missing(const struct filemap *m, int uffd)
+{
+	int ret = uffd_register(uffd, m);
+
+	if (ret == 0 && mprotect(m->mmap_addr, m->mmap_size_bytes, PROT_READ | PROT_WRITE) < 0)
+		ret = -errno;
+	return ret;
+}
+
+int filemap_open_missing(struct filemap *m, int fd, uint64_t offset, uint64_t size,
+			 const char *what, int uffd)
 {
 	uint64_t page_bytes, first, lead;
 	int ret = check_file(fd, offset, size, what, &page_bytes);
@@ -57,7 +72,8 @@ int filemap_open(struct filemap *m, int fd, uint64_t offset, uint64_t size, cons
 	lead = offset - first;
 	if (!align_up(lead + size, page_bytes, &m->mmap_size_bytes))
 		return -EINVAL;
-	m->mmap_addr = mmap(NULL, m->mmap_size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+	m->mmap_addr = mmap(NULL, m->mmap_size_bytes,
+			    uffd < 0 ? PROT_READ | PROT_WRITE : PROT_NONE, MAP_SHARED, fd,
 			    (off_t)first);
 	if (m->mmap_addr == MAP_FAILED) {
 		ret = -errno;
@@ -65,9 +81,28 @@ int filemap_open(struct filemap *m, int fd, uint64_t offset, uint64_t size, cons
 			m->mmap_size_bytes, -ret);
 		return ret;
 	}
+	ret = uffd < 0 ? 0 : wait_for_missing(m, uffd);
+	if (ret < 0) {
+		LOG_ERR("%s: userfaultfd refuses its memory (error %d); use memfd, tmpfs or "
+			"hugetlbfs, with share=on", what, -ret);
+		munmap(m->mmap_addr, m->mmap_size_bytes);
+		return ret;
+	}
 	m->start = (uint8_t __guest *)((uintptr_t)m->mmap_addr + lead);
 	m->watch = sigbus_watch(m->mmap_addr, m->mmap_size_bytes);
 	return 0;
+}
+
+int filemap_open(struct filemap *m, int fd, uint64_t offset, uint64_t size, const char *what)
+{
+	return filemap_open_missing(m, fd, offset, size, what, -1);
+}
+
+void filemap_cut(struct filemap *m)
+{
+	if (mmap(m->mmap_addr, m->mmap_size_bytes, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED)
+		sigbus_set_cut(m->watch);
 }
 
 void filemap_close(struct filemap *m)

@@ -24,7 +24,16 @@ struct filemap {
  */
 int filemap_open(struct filemap *m, int fd, uint64_t offset_bytes, uint64_t size_bytes,
 		 const char *what);
+/*
+ * The same, but pages that the file does not hold yet are waited for, on `uffd` (uffd.h; -1: they
+ * are not): nothing of it has been touched when this returns, whatever mlockall() said.
+ */
+int filemap_open_missing(struct filemap *m, int fd, uint64_t offset_bytes, uint64_t size_bytes,
+			 const char *what, int uffd);
 void filemap_close(struct filemap *m);
+
+/* Makes it private zeroed memory, as if its file had been cut; others may be using it. */
+void filemap_cut(struct filemap *m);
 
 /* Has the file got shorter, and somebody touched what is gone? Then all of it reads as zeros. */
 static inline bool filemap_is_cut(const struct filemap *m)

@@ -29,7 +29,8 @@ static int check_numbers(const struct region_desc *d, unsigned int index)
 	return 0;
 }
 
-int region_map(const struct region_desc *d, int fd, unsigned int index, struct region **out)
+int region_map_missing(const struct region_desc *d, int fd, unsigned int index, int uffd,
+		       struct region **out)
 {
 	struct filemap map;
 	struct region *r;
@@ -39,7 +40,8 @@ int region_map(const struct region_desc *d, int fd, unsigned int index, struct r
 	snprintf(what, sizeof(what), "memory region %u", index);
 	ret = check_numbers(d, index);
 	if (ret == 0)
-		ret = filemap_open(&map, fd, d->mmap_offset_bytes, d->size_bytes, what);
+		ret = filemap_open_missing(&map, fd, d->mmap_offset_bytes, d->size_bytes, what,
+					   uffd);
 	if (ret < 0)
 		return ret;
 	r = calloc(1, sizeof(*r));
@@ -58,6 +60,11 @@ int region_map(const struct region_desc *d, int fd, unsigned int index, struct r
 	r->claims = 1;
 	*out = r;
 	return 0;
+}
+
+int region_map(const struct region_desc *d, int fd, unsigned int index, struct region **out)
+{
+	return region_map_missing(d, fd, index, -1, out);
 }
 
 bool region_matches(const struct region *r, const struct region_desc *d, int fd)

@@ -36,6 +36,9 @@ struct region {
  * -ENOMEM, or what filemap_open() says. On failure `fd` stays the caller's.
  */
 int region_map(const struct region_desc *desc, int fd, unsigned int index, struct region **out);
+/* The same; missing pages are waited for as filemap_open_missing() has it. */
+int region_map_missing(const struct region_desc *desc, int fd, unsigned int index, int uffd,
+		       struct region **out);
 
 /* Is it mapped from just there, out of the file that `fd` is? */
 bool region_matches(const struct region *r, const struct region_desc *desc, int fd);

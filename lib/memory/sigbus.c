@@ -109,6 +109,12 @@ void sigbus_unwatch(int handle)
 	pthread_mutex_unlock(&lock);
 }
 
+void sigbus_set_cut(int handle)
+{
+	if (handle >= 0)
+		__atomic_store_n(&watched[handle].cut, true, __ATOMIC_RELEASE);
+}
+
 bool sigbus_cut(int handle)
 {
 	return handle >= 0 && __atomic_load_n(&watched[handle].cut, __ATOMIC_ACQUIRE);

@@ -20,5 +20,7 @@ int sigbus_watch(void *addr, uint64_t bytes);
 void sigbus_unwatch(int handle);
 /* Has the file been found cut? */
 bool sigbus_cut(int handle);
+/* From here on it counts as that. */
+void sigbus_set_cut(int handle);
 
 #endif
