@@ -82,7 +82,8 @@ extern "C" {
  *  net data path touches nothing but what that allows. */
 #define RTE_VHOST_USER_IOMMU_SUPPORT	(1ULL << 3)
 /** Offer post-copy migration; the application must not touch guest memory ahead of time.
- *  Refused by rte_vhost_driver_register() in this release. */
+ *  Frontends get a userfaultfd of this process, so they must be trusted (SECURITY.md).
+ *  Refused by rte_vhost_driver_register() where the process may not have one. */
 #define RTE_VHOST_USER_POSTCOPY_SUPPORT	(1ULL << 4)
 /** A packet larger than one mbuf may come in an external buffer taken with rte_malloc(). */
 #define RTE_VHOST_USER_EXTBUF_SUPPORT	(1ULL << 5)

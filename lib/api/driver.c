@@ -7,7 +7,9 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "memory/uffd.h"
 #include "net/hdr.h"
 #include "net/net.h"
 #include "server/endpoint.h"
@@ -50,12 +52,12 @@
 	(BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6) | \
 	 BIT(VIRTIO_NET_F_HOST_UFO) | BIT(VIRTIO_NET_F_HOST_USO))
 
-#define FLAGS_LATER (RTE_VHOST_USER_POSTCOPY_SUPPORT | RTE_VHOST_USER_ASYNC_COPY)
+#define FLAGS_LATER RTE_VHOST_USER_ASYNC_COPY
 #define FLAGS_KNOWN                                                                       \
 	(RTE_VHOST_USER_CLIENT | RTE_VHOST_USER_NO_RECONNECT | RTE_VHOST_USER_RESERVED_1 | \
 	 RTE_VHOST_USER_EXTBUF_SUPPORT | RTE_VHOST_USER_LINEARBUF_SUPPORT |                \
 	 RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS | RTE_VHOST_USER_NET_STATS_ENABLE |         \
-	 RTE_VHOST_USER_IOMMU_SUPPORT)
+	 RTE_VHOST_USER_IOMMU_SUPPORT | RTE_VHOST_USER_POSTCOPY_SUPPORT)
 
 /* `features` as far as a socket with these flags can have them. */
 static uint64_t features_under(uint64_t flags, uint64_t features)
@@ -66,6 +68,20 @@ static uint64_t features_under(uint64_t flags, uint64_t features)
 	if ((flags & RTE_VHOST_USER_IOMMU_SUPPORT) != 0)
 		features |= BIT(VIRTIO_F_ACCESS_PLATFORM);
 	return features;
+}
+
+/* Asked for what the kernel does not let us do? Better now than when a guest is half way here. */
+static bool can_postcopy(const char *path)
+{
+	int fd = uffd_open();
+
+	if (fd < 0) {
+		LOG_ERR("%s: no postcopy migration; register without "
+			"RTE_VHOST_USER_POSTCOPY_SUPPORT, or see above", path);
+		return false;
+	}
+	close(fd);
+	return true;
 }
 
 int rte_vhost_driver_register(const char *path, uint64_t flags)
@@ -84,7 +100,7 @@ int rte_vhost_driver_register(const char *path, uint64_t flags)
 		return -1;
 	}
 	if ((flags & FLAGS_LATER) != 0) {
-		LOG_ERR("%s: flags 0x%" PRIx64 " (postcopy, async copy) are not "
+		LOG_ERR("%s: flags 0x%" PRIx64 " (async copy) are not "
 			"supported by this version yet; register without them",
 			path, (uint64_t)(flags & FLAGS_LATER));
 		return -1;
@@ -92,6 +108,11 @@ int rte_vhost_driver_register(const char *path, uint64_t flags)
 	if ((flags & ~FLAGS_KNOWN) != 0) {
 		LOG_ERR("%s: flags 0x%" PRIx64 " are unknown", path, (uint64_t)(flags & ~FLAGS_KNOWN));
 		return -1;
+	}
+	if ((flags & RTE_VHOST_USER_POSTCOPY_SUPPORT) != 0) {
+		if (!can_postcopy(path))
+			return -1;
+		config.protocol_features |= BIT(VHOST_USER_PROTOCOL_F_PAGEFAULT);
 	}
 	ret = endpoint_register(path, &config);
 	if (ret == -EEXIST)

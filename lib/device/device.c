@@ -24,6 +24,7 @@ static struct device *slot_fill(int vid)
 	pthread_mutex_init(&dev->backend_lock, NULL);
 	pthread_mutex_init(&dev->log_lock, NULL);
 	dev->vid = vid;
+	device_postcopy_init(dev);
 	dev->backend_fd = -1;
 	dev->log_fd = -1;
 	dev->transfer.fd = -1;
@@ -99,6 +100,8 @@ void device_release(struct device *dev)
 	pthread_mutex_lock(&slots_lock);
 	pthread_mutex_lock(&dev->lock);
 	device_forget_guest(dev);
+	device_postcopy_end(dev);
+	dev->postcopy.failed = false;
 	gmem_put(dev->mem);
 	dev->mem = NULL;
 	device_set_inflight(dev, (struct device_inflight){ 0 });
@@ -152,7 +155,9 @@ void device_swap_memory(struct device *dev, struct gmem **mem)
 {
 	struct gmem *old = dev->mem;
 
+	pthread_mutex_lock(&dev->postcopy.lock);
 	dev->mem = *mem;
+	pthread_mutex_unlock(&dev->postcopy.lock);
 	*mem = old;
 	if (dev->iotlb != NULL) {
 		iotlb_move(dev->iotlb, dev->mem);

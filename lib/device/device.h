@@ -137,6 +137,20 @@ struct device_transfer {
 	bool good; /* the last one succeeded; of one under way nobody knows */
 };
 
+/* A guest whose memory comes page by page (postcopy.c). Loop thread, but for what is said. */
+struct device_postcopy {
+	int uffd;              /* POSTCOPY_ADVISE; -1: none */
+	bool listening;        /* POSTCOPY_LISTEN, not yet POSTCOPY_END */
+	struct gmem *proposed; /* the next table; waits for the frontend to be ready for it */
+	/* Between the loop thread and the watch: both tables, and when it ends. */
+	pthread_mutex_t lock;
+	pthread_cond_t ends;
+	pthread_t watch;
+	bool watched;
+	bool failed;      /* a page did not come; atomic */
+	int64_t since_ms; /* when the loop thread came to this device; 0: is not here; atomic */
+};
+
 struct device {
 	pthread_mutex_t lock;
 	int vid;
@@ -153,7 +167,8 @@ struct device {
 	uint64_t protocol_features; /* atomic, who records chains looks */
 	bool features_set;
 	bool features_refused; /* the last SET_FEATURES was; FEATURES_OK must not stick */
-	struct gmem *mem;
+	struct gmem *mem; /* changes under postcopy.lock, too */
+	struct device_postcopy postcopy;
 	struct iotlb *iotlb; /* VIRTIO_F_ACCESS_PLATFORM was agreed to; NULL: there is no vIOMMU */
 	struct device_inflight inflight;
 	uint16_t mtu_bytes; /* 0: the frontend said nothing; atomic, bursts that count look */
@@ -297,6 +312,31 @@ void device_forget_translations(struct device *dev);
 
 /* Has a file of the frontend's got shorter under us? Says so. */
 bool device_memory_is_cut(const struct device *dev);
+
+/* --- postcopy (postcopy.c); loop thread --------------------------------- */
+
+void device_postcopy_init(struct device *dev);
+/* Opens a userfaultfd and returns the frontend's copy of it, or -errno (said why). */
+int device_postcopy_advise(struct device *dev);
+/* New mappings wait for their pages from here on. 0 or -errno (said why). */
+int device_postcopy_listen(struct device *dev);
+/* Replaces the table that the frontend was told of, NULL for none; takes over the reference. */
+void device_postcopy_propose(struct device *dev, struct gmem *mem);
+/* All pages have come. Fine at any time. */
+void device_postcopy_end(struct device *dev);
+/* No page will come any more: what is missing is zeros, in our mapping only. */
+void device_postcopy_give_up(struct device *dev);
+
+/* How long a page may be missing while somebody waits for the thread that needs it. */
+extern unsigned int device_postcopy_stall_ms;
+/* The loop thread begins and ends something that may need a page. */
+void device_postcopy_busy(struct device *dev, bool busy);
+/* Now and then: false when a page did not come and the device has to go. */
+bool device_postcopy_visit(struct device *dev);
+static inline bool device_postcopy_failed(const struct device *dev)
+{
+	return __atomic_load_n(&dev->postcopy.failed, __ATOMIC_ACQUIRE);
+}
 
 /* --- dirty logging (log.c); all gates closed ----------------------------- */
 

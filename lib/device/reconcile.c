@@ -146,6 +146,8 @@ void device_stop(struct device *dev)
 void device_shutdown(struct device *dev)
 {
 	pthread_mutex_lock(&dev->lock);
+	/* Or the application would wait for threads that wait for pages. */
+	device_postcopy_give_up(dev);
 	device_stop(dev);
 	for (unsigned int i = 0; i < dev->nr_vqs; i++) {
 		struct vq *vq = dev->vqs[i];

@@ -18,6 +18,8 @@ static int pump(struct connection *conn)
 
 	if (ret <= 0)
 		return ret;
+	if (device_postcopy_failed(conn->dev))
+		return -ETIMEDOUT;
 	/* What is left of its memory is not the guest's any more. */
 	if (device_memory_is_cut(conn->dev))
 		return -EFAULT;
@@ -58,6 +60,12 @@ static void connection_ready(struct loop_source *source, uint32_t events)
 		ret = loop_change(source, codec_sending(&conn->codec) ? EPOLLOUT : EPOLLIN);
 	if (ret < 0)
 		drop(conn, ret);
+}
+
+void connection_check(struct connection *conn)
+{
+	if (!device_postcopy_visit(conn->dev))
+		drop(conn, -ETIMEDOUT);
 }
 
 static void connection_free(struct connection *conn)

@@ -29,6 +29,11 @@ struct connection *connection_open(int fd, const struct driver_config *config, c
 				   struct log_budget *log_budget,
 				   void (*closed)(struct connection *conn, void *owner),
 				   void *owner);
+/*
+ * Now and then, when the socket may have guests that come by postcopy. Closes the connection if its
+ * frontend owes us a page for too long.
+ */
+void connection_check(struct connection *conn);
 /* Stops the device, tells the application, closes everything, frees `conn`. */
 void connection_close(struct connection *conn);
 

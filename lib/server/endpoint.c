@@ -80,12 +80,35 @@ static int connect_socket(const char *path)
 
 static void tick_update(void);
 
+/* Guests that come by postcopy may make us wait for pages. */
+static bool has_to_check(const struct endpoint *ep)
+{
+	return (ep->config.flags & RTE_VHOST_USER_POSTCOPY_SUPPORT) != 0 &&
+	       !LIST_EMPTY(&ep->connections);
+}
+
+static void check(struct endpoint *ep)
+{
+	struct connection *conn, *next;
+
+	for (conn = LIST_FIRST(&ep->connections); conn != NULL; conn = next) {
+		next = LIST_NEXT(conn, link);
+		connection_check(conn);
+	}
+}
+
 static void connection_gone(struct connection *conn, void *owner)
 {
 	struct endpoint *ep = owner;
 
 	LIST_REMOVE(conn, link);
 	ep->nr_connections--;
+	if (device_postcopy_failed(conn->dev)) {
+		/* Each time would cost the other ports as much. */
+		LOG_ERR("%s: takes no guest by postcopy any more", ep->path);
+		__atomic_fetch_and(&ep->config.protocol_features,
+				   ~BIT(VHOST_USER_PROTOCOL_F_PAGEFAULT), __ATOMIC_RELAXED);
+	}
 	if (is_client(ep) && (ep->config.flags & RTE_VHOST_USER_NO_RECONNECT) == 0) {
 		/* Not at once: a frontend that hangs up on us would keep us busy. */
 		ep->connecting = ep->started;
@@ -106,6 +129,8 @@ static void adopt(struct endpoint *ep, int fd)
 	if (conn != NULL) {
 		LIST_INSERT_HEAD(&ep->connections, conn, link);
 		ep->nr_connections++;
+		if (has_to_check(ep))
+			tick_update();
 	}
 }
 
@@ -152,6 +177,11 @@ static bool paused(const struct endpoint *ep)
 	return ep->bound && !ep->listening;
 }
 
+static bool waits(const struct endpoint *ep)
+{
+	return ep->connecting || paused(ep);
+}
+
 static void tick_update(void)
 {
 	struct endpoint *ep;
@@ -159,19 +189,19 @@ static void tick_update(void)
 
 	pthread_mutex_lock(&registry.lock);
 	LIST_FOREACH(ep, &registry.list, link)
-		need |= ep->connecting || paused(ep);
+		need |= waits(ep) || has_to_check(ep);
 	pthread_mutex_unlock(&registry.lock);
 	loop_tick_enable(need);
 }
 
-/* The next endpoint that waits for something, after the first `skip` of them. */
-static struct endpoint *next_waiting(unsigned int skip)
+/* The next endpoint that is `wanted`, after the first `skip` of them. */
+static struct endpoint *next_of(bool (*wanted)(const struct endpoint *ep), unsigned int skip)
 {
 	struct endpoint *ep;
 
 	pthread_mutex_lock(&registry.lock);
 	LIST_FOREACH(ep, &registry.list, link)
-		if ((ep->connecting || paused(ep)) && skip-- == 0)
+		if (wanted(ep) && skip-- == 0)
 			break;
 	pthread_mutex_unlock(&registry.lock);
 	return ep;
@@ -186,7 +216,9 @@ static void tick(void)
 	struct endpoint *ep;
 	unsigned int still = 0;
 
-	while ((ep = next_waiting(still)) != NULL) {
+	for (unsigned int i = 0; (ep = next_of(has_to_check, i)) != NULL; i++)
+		check(ep);
+	while ((ep = next_of(waits, still)) != NULL) {
 		if (ep->connecting) {
 			try_connect(ep);
 			still += ep->connecting;

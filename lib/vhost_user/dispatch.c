@@ -78,21 +78,37 @@ static int find_queue(struct vhu_call *call, const struct vhu_spec *spec)
 static int check_conditions(const struct vhu_call *call, const struct vhu_spec *spec)
 {
 	struct device *dev = call->dev;
+	const struct device_postcopy *pc = &dev->postcopy;
+	const struct {
+		uint16_t condition;
+		bool holds;
+		const char *else_say;
+	} states[] = {
+		{ VHU_NEEDS_MEMORY, dev->mem != NULL, "before SET_MEM_TABLE" },
+		{ VHU_NEEDS_IOMMU, dev->iotlb != NULL,
+		  "without VIRTIO_F_ACCESS_PLATFORM; register with "
+		  "RTE_VHOST_USER_IOMMU_SUPPORT and start QEMU with iommu_platform=on" },
+		{ VHU_NEEDS_ADVISE, pc->uffd >= 0, "before POSTCOPY_ADVISE" },
+		{ VHU_NEEDS_NO_LISTEN, !pc->listening,
+		  "after POSTCOPY_LISTEN; send POSTCOPY_END first" },
+		{ VHU_NEEDS_NO_MEMORY, dev->mem == NULL || dev->mem->nr_regions == 0,
+		  "after SET_MEM_TABLE or ADD_MEM_REG: its pages may have been touched" },
+		{ VHU_NEEDS_PROPOSAL, pc->proposed != NULL,
+		  "without descriptors: no memory waits for it" },
+		{ VHU_NEEDS_NO_PROPOSAL, pc->proposed == NULL,
+		  "while memory waits for the frontend's answer" },
+	};
 
-	if ((spec->conditions & VHU_NEEDS_MEMORY) != 0 && dev->mem == NULL) {
-		LOG_ERR("%s: %s: before SET_MEM_TABLE", dev->ifname, spec->name);
-		return -EPROTO;
-	}
-	if ((spec->conditions & VHU_NEEDS_IOMMU) != 0 && dev->iotlb == NULL) {
-		LOG_ERR("%s: %s: without VIRTIO_F_ACCESS_PLATFORM; register with "
-			"RTE_VHOST_USER_IOMMU_SUPPORT and start QEMU with iommu_platform=on",
-			dev->ifname, spec->name);
-		return -EPROTO;
-	}
 	if ((spec->conditions & VHU_NEEDS_RING_STOPPED) != 0 && call->vq->started) {
 		LOG_ERR("%s: %s: queue %u is running; send GET_VRING_BASE first", dev->ifname,
 		    spec->name, call->vq->index);
 		return -EBUSY;
+	}
+	for (unsigned int i = 0; i < ARRAY_LEN(states); i++) {
+		if ((spec->conditions & states[i].condition) == 0 || states[i].holds)
+			continue;
+		LOG_ERR("%s: %s: %s", dev->ifname, spec->name, states[i].else_say);
+		return -EPROTO;
 	}
 	for (unsigned int i = 0; i < dev->nr_vqs; i++) {
 		if ((spec->conditions & VHU_NEEDS_ALL_STOPPED) == 0 || !dev->vqs[i]->started)
@@ -235,11 +251,12 @@ static struct outcome process(struct device *dev, const struct vhu_spec *spec,
 int vhu_dispatch(struct device *dev, const struct vhu_msg *msg, struct fdbag *fds,
 		 struct vhu_msg *reply)
 {
-	const struct vhu_spec *spec = vhu_spec_of(msg->hdr.request);
+	const struct vhu_spec *spec = vhu_line(dev, msg->hdr.request, fds->count);
 	struct log_budget *outer = log_scope_enter(&dev->log_budget);
 	struct outcome o;
 	bool wants_ack;
 
+	device_postcopy_busy(dev, true);
 	pthread_mutex_lock(&dev->lock);
 	/* As negotiated when the message came, should it change that itself. */
 	wants_ack = (msg->hdr.flags & VHU_FLAG_NEED_REPLY) != 0 &&
@@ -248,6 +265,7 @@ int vhu_dispatch(struct device *dev, const struct vhu_msg *msg, struct fdbag *fd
 	fill_reply(reply, msg->hdr.request, 0);
 	o = process(dev, spec, msg, fds, reply);
 	device_unlock(dev);
+	device_postcopy_busy(dev, false);
 	log_scope_leave(outer);
 
 	if (o.has_reply && o.ret == 0)

@@ -33,6 +33,21 @@ static struct region_desc desc_of(const struct device *dev, const struct vhu_reg
 				     .mmap_offset_bytes = r->mmap_offset_bytes };
 }
 
+/* The guest may be coming by postcopy: then a page that is missing is still on its way. */
+static int map_region(const struct device *dev, const struct region_desc *desc, int fd,
+		      unsigned int index, struct region **out)
+{
+	int uffd = dev->postcopy.listening ? dev->postcopy.uffd : -1;
+
+	return region_map_missing(desc, fd, index, uffd, out);
+}
+
+/* The table that a region is added to or removed from. */
+static struct gmem *latest(const struct device *dev)
+{
+	return dev->postcopy.proposed != NULL ? dev->postcopy.proposed : dev->mem;
+}
+
 /* Memory as it will be, for vhu_swap_memory(). */
 static int propose(struct vhu_call *call, struct gmem *mem)
 {
@@ -60,7 +75,7 @@ int vhu_map_mem_table(struct vhu_call *call)
 	for (i = 0; i < table->nr_regions; i++) {
 		struct region_desc desc = desc_of(call->dev, &table->regions[i]);
 
-		ret = region_map(&desc, call->fds->fds[i], i, &regions[i]);
+		ret = map_region(call->dev, &desc, call->fds->fds[i], i, &regions[i]);
 		if (ret < 0)
 			break;
 		(void)fdbag_take(call->fds, i);
@@ -81,10 +96,10 @@ int vhu_get_max_mem_slots(struct vhu_call *call)
 }
 
 /* The region that a message names: by its addresses and its size. */
-static struct region *find_region(const struct device *dev, const struct region_desc *named)
+static struct region *find_region(const struct gmem *mem, const struct region_desc *named)
 {
-	for (unsigned int i = 0; dev->mem != NULL && i < dev->mem->nr_regions; i++) {
-		struct region *r = dev->mem->regions[i];
+	for (unsigned int i = 0; mem != NULL && i < mem->nr_regions; i++) {
+		struct region *r = mem->regions[i];
 
 		if (r->gpa.v == named->gpa.v && r->uva.v == named->uva.v &&
 		    r->size_bytes == named->size_bytes)
@@ -110,17 +125,20 @@ int vhu_map_mem_reg(struct vhu_call *call)
 {
 	struct region_desc desc = desc_of(call->dev, &call->in->reg.region);
 	struct device *dev = call->dev;
-	unsigned int count = dev->mem != NULL ? dev->mem->nr_regions : 0;
+	struct gmem *mem = latest(dev);
+	unsigned int count = mem != NULL ? mem->nr_regions : 0;
 	struct region *r;
 	int ret;
 
-	if (claim_again(find_region(dev, &desc), &desc, call->fds->fds[0]))
+	if (claim_again(find_region(mem, &desc), &desc, call->fds->fds[0])) {
+		call->mem = gmem_get(mem);
 		return 0;
-	ret = region_map(&desc, call->fds->fds[0], count, &r);
+	}
+	ret = map_region(dev, &desc, call->fds->fds[0], count, &r);
 	if (ret < 0)
 		return ret;
 	(void)fdbag_take(call->fds, 0);
-	ret = propose(call, gmem_with(dev->mem, r));
+	ret = propose(call, gmem_with(mem, r));
 	if (ret < 0)
 		return ret;
 	LOG_INFO("%s: memory at 0x%" PRIx64 ", 0x%" PRIx64 " bytes, added to %u regions",
@@ -132,7 +150,7 @@ int vhu_unmap_mem_reg(struct vhu_call *call)
 {
 	const struct region_desc named = desc_of(call->dev, &call->in->reg.region);
 	struct device *dev = call->dev;
-	struct region *r = find_region(dev, &named);
+	struct region *r = find_region(dev->mem, &named);
 
 	if (r == NULL) {
 		LOG_ERR("%s: REM_MEM_REG: there is no region at 0x%" PRIx64 " (0x%" PRIx64

@@ -126,8 +126,9 @@ int vhu_set_protocol_features(struct vhu_call *call)
 		return -EINVAL;
 	}
 	/* It says what the addresses mean that are in the table already. */
-	if (dev->mem != NULL && ((call->in->u64 ^ dev->protocol_features) &
-				 BIT(VHOST_USER_PROTOCOL_F_GPA_ADDRESSES)) != 0) {
+	if ((dev->mem != NULL || dev->postcopy.proposed != NULL) &&
+	    ((call->in->u64 ^ dev->protocol_features) &
+	     BIT(VHOST_USER_PROTOCOL_F_GPA_ADDRESSES)) != 0) {
 		LOG_ERR("%s: SET_PROTOCOL_FEATURES: GPA_ADDRESSES changes after memory came; "
 			"negotiate it first",
 			dev->ifname);

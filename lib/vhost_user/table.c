@@ -94,6 +94,17 @@ const struct vhu_spec vhu_table[VHU_REQUEST_COUNT] = {
 		.size_max_bytes = sizeof(struct vhu_config),
 		.needs_protocol = PROTO(CONFIG),
 		.validate = vhu_valid_config, .handle = vhu_set_config },
+	[VHU_POSTCOPY_ADVISE] = {
+		"POSTCOPY_ADVISE", NO_PAYLOAD, .reply = VHU_REPLY_BODY,
+		.conditions = VHU_NEEDS_NO_LISTEN, .needs_protocol = PROTO(PAGEFAULT),
+		.handle = vhu_postcopy_advise },
+	[VHU_POSTCOPY_LISTEN] = {
+		"POSTCOPY_LISTEN", NO_PAYLOAD,
+		.conditions = VHU_NEEDS_ADVISE | VHU_NEEDS_NO_LISTEN | VHU_NEEDS_NO_MEMORY,
+		.needs_protocol = PROTO(PAGEFAULT), .handle = vhu_postcopy_listen },
+	[VHU_POSTCOPY_END] = {
+		"POSTCOPY_END", NO_PAYLOAD, .reply = VHU_REPLY_BODY,
+		.needs_protocol = PROTO(PAGEFAULT), .handle = vhu_postcopy_end },
 	[VHU_GET_INFLIGHT_FD] = {
 		"GET_INFLIGHT_FD", PAYLOAD(inflight), .reply = VHU_REPLY_BODY,
 		.needs_protocol = PROTO(INFLIGHT_SHMFD),
@@ -115,6 +126,7 @@ const struct vhu_spec vhu_table[VHU_REQUEST_COUNT] = {
 		.prepare = vhu_map_mem_reg, .handle = vhu_swap_memory },
 	[VHU_REM_MEM_REG] = { /* a descriptor is none of its business, but some frontends send one */
 		"REM_MEM_REG", PAYLOAD(reg), .fds_max = 1, .scope = VHU_SCOPE_ALL,
+		.conditions = VHU_NEEDS_NO_PROPOSAL,
 		.needs_protocol = PROTO(CONFIGURE_MEM_SLOTS),
 		.prepare = vhu_unmap_mem_reg, .handle = vhu_swap_memory },
 	[VHU_SET_STATUS] = {
@@ -139,4 +151,37 @@ const struct vhu_spec vhu_table[VHU_REQUEST_COUNT] = {
 				  PROTO(GET_VRING_BASE_SKIP_DRAIN),
 		.handle = vhu_get_vring_base },
 };
+
+#define MEM_ACK(message)                                                                   \
+	{ message, .size_min_bytes = 0, .size_max_bytes = sizeof(uint64_t),                \
+	  .scope = VHU_SCOPE_ALL, .conditions = VHU_NEEDS_PROPOSAL,                        \
+	  .validate = vhu_valid_mem_ack, .handle = vhu_take_proposal }
+
+const struct vhu_spec vhu_postcopy_table[VHU_REQUEST_COUNT] = {
+	[VHU_SET_MEM_TABLE] = {
+		"SET_MEM_TABLE",
+		.size_min_bytes = offsetof(struct vhu_mem_table, regions[1]),
+		.size_max_bytes = sizeof(struct vhu_mem_table),
+		.fds_min = 1, .fds_max = VHU_REGIONS_MAX, .reply = VHU_REPLY_BODY,
+		.validate = vhu_valid_mem_table,
+		.prepare = vhu_map_mem_table, .handle = vhu_offer_mem_table },
+	[VHU_ADD_MEM_REG] = {
+		"ADD_MEM_REG", PAYLOAD(reg), .fds_min = 1, .fds_max = 1, .reply = VHU_REPLY_BODY,
+		.needs_protocol = PROTO(CONFIGURE_MEM_SLOTS),
+		.prepare = vhu_map_mem_reg, .handle = vhu_offer_mem_reg },
+};
+
+const struct vhu_spec vhu_postcopy_acks[VHU_REQUEST_COUNT] = {
+	[VHU_SET_MEM_TABLE] = MEM_ACK("SET_MEM_TABLE"),
+	[VHU_ADD_MEM_REG] = MEM_ACK("ADD_MEM_REG"),
+};
 /* clang-format on */
+
+const struct vhu_spec *vhu_line(const struct device *dev, uint32_t request, unsigned int nr_fds)
+{
+	const struct vhu_spec *spec = vhu_spec_of(request);
+
+	if (spec == NULL || !dev->postcopy.listening || vhu_postcopy_table[request].name == NULL)
+		return spec;
+	return nr_fds == 0 ? &vhu_postcopy_acks[request] : &vhu_postcopy_table[request];
+}

@@ -37,6 +37,11 @@ enum {
 	VHU_STOPS_DEVICE = 1 << 2,       /* destroy_device() is called first */
 	VHU_NEEDS_ALL_STOPPED = 1 << 3,  /* no queue has been kicked off */
 	VHU_NEEDS_IOMMU = 1 << 4,        /* VIRTIO_F_ACCESS_PLATFORM was agreed to */
+	VHU_NEEDS_NO_MEMORY = 1 << 5,    /* no SET_MEM_TABLE or ADD_MEM_REG came before */
+	VHU_NEEDS_ADVISE = 1 << 6,       /* POSTCOPY_ADVISE came before */
+	VHU_NEEDS_NO_LISTEN = 1 << 7,    /* POSTCOPY_LISTEN did not, or POSTCOPY_END came after it */
+	VHU_NEEDS_PROPOSAL = 1 << 8,     /* memory waits for the frontend's word */
+	VHU_NEEDS_NO_PROPOSAL = 1 << 9,  /* none does */
 };
 
 /* A message being handled. Its fields have passed the checks of its line. */
@@ -59,7 +64,7 @@ struct vhu_spec {
 	uint8_t index; /* enum vhu_index */
 	uint8_t scope; /* enum vhu_scope */
 	uint8_t reply; /* enum vhu_reply */
-	uint8_t conditions; /* VHU_NEEDS_*, VHU_STOPS_DEVICE */
+	uint16_t conditions; /* VHU_NEEDS_*, VHU_STOPS_DEVICE */
 	uint64_t needs_protocol; /* protocol feature bits that must be negotiated */
 	/* Ranges of the payload; no device access. 0 or -errno. */
 	int (*validate)(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
@@ -70,6 +75,13 @@ struct vhu_spec {
 };
 
 extern const struct vhu_spec vhu_table[VHU_REQUEST_COUNT];
+/*
+ * Between POSTCOPY_LISTEN and POSTCOPY_END memory is agreed on in steps: the frontend describes it,
+ * we answer where it is mapped, and when the frontend knows whose page it is that we ask for, it
+ * says so by the same message without descriptors. Few messages have such lines.
+ */
+extern const struct vhu_spec vhu_postcopy_table[VHU_REQUEST_COUNT];
+extern const struct vhu_spec vhu_postcopy_acks[VHU_REQUEST_COUNT];
 
 /* The line of a request; NULL when we do not know it. */
 static inline const struct vhu_spec *vhu_spec_of(uint32_t request)
@@ -78,6 +90,9 @@ static inline const struct vhu_spec *vhu_spec_of(uint32_t request)
 		return NULL;
 	return &vhu_table[request];
 }
+
+/* The line that says what a message with so many descriptors must look like now, or NULL. */
+const struct vhu_spec *vhu_line(const struct device *dev, uint32_t request, unsigned int nr_fds);
 
 /* Handlers and validators, by theme. */
 int vhu_get_features(struct vhu_call *call);
@@ -114,6 +129,13 @@ int vhu_map_mem_table(struct vhu_call *call);
 int vhu_map_mem_reg(struct vhu_call *call);
 int vhu_unmap_mem_reg(struct vhu_call *call);
 int vhu_swap_memory(struct vhu_call *call);
+int vhu_offer_mem_table(struct vhu_call *call);
+int vhu_offer_mem_reg(struct vhu_call *call);
+int vhu_take_proposal(struct vhu_call *call);
+int vhu_valid_mem_ack(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
+int vhu_postcopy_advise(struct vhu_call *call);
+int vhu_postcopy_listen(struct vhu_call *call);
+int vhu_postcopy_end(struct vhu_call *call);
 int vhu_get_max_mem_slots(struct vhu_call *call);
 int vhu_valid_mem_table(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
 int vhu_set_log_base(struct vhu_call *call);

@@ -34,6 +34,18 @@ void form_session_to(struct session *s, enum form_state state)
 	session_events(s);
 }
 
+void form_session_for(struct session *s, const struct vhu_spec *spec)
+{
+	if ((spec->conditions & VHU_NEEDS_NO_MEMORY) == 0) {
+		form_session_to(s, FORM_MEMORY);
+		return;
+	}
+	session_negotiate(s);
+	if ((spec->conditions & VHU_NEEDS_ADVISE) != 0)
+		assert_int_equal(session_empty(s, VHU_POSTCOPY_ADVISE), 0);
+	session_events(s);
+}
+
 void form_fds_open(struct form_fds *f)
 {
 	int pair[2];
@@ -99,7 +111,7 @@ static bool accepted(const struct form *form, const struct form_fds *fds)
 	int ret;
 
 	form_session_open(&s, form);
-	form_session_to(&s, FORM_MEMORY);
+	form_session_for(&s, form->spec);
 	ret = form_send(&s, form, fds);
 	session_close(&s);
 	return ret == 0;

@@ -24,6 +24,9 @@ enum form_state { FORM_FRESH, FORM_NEGOTIATED, FORM_MEMORY, FORM_RUNNING, FORM_S
 void form_session_open(struct session *s, const struct form *form);
 void form_session_to(struct session *s, enum form_state state);
 
+/* As far as a message of this line is accepted. */
+void form_session_for(struct session *s, const struct vhu_spec *spec);
+
 /* Descriptors of each kind for one session; [kind][i]. */
 struct form_fds {
 	int fds[FORM_FDS][FDBAG_MAX];

@@ -42,6 +42,17 @@ static const char head[] =
 	"| id | message | payload | fds | queue | needs | quiet | answer |\n"
 	"|---:|---|---|---|---|---|---|---|\n";
 
+static const char head_postcopy[] =
+	"\n"
+	"## Memory between `POSTCOPY_LISTEN` and `POSTCOPY_END`\n"
+	"\n"
+	"It is agreed on in steps: the frontend describes it, the answer says where it is\n"
+	"mapped, and it is used when the same message comes again without descriptors (and\n"
+	"without content, or with a u64 of 0).\n"
+	"\n"
+	"| id | message | payload | fds | queue | needs | quiet | answer |\n"
+	"|---:|---|---|---|---|---|---|---|\n";
+
 static const char head_refused[] =
 	"\n"
 	"The others of the specification are refused. An application's handlers\n"
@@ -76,9 +87,6 @@ static const struct {
 	{ 23, "SET_VRING_ENDIAN", "see `CROSS_ENDIAN`" },
 	{ 26, "CREATE_CRYPTO_SESSION", "see `CRYPTO_SESSION`" },
 	{ 27, "CLOSE_CRYPTO_SESSION", "see `CRYPTO_SESSION`" },
-	{ 28, "POSTCOPY_ADVISE", "see `PAGEFAULT`" },
-	{ 29, "POSTCOPY_LISTEN", "see `PAGEFAULT`" },
-	{ 30, "POSTCOPY_END", "see `PAGEFAULT`" },
 	{ 33, "GPU_SET_SOCKET", "for displays; an application's handler may take it" },
 	{ 35, "VRING_KICK", "see `INBAND_NOTIFICATIONS`" },
 	{ 41, "GET_SHARED_OBJECT", "see `SHARED_OBJECT`" },
@@ -125,7 +133,7 @@ static const struct {
 	[VHOST_USER_PROTOCOL_F_CRYPTO_SESSION] = {
 		"CRYPTO_SESSION", REFUSED "the library has no crypto backend yet" },
 	[VHOST_USER_PROTOCOL_F_PAGEFAULT] = {
-		"PAGEFAULT", REFUSED "postcopy migration is not there yet" },
+		"PAGEFAULT", DONE ", with the flag `RTE_VHOST_USER_POSTCOPY_SUPPORT`" },
 	[VHOST_USER_PROTOCOL_F_CONFIG] = {
 		"CONFIG", ON_REQUEST ": the configuration space of a network device is the "
 		"frontend's, that of an application's device its message handler's" },
@@ -175,6 +183,21 @@ static void print_range(FILE *out, unsigned int min, unsigned int max)
 		fprintf(out, " %u to %u |", min, max);
 }
 
+static const struct {
+	uint16_t condition;
+	const char *name;
+} states[] = {
+	{ VHU_NEEDS_MEMORY, "memory table" },
+	{ VHU_NEEDS_RING_STOPPED, "queue stopped" },
+	{ VHU_NEEDS_ALL_STOPPED, "all queues stopped" },
+	{ VHU_NEEDS_IOMMU, "`VIRTIO_F_ACCESS_PLATFORM`" },
+	{ VHU_NEEDS_NO_MEMORY, "no memory yet" },
+	{ VHU_NEEDS_ADVISE, "`POSTCOPY_ADVISE`" },
+	{ VHU_NEEDS_NO_LISTEN, "not after `POSTCOPY_LISTEN`" },
+	{ VHU_NEEDS_PROPOSAL, "memory that waits for it" },
+	{ VHU_NEEDS_NO_PROPOSAL, "no memory that waits" },
+};
+
 static void print_needs(FILE *out, const struct vhu_spec *spec)
 {
 	const char *comma = "";
@@ -186,24 +209,16 @@ static void print_needs(FILE *out, const struct vhu_spec *spec)
 		fprintf(out, "%s`%s`", comma, protocol_bits[bit].name);
 		comma = ", ";
 	}
-	if ((spec->conditions & VHU_NEEDS_MEMORY) != 0) {
-		fprintf(out, "%smemory table", comma);
+	for (unsigned int i = 0; i < ARRAY_LEN(states); i++) {
+		if ((spec->conditions & states[i].condition) == 0)
+			continue;
+		fprintf(out, "%s%s", comma, states[i].name);
 		comma = ", ";
 	}
-	if ((spec->conditions & VHU_NEEDS_RING_STOPPED) != 0) {
-		fprintf(out, "%squeue stopped", comma);
-		comma = ", ";
-	}
-	if ((spec->conditions & VHU_NEEDS_ALL_STOPPED) != 0) {
-		fprintf(out, "%sall queues stopped", comma);
-		comma = ", ";
-	}
-	if ((spec->conditions & VHU_NEEDS_IOMMU) != 0)
-		fprintf(out, "%s`VIRTIO_F_ACCESS_PLATFORM`", comma);
 	fputs(" |", out);
 }
 
-static void print_table(FILE *out)
+static void print_lines(FILE *out, const struct vhu_spec *table)
 {
 	static const char *const queue[] = {
 		[VHU_INDEX_NONE] = "",
@@ -217,11 +232,10 @@ static void print_table(FILE *out)
 		[VHU_SCOPE_ALL] = "all queues",
 	};
 
-	fputs(head, out);
 	for (uint32_t r = 0; r < VHU_REQUEST_COUNT; r++) {
-		const struct vhu_spec *spec = vhu_spec_of(r);
+		const struct vhu_spec *spec = &table[r];
 
-		if (spec == NULL)
+		if (spec->name == NULL)
 			continue;
 		fprintf(out, "| %u | `%s` |", r, spec->name);
 		print_range(out, spec->size_min_bytes, spec->size_max_bytes);
@@ -229,10 +243,23 @@ static void print_table(FILE *out)
 		fprintf(out, " %s |", queue[spec->index]);
 		print_needs(out, spec);
 		fprintf(out, " %s%s%s |", quiet[spec->scope],
-			spec->prepare != NULL ? ", briefly" : "",
+			spec->prepare != NULL && spec->scope != VHU_SCOPE_NONE ? ", briefly" : "",
 			(spec->conditions & VHU_STOPS_DEVICE) != 0 ? ", stops" : "");
 		fprintf(out, " %s |\n", spec->reply == VHU_REPLY_BODY ? "body" : "ack");
 	}
+}
+
+static void print_table(FILE *out)
+{
+	fputs(head, out);
+	print_lines(out, vhu_table);
+}
+
+static void print_postcopy(FILE *out)
+{
+	fputs(head_postcopy, out);
+	print_lines(out, vhu_postcopy_table);
+	print_lines(out, vhu_postcopy_acks);
 }
 
 static void print_rest(FILE *out)
@@ -255,6 +282,7 @@ static void print_all(FILE *out)
 {
 	print_table(out);
 	print_rest(out);
+	print_postcopy(out);
 }
 
 static unsigned int reasons_for(uint32_t request)

@@ -35,8 +35,10 @@ static int group_teardown(void **state)
 struct facts {
 	uint64_t features, protocol_features;
 	uint64_t flags; /* one bit a truth */
-	const struct gmem *mem;
+	const struct gmem *mem, *proposed;
 	const struct region *inflight;
+	int uffd;
+	bool listening;
 	uint64_t rarp;
 	uint16_t mtu_bytes;
 	uint8_t status;
@@ -59,6 +61,9 @@ static void take_facts(struct facts *f)
 	f->protocol_features = dev->protocol_features;
 	f->flags = dev->features_set | dev->running << 1;
 	f->mem = dev->mem;
+	f->proposed = dev->postcopy.proposed;
+	f->uffd = dev->postcopy.uffd;
+	f->listening = dev->postcopy.listening;
 	f->inflight = dev->inflight.areas;
 	f->rarp = dev->rarp.word;
 	f->mtu_bytes = dev->mtu_bytes;
@@ -132,6 +137,15 @@ static void still_usable(enum form_state state)
 	assert_true(s.dev->running);
 	assert_int_equal(session_state(&s, VHU_GET_VRING_BASE, 0, 0), 0);
 	assert_string_equal(session_events(&s), "-dev q0=0");
+}
+
+/* From POSTCOPY_LISTEN on, before memory. */
+static void listening(void)
+{
+	session_negotiate(&s);
+	assert_int_equal(session_empty(&s, VHU_POSTCOPY_ADVISE), 0);
+	assert_int_equal(session_empty(&s, VHU_POSTCOPY_LISTEN), 0);
+	session_events(&s);
 }
 
 /* Runs `bend` for every message in every state, on a device each. */
@@ -263,7 +277,7 @@ static void no_answer_without_reply_ack(void **state)
 		s.iommu = (bent.spec->conditions & VHU_NEEDS_IOMMU) != 0;
 		s.without_protocol = BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK);
 		session_open(&s);
-		form_session_to(&s, FORM_MEMORY);
+		form_session_for(&s, bent.spec);
 		s.need_reply = true;
 		assert_int_equal(form_send(&s, &forms[r], &fds), 0); /* checks: no answer */
 		bent.size_bytes = bent.spec->size_max_bytes + 1u;
@@ -282,7 +296,7 @@ static void wrong_state(void **state)
 
 	(void)state;
 	for (uint32_t r = 0; r < VHU_REQUEST_COUNT; r++) {
-		uint8_t conditions = forms[r].spec != NULL ? forms[r].spec->conditions : 0;
+		uint16_t conditions = forms[r].spec != NULL ? forms[r].spec->conditions : 0;
 
 		form_session_open(&s, &forms[r]);
 		if ((conditions & VHU_NEEDS_MEMORY) != 0) {
@@ -318,6 +332,101 @@ static void without_iommu(void **state)
 		lines++;
 	}
 	assert_true(lines > 0);
+}
+
+/* Brings about the opposite of one condition. */
+static bool contradict(uint16_t condition)
+{
+	switch (condition) {
+	case VHU_NEEDS_ADVISE:
+		form_session_to(&s, FORM_NEGOTIATED);
+		return true;
+	case VHU_NEEDS_NO_MEMORY:
+		form_session_to(&s, FORM_MEMORY);
+		assert_int_equal(session_empty(&s, VHU_POSTCOPY_ADVISE), 0);
+		return true;
+	case VHU_NEEDS_NO_LISTEN:
+		listening();
+		return true;
+	case VHU_NEEDS_NO_PROPOSAL:
+		listening();
+		assert_int_equal(session_mem_table(&s, &s.mem), 0);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void wrong_state_of_postcopy(void **state)
+{
+	unsigned int lines = 0;
+
+	(void)state;
+	for (uint32_t r = 0; r < VHU_REQUEST_COUNT; r++) {
+		uint16_t conditions = forms[r].spec != NULL ? forms[r].spec->conditions : 0;
+
+		for (uint16_t bit = 1; bit != 0; bit = (uint16_t)(bit << 1)) {
+			session_init(&s);
+			session_open(&s);
+			if ((conditions & bit) != 0 && contradict(bit)) {
+				refused(&forms[r], "in the wrong state of postcopy");
+				lines++;
+			}
+			session_close(&s);
+		}
+	}
+	assert_true(lines >= 5);
+}
+
+/* --- the lines that hold from POSTCOPY_LISTEN to POSTCOPY_END ----------- */
+
+static void bend_postcopy_line(const struct vhu_spec *spec, struct form bent)
+{
+	bent.spec = spec;
+	for (uint32_t size = 0; size <= sizeof(union vhu_payload); size++) {
+		/* The content asks for one size; an answer has two. */
+		if (size == bent.size_bytes || (bent.nr_fds == 0 && (size == 0 || size == 8)))
+			continue;
+		bent.size_bytes = size;
+		refused(&bent, "size, in postcopy");
+		bent.size_bytes = spec->size_min_bytes;
+	}
+	for (unsigned int n = spec->fds_max + 1u; bent.nr_fds != 0 && n <= FDBAG_MAX; n++) {
+		bent.nr_fds = n;
+		refused(&bent, "too many descriptors, in postcopy");
+	}
+}
+
+static void lines_of_postcopy(void **state)
+{
+	unsigned int lines = 0;
+
+	(void)state;
+	for (uint32_t r = 0; r < VHU_REQUEST_COUNT; r++) {
+		const struct form ack = { .request = r };
+		struct form odd = { .request = r, .size_bytes = 8, .payload.u64 = 1 };
+
+		if (vhu_postcopy_table[r].name == NULL)
+			continue;
+		session_init(&s);
+		session_open(&s);
+		listening();
+		/* An answer to nothing. */
+		odd.spec = &vhu_postcopy_acks[r];
+		odd.payload.u64 = 0;
+		refused(&odd, "nothing waits");
+		assert_int_equal(session_mem_table(&s, &s.mem), 0);
+		bend_postcopy_line(&vhu_postcopy_table[r], forms[r]);
+		bend_postcopy_line(&vhu_postcopy_acks[r], ack);
+		odd.payload.u64 = 1;
+		refused(&odd, "the frontend says that it could not");
+		assert_int_equal(form_send(&s, &ack, &fds), 0);
+		assert_int_equal(session_empty(&s, VHU_POSTCOPY_END), 0);
+		still_usable(FORM_MEMORY);
+		session_close(&s);
+		lines++;
+	}
+	assert_int_equal(lines, 2);
 }
 
 /* --- queue index ------------------------------------------------------- */
@@ -406,7 +515,8 @@ static void bend_again(const struct form *form, enum form_state state)
 	int first;
 
 	/* SET_OWNER twice, a table over a table: what was fine once is fine again. */
-	if (state != FORM_MEMORY || form->request == VHU_REM_MEM_REG) /* is gone then */
+	if (state != FORM_MEMORY || form->request == VHU_REM_MEM_REG || /* is gone then */
+	    (form->spec->conditions & VHU_NEEDS_NO_LISTEN) != 0)	/* once, or not with memory */
 		return;
 	first = form_send(&s, form, &fds);
 	assert_int_equal(first, 0);
@@ -487,6 +597,8 @@ int main(void)
 		cmocka_unit_test(no_answer_without_reply_ack),
 		cmocka_unit_test(wrong_state),
 		cmocka_unit_test(without_iommu),
+		cmocka_unit_test(wrong_state_of_postcopy),
+		cmocka_unit_test(lines_of_postcopy),
 		cmocka_unit_test(bad_queue_index),
 		cmocka_unit_test(the_last_queue),
 		cmocka_unit_test(the_same_again),

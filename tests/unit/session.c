@@ -81,6 +81,7 @@ void session_init(struct session *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->config = (struct driver_config){
+		.flags = RTE_VHOST_USER_POSTCOPY_SUPPORT,
 		.features = SESSION_OFFERED,
 		.supported_features = SESSION_OFFERED,
 		.protocol_features = SESSION_PROTOCOL_FEATURES,
@@ -131,7 +132,7 @@ void session_close(struct session *s)
 int session_send(struct session *s, uint32_t request, const void *payload, uint32_t size_bytes,
 		 const int *fds, unsigned int nr_fds)
 {
-	const struct vhu_spec *spec = vhu_spec_of(request);
+	const struct vhu_spec *spec = vhu_line(s->dev, request, nr_fds);
 	bool acks = s->need_reply && device_has_proto(s->dev, VHOST_USER_PROTOCOL_F_REPLY_ACK);
 	struct vhu_msg msg = { .hdr = { .request = request,
 					.flags = VHU_VERSION,

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A guest that comes by postcopy: it runs here while much of its memory is
+ * still where it came from. POSTCOPY_ADVISE opens a userfaultfd that we share
+ * with the frontend, POSTCOPY_LISTEN makes every mapping from then on wait for
+ * its pages, POSTCOPY_END says that all have come.
+ *
+ * A data thread that touches a page which has not come sleeps inside its gate,
+ * and so may the loop thread when it looks at a ring. The frontend gives the
+ * page without our help; but it may never do so. Therefore:
+ *
+ * - When its connection is gone, nobody waits any longer: device_shutdown()
+ *   gives the pages up first of all.
+ * - While it is there, a watch of its own (a thread, as any other may sleep)
+ *   looks how long the loop thread has been at this device. After
+ *   device_postcopy_stall_ms, and if somebody waits for a page, it gives them up.
+ *   The loop thread comes by regularly and closes all gates, so that a data
+ *   thread which sleeps is noticed, too.
+ *
+ * Pages that are given up read as zeros and the device is dropped. The file,
+ * which is the guest's memory, is not touched.
+ *
+ * This is about frontends that do not do their part. Against one that uses the
+ * userfaultfd for other things there is no help (SECURITY.md).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <time.h>
+
+#include "device.h"
+#include "memory/uffd.h"
+
+#define WATCH_MS 100
+
+unsigned int device_postcopy_stall_ms = 10000;
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* --- giving up --------------------------------------------------------- */
+
+static void give_up_all(int uffd, const struct gmem *mem)
+{
+	for (unsigned int i = 0; mem != NULL && i < mem->nr_regions; i++)
+		uffd_give_up(uffd, &mem->regions[i]->map);
+}
+
+/* Under postcopy.lock, which keeps both tables where they are. */
+static void give_up(struct device *dev)
+{
+	give_up_all(dev->postcopy.uffd, dev->mem);
+	give_up_all(dev->postcopy.uffd, dev->postcopy.proposed);
+}
+
+void device_postcopy_give_up(struct device *dev)
+{
+	struct device_postcopy *pc = &dev->postcopy;
+
+	if (!pc->listening)
+		return;
+	pthread_mutex_lock(&pc->lock);
+	give_up(dev);
+	pthread_mutex_unlock(&pc->lock);
+}
+
+/* --- the watch --------------------------------------------------------- */
+
+static bool is_stuck(const struct device_postcopy *pc)
+{
+	int64_t since_ms = __atomic_load_n(&pc->since_ms, __ATOMIC_RELAXED);
+
+	return since_ms != 0 && now_ms() - since_ms > device_postcopy_stall_ms &&
+	       uffd_has_waiters(pc->uffd);
+}
+
+static void sleep_a_little(struct device_postcopy *pc)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += WATCH_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	(void)pthread_cond_timedwait(&pc->ends, &pc->lock, &until);
+}
+
+static void *watch(void *arg)
+{
+	struct device *dev = arg;
+	struct device_postcopy *pc = &dev->postcopy;
+
+	pthread_mutex_lock(&pc->lock);
+	while (pc->watched) {
+		/* More than once: it may have been a new table's page. */
+		if (is_stuck(pc)) {
+			if (!pc->failed)
+				LOG_ERR("%s: device %d: postcopy: the frontend gave no page for "
+					"%u ms; its memory is given up",
+					dev->ifname, dev->vid, device_postcopy_stall_ms);
+			__atomic_store_n(&pc->failed, true, __ATOMIC_RELEASE);
+			give_up(dev);
+		}
+		sleep_a_little(pc);
+	}
+	pthread_mutex_unlock(&pc->lock);
+	return NULL;
+}
+
+static void watch_stop(struct device_postcopy *pc)
+{
+	pthread_mutex_lock(&pc->lock);
+	pc->watched = false;
+	pthread_cond_signal(&pc->ends);
+	pthread_mutex_unlock(&pc->lock);
+	pthread_join(pc->watch, NULL);
+}
+
+void device_postcopy_busy(struct device *dev, bool busy)
+{
+	if (dev->postcopy.listening || !busy)
+		__atomic_store_n(&dev->postcopy.since_ms, busy ? now_ms() : 0, __ATOMIC_RELAXED);
+}
+
+bool device_postcopy_visit(struct device *dev)
+{
+	unsigned int closed;
+
+	if (!dev->postcopy.listening)
+		return true;
+	device_postcopy_busy(dev, true);
+	pthread_mutex_lock(&dev->lock);
+	closed = dev->nr_vqs;
+	device_gates_close(dev);
+	device_gates_open(dev, closed);
+	device_unlock(dev);
+	device_postcopy_busy(dev, false);
+	return !device_postcopy_failed(dev);
+}
+
+/* --- the messages ------------------------------------------------------ */
+
+void device_postcopy_init(struct device *dev)
+{
+	struct device_postcopy *pc = &dev->postcopy;
+	pthread_condattr_t monotonic;
+
+	pc->uffd = -1;
+	pthread_mutex_init(&pc->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&pc->ends, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+}
+
+int device_postcopy_advise(struct device *dev)
+{
+	int fd = uffd_open(), copy;
+
+	if (fd < 0)
+		return fd;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0) {
+		copy = -errno;
+		fd_close(&fd);
+		return copy;
+	}
+	fd_close(&dev->postcopy.uffd);
+	dev->postcopy.uffd = fd;
+	return copy;
+}
+
+int device_postcopy_listen(struct device *dev)
+{
+	struct device_postcopy *pc = &dev->postcopy;
+	int ret;
+
+	pc->watched = true;
+	ret = pthread_create(&pc->watch, NULL, watch, dev);
+	if (ret != 0) {
+		LOG_ERR("%s: POSTCOPY_LISTEN: no thread to watch over it (error %d)", dev->ifname,
+			ret);
+		return -ret;
+	}
+	(void)pthread_setname_np(pc->watch, "vhost-postcopy");
+	pc->listening = true;
+	return 0;
+}
+
+void device_postcopy_propose(struct device *dev, struct gmem *mem)
+{
+	struct gmem *old = dev->postcopy.proposed;
+
+	pthread_mutex_lock(&dev->postcopy.lock);
+	dev->postcopy.proposed = mem;
+	pthread_mutex_unlock(&dev->postcopy.lock);
+	gmem_put(old);
+}
+
+void device_postcopy_end(struct device *dev)
+{
+	struct device_postcopy *pc = &dev->postcopy;
+
+	if (pc->listening) {
+		watch_stop(pc);
+		for (unsigned int i = 0; dev->mem != NULL && i < dev->mem->nr_regions; i++)
+			uffd_unregister(pc->uffd, &dev->mem->regions[i]->map);
+		device_postcopy_propose(dev, NULL);
+		pc->listening = false;
+	}
+	fd_close(&pc->uffd);
+}
