@@ -117,16 +117,16 @@ frontend_address(const struct frontend *fe, uint64_t uva, uint64_t gpa)
 	return (fe->protocol_features & 1u << FE_PROTOCOL_F_GPA_ADDRESSES) != 0 ? gpa : uva;
 }
 
-int
-fe_set_mem_table(struct frontend *fe, const struct guest_memory *mem)
+/* Returns how many bytes of the table count. */
+static size_t
+fill_table(const struct frontend *fe, struct fe_mem_table *table, int *fds,
+	   const struct guest_memory *mem)
 {
-	struct fe_mem_table table = {.nregions = mem->nregions};
-	int fds[GUEST_MAX_REGIONS];
-
+	*table = (struct fe_mem_table) {.nregions = mem->nregions};
 	for (unsigned i = 0; i < mem->nregions; i++) {
 		const struct guest_region *r = &mem->regions[i];
 
-		table.regions[i] = (struct fe_mem_region) {
+		table->regions[i] = (struct fe_mem_region) {
 			.gpa = r->gpa,
 			.size_bytes = r->size_bytes,
 			.uva = frontend_address(fe, r->uva, r->gpa),
@@ -134,10 +134,17 @@ fe_set_mem_table(struct frontend *fe, const struct guest_memory *mem)
 		};
 		fds[i] = r->fd;
 	}
-	return fe_command(fe, FE_SET_MEM_TABLE, &table,
-			  offsetof(struct fe_mem_table, regions) +
-				  mem->nregions * sizeof(table.regions[0]),
-			  fds, mem->nregions);
+	return offsetof(struct fe_mem_table, regions) + mem->nregions * sizeof(table->regions[0]);
+}
+
+int
+fe_set_mem_table(struct frontend *fe, const struct guest_memory *mem)
+{
+	struct fe_mem_table table;
+	int fds[GUEST_MAX_REGIONS];
+	size_t bytes = fill_table(fe, &table, fds, mem);
+
+	return fe_command(fe, FE_SET_MEM_TABLE, &table, bytes, fds, mem->nregions);
 }
 
 int
@@ -173,12 +180,107 @@ fe_rem_mem_reg(struct frontend *fe, const struct guest_region *region)
 	return fe_command(fe, FE_REM_MEM_REG, &reg, sizeof(reg), NULL, 0);
 }
 
+static bool
+has_slots(const struct frontend *fe)
+{
+	return (fe->protocol_features & (1u << FE_PROTOCOL_F_CONFIGURE_MEM_SLOTS)) != 0;
+}
+
+int
+fe_postcopy_advise(struct frontend *fe, int *uffd)
+{
+	struct fe_msg reply;
+	int rc = fe_request(fe, FE_POSTCOPY_ADVISE, NULL, 0, &reply);
+
+	if (rc != 0)
+		return rc;
+	if (reply.nfds != 1) {
+		fe_msg_close_fds(&reply);
+		return -EPROTO;
+	}
+	*uffd = reply.fds[0];
+	return 0;
+}
+
+int
+fe_postcopy_listen(struct frontend *fe)
+{
+	int rc = fe_command(fe, FE_POSTCOPY_LISTEN, NULL, 0, NULL, 0);
+
+	fe->postcopy = rc == 0;
+	return rc;
+}
+
+int
+fe_postcopy_end(struct frontend *fe)
+{
+	uint64_t answer = 0;
+	int rc = get_u64(fe, FE_POSTCOPY_END, &answer);
+
+	fe->postcopy = false;
+	return rc != 0 ? rc : (int)answer;
+}
+
+/* Sends something with descriptors; the answer is as long as what was sent. */
+static int
+offer(struct frontend *fe, uint32_t request, const void *payload, size_t bytes, const int *fds,
+      unsigned nfds, struct fe_msg *reply)
+{
+	int rc = fe_send(fe, request, FE_FLAG_VERSION, payload, bytes, fds, nfds);
+
+	if (rc == 0)
+		rc = fe_recv(fe, reply);
+	if (rc != 0)
+		return rc;
+	fe_msg_close_fds(reply);
+	return reply->header.request == request && reply->header.size_bytes == bytes ? 0 : -EBADMSG;
+}
+
+int
+fe_offer_memory(struct frontend *fe, const struct guest_memory *mem)
+{
+	struct fe_mem_table table, got;
+	int fds[GUEST_MAX_REGIONS];
+	size_t bytes = fill_table(fe, &table, fds, mem);
+	struct fe_msg reply;
+	int rc = 0;
+
+	if (has_slots(fe)) {
+		for (unsigned i = 0; rc == 0 && i < mem->nregions; i++) {
+			struct fe_mem_reg reg = mem_reg(fe, &mem->regions[i]);
+
+			rc = offer(fe, FE_ADD_MEM_REG, &reg, sizeof(reg), &fds[i], 1, &reply);
+			memcpy(&reg, reply.bytes, sizeof(reg));
+			fe->backend_at[i] = reg.region.uva;
+		}
+		return rc;
+	}
+	rc = offer(fe, FE_SET_MEM_TABLE, &table, bytes, fds, mem->nregions, &reply);
+	memcpy(&got, reply.bytes, sizeof(got));
+	for (unsigned i = 0; rc == 0 && i < mem->nregions; i++)
+		fe->backend_at[i] = got.regions[i].uva;
+	return rc;
+}
+
+int
+fe_ack_memory(struct frontend *fe)
+{
+	const uint64_t good = 0;
+
+	return fe_send(fe, has_slots(fe) ? FE_ADD_MEM_REG : FE_SET_MEM_TABLE, FE_FLAG_VERSION, &good,
+		       sizeof(good), NULL, 0);
+}
+
 int
 fe_add_memory(struct frontend *fe, const struct guest_memory *mem)
 {
 	int rc = 0;
 
-	if ((fe->protocol_features & (1u << FE_PROTOCOL_F_CONFIGURE_MEM_SLOTS)) == 0)
+	if (fe->postcopy) {
+		rc = fe_offer_memory(fe, mem);
+		return rc != 0 ? rc : fe_ack_memory(fe);
+	}
+	if (!has_slots(fe))
 		return fe_set_mem_table(fe, mem);
 	for (unsigned i = 0; rc == 0 && i < mem->nregions; i++)
 		rc = fe_add_mem_reg(fe, &mem->regions[i]);

@@ -46,6 +46,9 @@ enum fe_request {
 	FE_IOTLB_MSG = 22,
 	FE_GET_CONFIG = 24,
 	FE_SET_CONFIG = 25,
+	FE_POSTCOPY_ADVISE = 28,
+	FE_POSTCOPY_LISTEN = 29,
+	FE_POSTCOPY_END = 30,
 	FE_GET_INFLIGHT_FD = 31,
 	FE_SET_INFLIGHT_FD = 32,
 	FE_RESET_DEVICE = 34,
@@ -74,6 +77,7 @@ enum {
 	FE_PROTOCOL_F_REPLY_ACK = 3,
 	FE_PROTOCOL_F_NET_MTU = 4,
 	FE_PROTOCOL_F_BACKEND_REQ = 5,
+	FE_PROTOCOL_F_PAGEFAULT = 8,
 	FE_PROTOCOL_F_BACKEND_SEND_FD = 10,
 	FE_PROTOCOL_F_INFLIGHT_SHMFD = 12,
 	FE_PROTOCOL_F_RESET_DEVICE = 13,
@@ -186,6 +190,9 @@ struct frontend {
 	uint64_t offered, features;		       /* after fe_negotiate() */
 	uint64_t protocol_offered, protocol_features;  /* same */
 
+	bool postcopy; /* after fe_postcopy_listen(): memory is added in steps */
+	uint64_t backend_at[GUEST_MAX_REGIONS]; /* then: where the backend has each region */
+
 	struct guest_memory mem; /* by fe_setup(), or by the test before it */
 	struct guest_ring *vqs; /* nr_vqs queues, by fe_setup() */
 	unsigned nr_vqs;
@@ -243,6 +250,13 @@ int fe_add_mem_reg(struct frontend *fe, const struct guest_region *region);
 int fe_rem_mem_reg(struct frontend *fe, const struct guest_region *region);
 /* All of `mem`: in slots if they were negotiated, else as a table. */
 int fe_add_memory(struct frontend *fe, const struct guest_memory *mem);
+/* The backend's userfaultfd, for the caller to close; 0, -EPROTO (none came) or -errno. */
+int fe_postcopy_advise(struct frontend *fe, int *uffd);
+int fe_postcopy_listen(struct frontend *fe);
+int fe_postcopy_end(struct frontend *fe); /* the backend's answer */
+/* In postcopy: describes memory and fills backend_at; then the word that it may be used. */
+int fe_offer_memory(struct frontend *fe, const struct guest_memory *mem);
+int fe_ack_memory(struct frontend *fe);
 int fe_set_vring_num(struct frontend *fe, uint32_t index, uint32_t num);
 int fe_set_vring_base(struct frontend *fe, uint32_t index, uint32_t base);
 int fe_get_vring_base(struct frontend *fe, uint32_t index, uint32_t *base);
