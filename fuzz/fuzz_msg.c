@@ -39,7 +39,7 @@
 	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_RARP) |             \
 	 BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | \
 	 BIT(VHOST_USER_PROTOCOL_F_NET_MTU) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | \
-	 BIT(VHOST_USER_PROTOCOL_F_CONFIG) |                                           \
+	 BIT(VHOST_USER_PROTOCOL_F_PAGEFAULT) | BIT(VHOST_USER_PROTOCOL_F_CONFIG) |    \
 	 BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) |                                   \
 	 BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE) |                                     \
 	 BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) |                              \
@@ -83,6 +83,7 @@ static struct {
 	int refuse; /* what new_device() answers */
 	int backend[2]; /* the socket for our requests, and the frontend's end of it */
 	unsigned int nr_signals;
+	const struct vhu_spec *line; /* of the last message */
 } f;
 
 static struct driver_config config;
@@ -138,7 +139,7 @@ static const struct device_backend backend = {
 };
 
 static struct driver_config config = {
-	.flags = RTE_VHOST_USER_IOMMU_SUPPORT,
+	.flags = RTE_VHOST_USER_IOMMU_SUPPORT | RTE_VHOST_USER_POSTCOPY_SUPPORT,
 	.supported_features = FEATURES,
 	.features = FEATURES,
 	.protocol_features = PROTOCOL_FEATURES,
@@ -455,6 +456,11 @@ static struct vhu_msg send_one(int fd, struct input *in)
 			fds[i] = f.prototypes[input_u8(in) % KIND_COUNT];
 	} else if ((how & 0xe0) == 0xc0 && nr_fds != 0) {
 		fds[0] = f.prototypes[input_u8(in) % KIND_COUNT];
+	} else if ((how & 0xe0) == 0xa0 && f.dev->postcopy.proposed != NULL) {
+		/* What memory waits for. */
+		msg.payload.u64 = 0;
+		msg.hdr.size_bytes = sent = sizeof(msg.payload.u64);
+		nr_fds = 0;
 	}
 	put(fd, &msg, sent, fds, nr_fds);
 	return msg;
@@ -706,6 +712,14 @@ ORACLE static void check_body(const struct vhu_msg *msg, const struct vhu_msg *r
 		size = sizeof(struct vhu_inflight);
 		MUST(has_fd && reply->payload.inflight.mmap_size_bytes != 0);
 		break;
+	case VHU_POSTCOPY_ADVISE:
+		size = 0;
+		break;
+	case VHU_SET_MEM_TABLE:
+	case VHU_ADD_MEM_REG:
+		/* In postcopy: with our addresses. */
+		size = msg->hdr.size_bytes;
+		break;
 	case VHU_SET_LOG_BASE:
 		MUST(reply->payload.u64 == 0);
 		break;
@@ -721,6 +735,7 @@ ORACLE static void check_body(const struct vhu_msg *msg, const struct vhu_msg *r
 	}
 	MUST(reply->hdr.size_bytes == size);
 	MUST(!has_fd || msg->hdr.request == VHU_GET_INFLIGHT_FD ||
+	     msg->hdr.request == VHU_POSTCOPY_ADVISE ||
 	     msg->hdr.request == VHU_SET_DEVICE_STATE_FD);
 }
 
@@ -739,8 +754,7 @@ ORACLE static void check_reply(int frontend, const struct vhu_msg *msg, bool ack
 			     .msg_control = control.bytes,
 			     .msg_controllen = sizeof(control.bytes) };
 	ssize_t n = recvmsg(frontend, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	const struct vhu_spec *spec = vhu_spec_of(msg->hdr.request);
-	bool has_body = spec != NULL && spec->reply == VHU_REPLY_BODY;
+	bool has_body = f.line != NULL && f.line->reply == VHU_REPLY_BODY;
 	bool wants_ack = acks && (msg->hdr.flags & VHU_FLAG_NEED_REPLY) != 0;
 
 	MUST((n > 0) == (alive && (has_body || wants_ack)));
@@ -780,6 +794,7 @@ static bool serve(struct codec *c)
 	int ret;
 
 	while ((ret = codec_recv(c)) == 1) {
+		f.line = vhu_line(f.dev, c->in.hdr.request, c->fds.count);
 		ret = vhu_dispatch(f.dev, &c->in, &c->fds, &reply);
 		if (ret == 1)
 			ret = codec_send(c, &reply);
