@@ -15,7 +15,7 @@ help:
 	@echo "make install           to PREFIX ($(PREFIX)) below DESTDIR"
 	@echo "make bench             ours and the stock library, side by side"
 	@echo "make fuzz              fuzz for FUZZ_SECONDS each"
-	@echo "make soak              the long versions of the leak and guest tests, migration, a siege"
+	@echo "make soak              the long versions of the leak and guest tests, a siege"
 	@echo "make clean             remove what the others built"
 
 demo:
