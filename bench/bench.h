@@ -50,6 +50,7 @@ struct bench_options {
 	bool stats;
 	bool event_idx;
 	bool in_order;
+	bool inflight; /* the frontend keeps in-flight areas */
 	unsigned burst;
 	unsigned ring_size;
 	unsigned regions;

@@ -31,6 +31,7 @@ static const char usage[] =
 	"  --stats           register the driver with statistics\n"
 	"  --event-idx       negotiate VIRTIO_F_EVENT_IDX\n"
 	"  --in-order        negotiate VIRTIO_F_IN_ORDER\n"
+	"  --inflight        the frontend keeps in-flight areas\n"
 	"  --burst N         packets per call [32]\n"
 	"  --ring N          entries of a ring [256]\n"
 	"  --regions N       memory regions that the buffers are spread over [1]\n"
@@ -148,6 +149,7 @@ static const struct option long_options[] = {
 	{"core", required_argument, NULL, 1},	 {"label", required_argument, NULL, 1},
 	{"empty", no_argument, NULL, 'e'},	 {"stats", no_argument, NULL, 's'},
 	{"event-idx", no_argument, NULL, 'v'},	 {"in-order", no_argument, NULL, 'o'},
+	{"inflight", no_argument, NULL, 'I'},
 	{"packed", no_argument, NULL, 'p'},	 {"floor", no_argument, NULL, 'f'},
 	{"calibrate", no_argument, NULL, 'c'},	 {"help", no_argument, NULL, 'h'},
 	{"cross", no_argument, NULL, 'x'},
@@ -199,6 +201,9 @@ parse_options(struct bench_options *o, int argc, char **argv)
 			break;
 		case 'o':
 			o->in_order = true;
+			break;
+		case 'I':
+			o->inflight = true;
 			break;
 		case 'c':
 			o->calibrate = true;

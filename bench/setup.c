@@ -183,6 +183,7 @@ connect_frontend(struct bench *b)
 		.ring_size = (uint16_t)b->opts.ring_size,
 		.regions = specs,
 		.nregions = b->opts.regions,
+		.inflight = b->opts.inflight,
 	};
 	int rc;
 

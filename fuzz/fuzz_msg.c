@@ -134,8 +134,13 @@ static void ring_setup(const struct device *dev, struct vq *vq)
 	MUST(dev == f.dev && vring_attached(&vq->ring));
 }
 
+static enum chain_dir queue_dir(const struct vq *vq)
+{
+	return vq->index % 2 != 0 ? CHAIN_READABLE : CHAIN_WRITABLE;
+}
+
 static const struct device_backend backend = {
-	.name = "fuzz", .ring_setup = ring_setup, .rings_needed = 2
+	.name = "fuzz", .ring_setup = ring_setup, .rings_needed = 2, .queue_dir = queue_dir
 };
 
 static struct driver_config config = {

@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "memory/region.h"
 #include "ring/inflight.h"
+#include "ring/redo.h"
 #include "ring/ring.h"
 #include "stats.h"
 
@@ -47,6 +48,8 @@ struct device_backend {
 	void (*ring_setup)(const struct device *dev, struct vq *vq);
 	/* Rings that must be ready before the device is; 0 for all there are. */
 	unsigned int rings_needed;
+	/* Which way the buffers of a queue point. */
+	enum chain_dir (*queue_dir)(const struct vq *vq);
 };
 
 /* What an application registered for a socket; shared by its connections. */

@@ -23,6 +23,7 @@ static void vq_forget_inflight(struct vq *vq)
 	free(vq->resubmit.resubmit_list);
 	vq->resubmit = (struct rte_vhost_resubmit_info){ 0 };
 	vq->inflight = (struct inflight){ 0 };
+	vq->ring.redo = NULL;
 	pthread_mutex_unlock(&vq->inflight_lock);
 }
 
@@ -158,8 +159,7 @@ static uint8_t __guest *inflight_area(const struct device *dev, const struct vq 
 	const struct device_inflight *inflight = &dev->inflight;
 	uint64_t bytes = inflight_bytes(vq->ring.kind, inflight->queue_size);
 
-	/* Other rings are served by the library, which does not record what it fetches. */
-	if (dev->config->backend != NULL || inflight->areas == NULL)
+	if (inflight->areas == NULL)
 		return NULL;
 	if (!range_within(vq->index * bytes, bytes, inflight->areas->size_bytes) ||
 	    vq->index >= inflight->nr_queues) {
@@ -171,9 +171,26 @@ static uint8_t __guest *inflight_area(const struct device *dev, const struct vq 
 	return inflight->areas->host + vq->index * bytes;
 }
 
+/* A ring of an application: what is unfinished is for it to do again. */
+static int vq_resume_inflight(struct device *dev, struct vq *vq, uint8_t __guest *area)
+{
+	int ret;
+
+	pthread_mutex_lock(&vq->inflight_lock);
+	free(vq->resubmit.resubmit_list);
+	ret = inflight_start(&vq->inflight, &vq->ring, area, dev->inflight.queue_size,
+			     &vq->resubmit);
+	pthread_mutex_unlock(&vq->inflight_lock);
+	if (ret == 0 && vq->resubmit.resubmit_num != 0)
+		LOG_INFO("%s: queue %u: %u requests were in flight", dev->ifname, vq->index,
+			 vq->resubmit.resubmit_num);
+	return ret;
+}
+
 /* A ring that just started, attached: from where? */
 static int vq_resume(struct device *dev, struct vq *vq)
 {
+	const struct device_backend *backend = dev->config->backend;
 	uint8_t __guest *area = inflight_area(dev, vq);
 	int ret;
 
@@ -181,18 +198,13 @@ static int vq_resume(struct device *dev, struct vq *vq)
 		vq_resync(vq);
 		return 0;
 	}
-	pthread_mutex_lock(&vq->inflight_lock);
-	free(vq->resubmit.resubmit_list);
-	ret = inflight_start(&vq->inflight, &vq->ring, area, dev->inflight.queue_size,
-			     &vq->resubmit);
-	pthread_mutex_unlock(&vq->inflight_lock);
+	ret = backend == NULL ? vq_resume_inflight(dev, vq, area) :
+				redo_start(&vq->ring, backend->queue_dir(vq), area,
+					   dev->inflight.queue_size);
 	if (ret < 0)
 		return ret;
 	vq->resync = false;
 	vq->owes_call = true;
-	if (vq->resubmit.resubmit_num != 0)
-		LOG_INFO("%s: queue %u: %u requests were in flight", dev->ifname, vq->index,
-			 vq->resubmit.resubmit_num);
 	return 0;
 }
 
@@ -245,6 +257,8 @@ int vq_attach(struct device *dev, struct vq *vq)
 	vq->ring.in_order = device_has(dev, VIRTIO_F_IN_ORDER);
 	vq_default_base(dev, vq);
 	ret = vq_retranslate(dev, vq);
+	/* Before anything is written. */
+	vq_log_setup(dev, vq);
 	if (ret == 0 && vq->resync)
 		ret = vq_resume(dev, vq);
 	/* Asked for; tried again when the IOTLB changes. */
@@ -261,7 +275,6 @@ int vq_attach(struct device *dev, struct vq *vq)
 		return ret;
 	}
 	vq->attach_failed = false;
-	vq_log_setup(dev, vq);
 	if (dev->config->backend != NULL)
 		dev->config->backend->ring_setup(dev, vq);
 	vq_apply_kicks_wanted(vq);

@@ -60,8 +60,15 @@ static void net_ring_setup(const struct device *dev, struct vq *vq)
 	};
 }
 
+/* The guest sends on odd queues. */
+static enum chain_dir net_queue_dir(const struct vq *vq)
+{
+	return vq->index % 2 != 0 ? CHAIN_READABLE : CHAIN_WRITABLE;
+}
+
 const struct device_backend net_backend = {
 	.name = "net",
 	.ring_setup = net_ring_setup,
 	.rings_needed = 2,
+	.queue_dir = net_queue_dir,
 };

@@ -481,6 +481,26 @@ static int recover(struct inflight *inf, struct ring *vr, struct rte_vhost_resub
 	return ret;
 }
 
+bool inflight_is_of(uint8_t __guest *area, const struct ring *vr, uint16_t size)
+{
+	const struct inflight inf = { .area = area };
+
+	return vr->size <= size && shm_load16(SPLIT(&inf, version)) == VERSION &&
+	       shm_load16(SPLIT(&inf, desc_num)) == size;
+}
+
+struct used inflight_used(const struct inflight *inf, uint16_t entry)
+{
+	uint16_t last;
+
+	if (inf->kind == RING_SPLIT)
+		return used_make(entry, 1);
+	/* Checked at the start, but the frontend may have changed it since. */
+	last = (uint16_t)MIN2(shm_load16(PACKED_ENTRY(inf, entry, last)), inf->size - 1);
+	return used_make(shm_load16(PACKED_ENTRY(inf, last, id)),
+			 MIN2(shm_load16(PACKED_ENTRY(inf, entry, num)), inf->ring_size));
+}
+
 int inflight_start(struct inflight *inf, struct ring *vr, uint8_t __guest *area, uint16_t size,
 		   struct rte_vhost_resubmit_info *list)
 {

@@ -37,6 +37,11 @@ uint64_t inflight_bytes(enum ring_kind kind, uint16_t size);
 int inflight_start(struct inflight *inf, struct ring *vr, uint8_t __guest *area, uint16_t size,
 		   struct rte_vhost_resubmit_info *list);
 
+/* Has a ring of this size been recorded in the area? */
+bool inflight_is_of(uint8_t __guest *area, const struct ring *vr, uint16_t size);
+/* What gives back the chain of an entry that was found at the start, unused. */
+struct used inflight_used(const struct inflight *inf, uint16_t entry);
+
 /* Split rings: `head` is a descriptor's index. 0 or -EINVAL. */
 int inflight_split_fetched(struct inflight *inf, uint16_t head);
 /* Before it is published. */

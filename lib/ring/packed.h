@@ -7,6 +7,7 @@
 #ifndef VHOST_NG_PACKED_H
 #define VHOST_NG_PACKED_H
 
+#include "redo.h"
 #include "ring_log.h"
 #include "walk.h"
 
@@ -229,6 +230,8 @@ static ALWAYS_INLINE void packed_used_push(struct ring *vr, enum chain_dir dir,
 	const bool one = dir == CHAIN_READABLE && vr->in_order;
 	const struct used first = one ? used[n - 1] : *used;
 
+	if (unlikely(vr->redo != NULL))
+		redo_begin(vr, used, n);
 	packed_advance(size, &at, &lap, slots);
 	for (const struct used *u = used + 1, *end = used + n; u < end; u++) {
 		/* Visible at once, and nothing before its data. */
@@ -245,6 +248,8 @@ static ALWAYS_INLINE void packed_used_push(struct ring *vr, enum chain_dir dir,
 	shm_store64_release(packed_rest(table, first_at), packed_elem(first, first_lap | written));
 	vr->used_idx = packed_position(at, lap);
 	vr->unsignalled += slots;
+	if (unlikely(vr->redo != NULL))
+		redo_end(vr);
 	if (unlikely(vr->log != NULL))
 		packed_log_push(vr, dir, used, n);
 }

@@ -55,6 +55,9 @@ struct ring {
 	/* Whose memory it all is, by guest physical address. */
 	const struct gmem *mem;
 	struct ring_misses *misses; /* NULL: there is no vIOMMU */
+	/* Packed: the in-flight area, if each batch is to be recorded there (redo.h). */
+	uint8_t __guest *redo;
+	uint16_t redo_entries;
 	/* Dirty logging (ring_log.h). */
 	struct dirty_log *log; /* NULL: there is nothing to log */
 	bool log_all;          /* what is written behind descriptors */

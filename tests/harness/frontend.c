@@ -353,6 +353,33 @@ fe_net_set_mtu(struct frontend *fe, uint64_t mtu_bytes)
 }
 
 int
+fe_get_inflight_fd(struct frontend *fe, uint16_t nr_queues, uint16_t queue_size)
+{
+	struct fe_inflight wanted = {.nr_queues = nr_queues, .queue_size = queue_size};
+	struct fe_msg reply;
+	int rc = fe_request(fe, FE_GET_INFLIGHT_FD, &wanted, sizeof(wanted), &reply);
+
+	if (rc != 0)
+		return rc;
+	if (reply.header.size_bytes != sizeof(fe->inflight) || reply.nfds != 1) {
+		fe_msg_close_fds(&reply);
+		return -EBADMSG;
+	}
+	if (fe->inflight.size_bytes != 0)
+		close(fe->inflight_fd);
+	memcpy(&fe->inflight, reply.bytes, sizeof(fe->inflight));
+	fe->inflight_fd = reply.fds[0];
+	return 0;
+}
+
+int
+fe_set_inflight_fd(struct frontend *fe)
+{
+	return fe_command(fe, FE_SET_INFLIGHT_FD, &fe->inflight, sizeof(fe->inflight),
+			  &fe->inflight_fd, 1);
+}
+
+int
 fe_send_rarp(struct frontend *fe, const uint8_t mac[6])
 {
 	uint64_t value = 0;
@@ -405,6 +432,8 @@ fe_negotiate(struct frontend *fe, const struct fe_config *config)
 		return rc;
 	if (wanted_protocol == 0)
 		wanted_protocol = 1u << FE_PROTOCOL_F_MQ | 1u << FE_PROTOCOL_F_REPLY_ACK;
+	if (config->inflight)
+		wanted_protocol |= 1u << FE_PROTOCOL_F_INFLIGHT_SHMFD;
 	if (!config->no_protocol_features)
 		wanted |= FE_F_PROTOCOL_FEATURES;
 	fe->features = wanted & fe->offered;
@@ -491,8 +520,14 @@ fe_start_vring(struct frontend *fe, unsigned index)
 int
 fe_start(struct frontend *fe, const struct fe_config *config)
 {
-	int rc = fe_add_memory(fe, &fe->mem);
+	int rc = 0;
 
+	if (config->inflight && fe->inflight.size_bytes == 0)
+		rc = fe_get_inflight_fd(fe, (uint16_t)fe->nr_vqs, fe->vqs[0].size);
+	if (rc == 0 && config->inflight)
+		rc = fe_set_inflight_fd(fe);
+	if (rc == 0)
+		rc = fe_add_memory(fe, &fe->mem);
 	for (unsigned i = 0; rc == 0 && i < fe->nr_vqs; i++)
 		rc = fe_start_vring(fe, i);
 	for (unsigned i = 0; rc == 0 && !config->no_enable &&
@@ -530,5 +565,7 @@ fe_close(struct frontend *fe)
 	free(fe->vqs);
 	if (fe->mem.nregions > 0)
 		guest_memory_destroy(&fe->mem);
+	if (fe->inflight.size_bytes != 0)
+		close(fe->inflight_fd);
 	fe_init(fe);
 }

@@ -169,6 +169,14 @@ struct fe_mem_reg {
 	struct fe_mem_region region;
 };
 
+struct fe_inflight {
+	uint64_t size_bytes;
+	uint64_t offset_bytes;
+	uint16_t nr_queues;
+	uint16_t queue_size;
+	uint32_t padding;
+};
+
 /* A message received from the backend; the receiver closes fds. */
 struct fe_msg {
 	struct fe_header header;
@@ -192,6 +200,8 @@ struct frontend {
 
 	bool postcopy; /* after fe_postcopy_listen(): memory is added in steps */
 	uint64_t backend_at[GUEST_MAX_REGIONS]; /* then: where the backend has each region */
+	struct fe_inflight inflight; /* the areas, kept over a reconnection; 0 bytes: none */
+	int inflight_fd;
 
 	struct guest_memory mem; /* by fe_setup(), or by the test before it */
 	struct guest_ring *vqs; /* nr_vqs queues, by fe_setup() */
@@ -267,6 +277,9 @@ int fe_set_vring_call(struct frontend *fe, uint32_t index, int fd);
 int fe_set_vring_err(struct frontend *fe, uint32_t index, int fd);
 int fe_set_vring_enable(struct frontend *fe, uint32_t index, bool enable);
 int fe_net_set_mtu(struct frontend *fe, uint64_t mtu_bytes);
+/* Has the backend make areas for all queues, and keeps them. */
+int fe_get_inflight_fd(struct frontend *fe, uint16_t nr_queues, uint16_t queue_size);
+int fe_set_inflight_fd(struct frontend *fe);
 int fe_send_rarp(struct frontend *fe, const uint8_t mac[6]);
 int fe_set_status(struct frontend *fe, uint64_t status);
 int fe_get_status(struct frontend *fe, uint64_t *status);
@@ -286,6 +299,7 @@ struct fe_config {
 	uint16_t base;		    /* chains that have gone through every ring before */
 	const struct guest_region_spec *regions; /* [one of 64 MiB at 0] */
 	unsigned nregions;
+	bool inflight;	/* negotiate in-flight areas, have them made, give them with every start */
 	bool no_enable; /* leave the rings disabled */
 };
 

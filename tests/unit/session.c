@@ -56,10 +56,16 @@ static void ring_setup(const struct device *dev, struct vq *vq)
 	sessions[dev->vid]->ring_setups++;
 }
 
+static enum chain_dir queue_dir(const struct vq *vq)
+{
+	return vq->index % 2 != 0 ? CHAIN_READABLE : CHAIN_WRITABLE;
+}
+
 static const struct device_backend backend = {
 	.name = "test",
 	.ring_setup = ring_setup,
 	.rings_needed = 2,
+	.queue_dir = queue_dir,
 };
 
 enum rte_vhost_msg_result session_config_space(int vid, void *msg)

@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The net data path is killed, its frontend keeps the in-flight areas, and the next backend goes
+ * on: each chain of the guest comes back exactly once. Killed after every instruction of a burst,
+ * which a child of this process runs step by step while the guest and the next backend are in this
+ * one; and in a process of its own, by SIGKILL at random times under load in both directions.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <rte_memory.h>
+
+#include "crash.h"
+#include "flow_main.h"
+#include "guest_net.h"
+
+#define RING_SIZE 32
+#define BURST 64
+#define CHAINS_MAX (1u << 20)
+#define BUFFER_BYTES 256
+/* Pieces of a chain, apart from each other. */
+#define PIECES_MAX 3
+#define LARGE_BYTES 700 /* several receive buffers */
+
+#define TX 1
+#define RX 0
+
+static struct flow flow;
+static struct fe_config config;
+static struct rte_mempool *pool;
+
+/* --- the guest ----------------------------------------------------------- */
+
+/* One queue of it. A chain's cookie is its number, from 1. */
+static struct chains {
+	struct guest_ring *vq;
+	uint64_t gpa; /* buffers, by number, round and round */
+	bool writable;
+	uintptr_t nr_posted;
+	uintptr_t nr_done;
+	unsigned missing; /* receive buffers of a packet whose first has come */
+	uint8_t done[CHAINS_MAX];
+} queues[2];
+
+static uint64_t
+buffer_of(const struct chains *q, uintptr_t number)
+{
+	return q->gpa + number % (2 * RING_SIZE) * PIECES_MAX * BUFFER_BYTES;
+}
+
+static void
+queue_init(unsigned index)
+{
+	struct chains *q = &queues[index];
+
+	memset(q, 0, sizeof(*q));
+	q->vq = &flow.fe.vqs[index];
+	q->gpa = guest_alloc(&flow.fe.mem, 2 * RING_SIZE * PIECES_MAX * BUFFER_BYTES, 4096);
+	q->writable = index == RX;
+}
+
+/* Of several forms: one descriptor to three, a table, and (to be sent) one that is no memory. */
+static bool
+post(struct chains *q)
+{
+	uintptr_t number = q->nr_posted + 1;
+	uint64_t gpa = buffer_of(q, number);
+	uint16_t flags = q->writable ? GUEST_DESC_WRITE : 0, n = 1 + (uint16_t)(number % 7 / 3);
+	struct guest_seg segs[PIECES_MAX];
+	bool posted;
+
+	CHECK(number < CHAINS_MAX);
+	for (unsigned i = 0; i < PIECES_MAX; i++)
+		segs[i] = (struct guest_seg) {
+			.gpa = gpa + i * BUFFER_BYTES,
+			.len_bytes = i == 0 ? GUEST_NET_HDR_BYTES + 20u * n : 60,
+			.flags = flags,
+		};
+	if (!q->writable && number % 11 == 0)
+		segs[0].gpa = UINT64_C(1) << 40;
+	q->vq->indirect = number % 5 == 0;
+	posted = guest_ring_post(q->vq, segs, n, (void *)number) >= 0;
+	q->vq->indirect = false;
+	q->nr_posted += posted;
+	return posted;
+}
+
+/* Receive buffers of one packet stand together: the first says how many. */
+static void
+check_received(struct chains *q, uintptr_t number, uint32_t len_bytes)
+{
+	struct guest_net_hdr hdr = {0};
+
+	if (q->missing == 0) {
+		CHECK(len_bytes >= GUEST_NET_HDR_BYTES);
+		guest_read(&flow.fe.mem, buffer_of(q, number), &hdr, GUEST_NET_HDR_BYTES);
+		CHECK(hdr.num_buffers >= 1);
+		q->missing = hdr.num_buffers;
+	}
+	CHECK(len_bytes != 0);
+	q->missing--;
+}
+
+static void
+reap(struct chains *q)
+{
+	struct guest_used used;
+	void *cookie;
+
+	while (guest_ring_poll(q->vq, &used, &cookie)) {
+		/* One that was not given, or that came back already. */
+		CHECK(cookie != NULL);
+		CHECK_EQ(q->done[(uintptr_t)cookie]++, 0);
+		q->nr_done++;
+		if (q->writable)
+			check_received(q, (uintptr_t)cookie, used.len_bytes);
+	}
+	/* What comes in several buffers comes as a whole. */
+	CHECK_EQ(q->missing, 0);
+}
+
+static void
+make_config(uint64_t features, uint16_t base)
+{
+	config = (struct fe_config) {
+		.features = FE_F_VERSION_1 | FE_F_MRG_RXBUF | FE_F_INDIRECT_DESC | features,
+		.ring_size = RING_SIZE,
+		.base = base,
+		.inflight = true,
+	};
+}
+
+/* --- the host ------------------------------------------------------------ */
+
+static int
+make_private(const struct rte_memseg_list *list, void *arg)
+{
+	int fd = rte_memseg_get_fd_thread_unsafe(list->memseg_arr.data);
+
+	(void)arg;
+	if (list->external)
+		return 0;
+	if (fd < 0 || mmap(list->base_va, list->len, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED)
+		_exit(4);
+	return 0;
+}
+
+/* In a child: EAL's memory is a shared file. What dies here must not die in there. */
+static void
+own_eal_memory(void)
+{
+	rte_memseg_list_walk_thread_unsafe(make_private, NULL);
+}
+
+static unsigned
+send_some(int vid, struct rte_mempool *mbufs)
+{
+	struct rte_mbuf *m[BURST];
+	unsigned n, sent;
+
+	for (n = 0; n < 12; n++) {
+		uint16_t bytes = n % 5 == 4 ? LARGE_BYTES : 20;
+
+		m[n] = rte_pktmbuf_alloc(mbufs);
+		if (m[n] == NULL)
+			break;
+		memset(rte_pktmbuf_append(m[n], bytes), 7, bytes);
+	}
+	sent = rte_vhost_enqueue_burst(vid, RX, m, (uint16_t)n);
+	rte_pktmbuf_free_bulk(m, n);
+	return sent;
+}
+
+static unsigned
+take_some(int vid, struct rte_mempool *mbufs)
+{
+	struct rte_mbuf *m[BURST];
+	unsigned n = rte_vhost_dequeue_burst(vid, TX, mbufs, m, BURST);
+
+	rte_pktmbuf_free_bulk(m, n);
+	return n;
+}
+
+/* --- after every instruction ---------------------------------------------- */
+
+static void
+work(void *queue)
+{
+	if (queue == &queues[TX])
+		take_some(flow.vid, pool);
+	else
+		send_some(flow.vid, pool);
+}
+
+static void
+work_in_child(void *queue)
+{
+	own_eal_memory();
+	work(queue);
+}
+
+/* All that both sides write: the queue and its area, and what is in the buffers. */
+static unsigned
+memories(struct crash_memory *m, const struct chains *q, uint8_t *areas)
+{
+	const struct guest_ring *vq = q->vq;
+	struct guest_memory *mem = &flow.fe.mem;
+	uint64_t bytes[3];
+
+	vq->format->area_bytes(vq->size, bytes);
+	m[0] = (struct crash_memory) {guest_ptr(mem, vq->desc_gpa, bytes[0]), bytes[0], true};
+	m[1] = (struct crash_memory) {guest_ptr(mem, vq->avail_gpa, bytes[1]), bytes[1], true};
+	m[2] = (struct crash_memory) {guest_ptr(mem, vq->used_gpa, bytes[2]), bytes[2], true};
+	m[3] = (struct crash_memory) {areas, flow.fe.inflight.size_bytes, true};
+	m[4] = (struct crash_memory) {mem->regions[0].local, mem->regions[0].used_bytes, false};
+	return 5;
+}
+
+/* The backend of before is gone; another one takes its place. */
+static void
+replace_backend(void)
+{
+	fe_disconnect(&flow.fe);
+	CHECK(rec_wait_tail("-conn"));
+	rec_reset();
+	CHECK_EQ(fe_connect(&flow.fe, flow.path), 0);
+	CHECK_EQ(fe_negotiate(&flow.fe, &config), 0);
+	CHECK_EQ(fe_start(&flow.fe, &config), 0);
+	CHECK(rec_wait_tail("+dev"));
+	flow.vid = rec_vid();
+}
+
+static void
+serve_all(struct chains *q)
+{
+	for (unsigned i = 0; i < 100 && q->nr_done < q->nr_posted; i++) {
+		work(q);
+		reap(q);
+	}
+	if (q->nr_done != q->nr_posted)
+		for (uintptr_t i = 1; i <= q->nr_posted; i++)
+			CHECK_EQ(q->done[i], 1);
+}
+
+/* `q` as it was, to be restored. */
+static struct chains saved;
+
+static void
+killed(struct chains *q)
+{
+	uint8_t *areas = mmap(NULL, flow.fe.inflight.size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			      flow.fe.inflight_fd, (off_t)flow.fe.inflight.offset_bytes);
+	struct crash_memory m[CRASH_MEMORIES];
+	struct crash_states states;
+	struct crash_guest guest;
+
+	CHECK(areas != MAP_FAILED);
+	while (post(q))
+		;
+	CHECK_EQ(crash_record(&states, m, memories(m, q, areas), work_in_child, q), 0);
+	fprintf(tap.out, "# %lu instructions, %u states\n", states.instructions, states.nr_states);
+	CHECK(states.nr_states > (flow_packed ? 30 : 10));
+	crash_guest_save(&guest, q->vq);
+	saved = *q;
+	for (unsigned i = 0; i < states.nr_states; i++) {
+		crash_restore(&states, i);
+		crash_guest_restore(&guest, q->vq);
+		*q = saved;
+		/* Some guests go on before the next backend comes. */
+		for (reap(q); i % 2 == 0 && post(q);)
+			;
+		replace_backend();
+		serve_all(q);
+	}
+	crash_guest_forget(&guest);
+	crash_forget(&states);
+	munmap(areas, flow.fe.inflight.size_bytes);
+}
+
+static void
+after_every_instruction(unsigned queue)
+{
+	/* Both ways over the end of the ring, and in order. */
+	static const struct {
+		uint64_t features;
+		uint16_t base;
+	} starts[] = {
+		{0, RING_SIZE - 9}, {0, 2 * RING_SIZE - 3}, {FE_F_IN_ORDER, RING_SIZE - 5},
+	};
+
+	for (unsigned i = 0; i < RTE_DIM(starts); i++) {
+		make_config(starts[i].features, starts[i].base);
+		pool = flow_pool(1023, 2048);
+		flow_up(&flow, 0, &config);
+		CHECK_EQ(flow.fe.features & starts[i].features, starts[i].features);
+		queue_init(queue);
+		killed(&queues[queue]);
+		CHECK(flow_pool_full(pool));
+		flow_down(&flow);
+		rte_mempool_free(pool);
+		pool = NULL;
+	}
+}
+
+static void dequeue_after_every_instruction(void) { after_every_instruction(TX); }
+static void enqueue_after_every_instruction(void) { after_every_instruction(RX); }
+
+/* --- by SIGKILL, under load ----------------------------------------------- */
+
+#define KILLS 300
+
+static pid_t backend_pid = -1;
+/* What the backends have done, all together; shared. */
+static struct {
+	uint64_t taken, sent;
+} *counts;
+
+/*
+ * A process of its own, which never returns. This one has no thread of the library's: it has
+ * registered nothing yet.
+ */
+static void __attribute__((noreturn))
+backend(const char *path)
+{
+	struct rte_mempool *mbufs;
+	cpu_set_t all;
+
+	/* EAL has tied us to one core; there, it would never be killed in the midst of its work. */
+	memset(&all, 0xff, sizeof(all));
+	sched_setaffinity(0, sizeof(all), &all);
+	own_eal_memory();
+	mbufs = flow_pool(1023, 2048);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (rte_vhost_driver_register(path, 0) != 0 ||
+	    rte_vhost_driver_callback_register(path, &rec_ops) != 0 ||
+	    rte_vhost_driver_start(path) != 0)
+		_exit(3);
+	for (;;) {
+		/* The queues of a device that is not there yet give and take nothing. */
+		unsigned taken = take_some(0, mbufs), sent = send_some(0, mbufs);
+
+		counts->taken += taken;
+		counts->sent += sent;
+		if (taken + sent == 0)
+			sched_yield();
+	}
+}
+
+static void
+spawn_backend(void)
+{
+	backend_pid = fork();
+	CHECK(backend_pid >= 0);
+	if (backend_pid == 0)
+		backend(flow.path);
+}
+
+static void
+kill_backend(void)
+{
+	int status = 0;
+
+	kill(backend_pid, SIGKILL);
+	CHECK_EQ(waitpid(backend_pid, &status, 0), backend_pid);
+	backend_pid = -1;
+	/* Not ended by itself. */
+	CHECK(WIFSIGNALED(status));
+}
+
+static void
+guest_works(bool more)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		reap(&queues[i]);
+		while (more && post(&queues[i]))
+			;
+	}
+}
+
+static uintptr_t
+nr_done(void)
+{
+	return queues[TX].nr_done + queues[RX].nr_done;
+}
+
+static bool
+all_done(void *arg)
+{
+	(void)arg;
+	guest_works(false);
+	return queues[TX].nr_done == queues[TX].nr_posted &&
+	       queues[RX].nr_done == queues[RX].nr_posted;
+}
+
+/* Until so many chains more have come back; without a pause, so that the backend has work. */
+static void
+work_until_done(uintptr_t more)
+{
+	uint64_t limit_us = flow_now_us() + 20000000;
+	uintptr_t until = nr_done() + more;
+
+	while (nr_done() < until) {
+		uintptr_t before = nr_done();
+
+		guest_works(true);
+		CHECK(flow_now_us() < limit_us);
+		if (nr_done() == before)
+			sched_yield();
+	}
+}
+
+static void
+killed_under_load(void)
+{
+	unsigned long before;
+
+	make_config(0, RING_SIZE - 9);
+	flow.path = flow_path();
+	counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
+	CHECK(counts != MAP_FAILED);
+	fe_init(&flow.fe);
+	srandom(1);
+	for (unsigned life = 0; life <= KILLS; life++) {
+		spawn_backend();
+		CHECK_EQ(fe_connect(&flow.fe, flow.path), 0);
+		CHECK_EQ(fe_negotiate(&flow.fe, &config), 0);
+		if (life == 0) {
+			CHECK_EQ(fe_build(&flow.fe, &config), 0);
+			queue_init(TX);
+			queue_init(RX);
+		}
+		CHECK_EQ(fe_start(&flow.fe, &config), 0);
+		work_until_done(1 + (uintptr_t)random() % 1000);
+		if (life == KILLS)
+			break;
+		/* And a little longer, so that it is not always caught at the same place. */
+		for (long turns = random() % 50; turns > 0; turns--)
+			guest_works(true);
+		kill_backend();
+		fe_disconnect(&flow.fe);
+	}
+	before = nr_done();
+	CHECK(flow_wait_until(all_done, NULL, 20000));
+	kill_backend();
+	fprintf(tap.out, "# %u kills, %lu chains came back, %lu after the last; %lu and %lu packets\n",
+		KILLS, (unsigned long)nr_done(), (unsigned long)nr_done() - before,
+		(unsigned long)counts->taken, (unsigned long)counts->sent);
+}
+
+static void
+teardown(void)
+{
+	if (backend_pid > 0) {
+		kill(backend_pid, SIGKILL);
+		waitpid(backend_pid, NULL, 0);
+		backend_pid = -1;
+	}
+	if (counts != NULL) {
+		munmap(counts, sizeof(*counts));
+		fe_close(&flow.fe);
+	}
+	counts = NULL;
+	flow_teardown();
+	rte_mempool_free(pool);
+	pool = NULL;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct flow_test tests[] = {
+		/* First: while there is no thread of the library that a child would be without. */
+		FLOW_TEST(killed_under_load),
+		FLOW_TEST(dequeue_after_every_instruction),
+		FLOW_TEST(enqueue_after_every_instruction),
+	};
+
+	return flow_main(argc, argv, tests, RTE_DIM(tests), NULL, teardown);
+}
