@@ -103,9 +103,11 @@ struct vq {
 	uint64_t log_guest_addr; /* both under device.log_lock, too */
 	bool log_used;           /* SET_VRING_ADDR asked to log the used ring, at that address */
 	bool addrs_set;
+	uint32_t kick_serial; /* another one: another kickfd */
 	bool base_set;    /* somebody said where it starts, or it did */
 	bool started;     /* SET_VRING_KICK seen, GET_VRING_BASE not yet */
 	bool enabled;
+	bool switched_off; /* SET_VRING_ENABLE said so: not only because nobody enabled it yet */
 	bool resync;      /* just started: the used index comes from the ring */
 	bool renotify;    /* an eventfd changed under a ready queue */
 	bool parked;      /* ready, but its gate is closed until its ring is translated again */
@@ -269,6 +271,15 @@ static ALWAYS_INLINE void vq_notify(enum ring_kind k, struct vq *vq)
 }
 /* The ring is broken (ring.fault says how): tell the log and the frontend. */
 void vq_report_broken(struct vq *vq);
+/* Started, but switched off, and not the host's to fill: what comes is for vq_discard(). */
+bool vq_discards(const struct device *dev, const struct vq *vq);
+/* How many chains wait in such a queue, attached if need be. Loop thread, device.lock. */
+unsigned int vq_discardable(struct device *dev, struct vq *vq);
+/*
+ * Gives back `n` of them, unread, and asks for a kick with the next. Returns how
+ * many it were; less when the ring is broken. Loop thread, device.lock.
+ */
+unsigned int vq_discard(struct vq *vq, unsigned int n);
 /* Tells the guest whether to kick; inside the gate or with it closed. */
 void vq_apply_kicks_wanted(struct vq *vq);
 /* Opens what control closed. device.lock. */

@@ -52,6 +52,7 @@ static void vq_raise(struct device *dev, struct vq *vq)
 {
 	if (!vring_attached(&vq->ring) && vq_attach(dev, vq) < 0)
 		return;
+	vq_apply_kicks_wanted(vq); /* while it was off, kicks were ours */
 	vq->ready = true;
 	if (vq->owes_call && vq->callfd >= 0)
 		(void)eventfd_write(vq->callfd, 1);

@@ -46,6 +46,7 @@ static const struct {
 	{ "ring_broken_bad_index", FAULT(RING_FAULT_INDEX) },
 	{ "ring_broken_loop", FAULT(RING_FAULT_LOOP) },
 	{ "ring_broken_avail_jump", FAULT(RING_FAULT_AVAIL) },
+	{ "dropped_queue_off", COUNTER(dropped_off) },
 };
 
 unsigned int stats_count(void)

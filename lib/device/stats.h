@@ -31,6 +31,7 @@ struct vq_stats {
 	uint64_t mbuf_alloc_failed;
 	uint64_t dropped_too_large;   /* LINEARBUF or no memory for the packet */
 	uint64_t dropped_unsupported; /* a request that makes no sense, or that nobody can serve */
+	uint64_t dropped_off;         /* chains the guest sent on a queue that is switched off */
 	uint64_t dropped_segments;    /* of a packet cut in software: no room for the rest */
 	uint64_t faults[RING_FAULT_COUNT];
 };

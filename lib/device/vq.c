@@ -44,6 +44,7 @@ static void vq_reset(struct vq *vq)
 	vq->base_set = false;
 	vq->started = false;
 	vq->enabled = false;
+	vq->switched_off = false;
 	vq->resync = false;
 	vq->renotify = false;
 	vq->owes_call = false;
@@ -109,6 +110,8 @@ void vq_stop(struct vq *vq)
 {
 	vq->started = false;
 	vq->addrs_set = false;
+	vq->kick_serial++;
+	vq->switched_off = false;
 	/* The next start brings new ones (the stock library forgets both, too). */
 	vq_set_eventfd(&vq->kickfd, EVENTFD_UNSET);
 	vq_set_eventfd(&vq->callfd, EVENTFD_UNSET);
@@ -279,6 +282,51 @@ int vq_attach(struct device *dev, struct vq *vq)
 		dev->config->backend->ring_setup(dev, vq);
 	vq_apply_kicks_wanted(vq);
 	return 0;
+}
+
+bool vq_discards(const struct device *dev, const struct vq *vq)
+{
+	const struct device_backend *backend = dev->config->backend;
+
+	return backend != NULL && backend->queue_dir(vq) == CHAIN_READABLE && vq->started &&
+	       vq->switched_off && vq->addrs_set && vq->ring.size != 0 && vq->kickfd >= 0 &&
+	       !vq->attach_failed && dev->mem != NULL && dev->features_set;
+}
+
+unsigned int vq_discardable(struct device *dev, struct vq *vq)
+{
+	struct ring *vr = &vq->ring;
+
+	if ((!vring_attached(vr) && vq_attach(dev, vq) < 0) || vr->fault != RING_FAULT_NONE)
+		return 0;
+	return ring_waiting(vr->kind, vr, vr->last_avail);
+}
+
+unsigned int vq_discard(struct vq *vq, unsigned int n)
+{
+	struct ring *vr = &vq->ring;
+	struct span_pool pool;
+	unsigned int done;
+
+	for (done = 0; done < n; done++) {
+		enum fetch_result ret;
+		struct chain chain;
+
+		pool.used = 0;
+		ret = ring_fetch(vr->kind, vr, CHAIN_READABLE, &pool, &chain);
+		if (ret == FETCH_BROKEN)
+			vq_report_broken(vq);
+		if (ret != FETCH_OK && ret != FETCH_BAD)
+			break;
+		ring_used_push(vr->kind, vr, CHAIN_READABLE, &chain.used, 1);
+	}
+	if (done != 0)
+		ring_publish(vr->kind, vr);
+	ring_kick_enable(vr->kind, vr, true);
+	if (done != 0)
+		vq_notify(vr->kind, vq);
+	vq->stats.dropped_off += done;
+	return done;
 }
 
 void vq_apply_kicks_wanted(struct vq *vq)

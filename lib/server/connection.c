@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "connection.h"
@@ -9,6 +12,136 @@
 
 /* Messages taken from one connection before the others get a turn. */
 #define MESSAGES_PER_TURN 16
+
+/* --- queues that are switched off ---------------------------------------- */
+
+static unsigned int waiting(const struct vq *vq)
+{
+	const struct ring *vr = &vq->ring;
+
+	return vring_attached(vr) ? ring_waiting(vr->kind, vr, vr->last_avail) : 0;
+}
+
+/*
+ * Has the frontend said nothing that we have not heard? A guest sends as soon as
+ * its queue is on, which is once the message that says so is in the socket. So
+ * if none is there now, what was in the ring before was sent while it was off.
+ */
+static bool has_heard_all(const struct connection *conn)
+{
+	uint8_t byte;
+
+	return conn->codec.in_bytes == 0 &&
+	       recv(conn->source.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+	       (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+/* First the chains are counted, then the socket is asked; no more than those go. */
+static void discard(struct kick_watch *watch)
+{
+	struct device *dev = watch->conn->dev;
+	struct vq *vq = dev->vqs[watch->index];
+	unsigned int n, total = 0;
+
+	watch->postponed = false;
+	/* What comes between the last look and asking for a kick is seen by one more look. */
+	while (total < 2u * vq->ring.size && (n = vq_discardable(dev, vq)) != 0) {
+		watch->postponed = !has_heard_all(watch->conn);
+		if (watch->postponed || vq_discard(vq, n) == 0)
+			return;
+		total += n;
+	}
+}
+
+/* Between messages: what had to wait for one. */
+static void discard_postponed(struct connection *conn)
+{
+	pthread_mutex_lock(&conn->dev->lock);
+	for (unsigned int i = 0; conn->nr_watches != 0 && i < DEVICE_VQS_MAX; i++)
+		if (conn->watches[i] != NULL && conn->watches[i]->postponed)
+			discard(conn->watches[i]);
+	device_unlock(conn->dev);
+}
+
+static void kicked(struct loop_source *source, uint32_t events)
+{
+	struct kick_watch *watch = CONTAINER_OF(source, struct kick_watch, source);
+	struct device *dev = watch->conn->dev;
+	struct vq *vq = dev->vqs[watch->index];
+
+	(void)events;
+	/* Edge-triggered: nobody else's wake-up is read away, and reading cannot block. */
+	pthread_mutex_lock(&dev->lock);
+	if (!watch->unsure || waiting(vq) != watch->waited)
+		discard(watch);
+	watch->unsure = false;
+	device_unlock(dev);
+}
+
+static void unwatch(struct connection *conn, unsigned int index)
+{
+	struct kick_watch *watch = conn->watches[index];
+
+	loop_remove(&watch->source);
+	close(watch->source.fd);
+	free(watch);
+	conn->watches[index] = NULL;
+	conn->nr_watches--;
+}
+
+/* Without one, the ring waits until it is switched on, or stopped. */
+static void watch_kicks(struct connection *conn, struct vq *vq)
+{
+	struct kick_watch *watch = calloc(1, sizeof(*watch));
+	struct pollfd pfd = { .events = POLLIN };
+
+	if (watch == NULL)
+		return;
+	watch->source.fd = pfd.fd = fcntl(vq->kickfd, F_DUPFD_CLOEXEC, 0);
+	watch->source.ready = kicked;
+	watch->conn = conn;
+	watch->serial = vq->kick_serial;
+	watch->index = vq->index;
+	/* First the count, then the look: what comes in between is seen by one of them. */
+	watch->waited = waiting(vq);
+	watch->unsure = vring_attached(&vq->ring) && pfd.fd >= 0 && poll(&pfd, 1, 0) == 1;
+	if (pfd.fd < 0 || loop_add(&watch->source, EPOLLIN | EPOLLET) < 0) {
+		if (pfd.fd >= 0)
+			close(pfd.fd);
+		free(watch);
+		return;
+	}
+	conn->watches[vq->index] = watch;
+	conn->nr_watches++;
+}
+
+/*
+ * After a message: the queues whose packets are thrown away are those that are
+ * watched. What stands in a ring when it is switched off waits for a kick, too:
+ * frontends that switch a queue off and on to pause it lose nothing.
+ */
+static void watch_queues(struct connection *conn)
+{
+	struct device *dev = conn->dev;
+
+	pthread_mutex_lock(&dev->lock);
+	for (unsigned int i = 0; i < DEVICE_VQS_MAX; i++) {
+		struct vq *vq = i < dev->nr_vqs ? dev->vqs[i] : NULL;
+		bool wanted = vq != NULL && vq_discards(dev, vq);
+
+		if (conn->watches[i] != NULL &&
+		    (!wanted || conn->watches[i]->serial != vq->kick_serial))
+			unwatch(conn, i);
+		if (wanted && conn->watches[i] == NULL)
+			watch_kicks(conn, vq);
+		/* Also after a message that attached the ring anew. A new ring asks by itself. */
+		if (conn->watches[i] != NULL && vring_attached(&vq->ring))
+			ring_kick_enable(vq->ring.kind, &vq->ring, true);
+		if (vq == NULL && conn->nr_watches == 0)
+			break;
+	}
+	device_unlock(dev);
+}
 
 /* One message, if it is whole: 1 handled, 0 wait, -errno give up. */
 static int pump(struct connection *conn)
@@ -24,9 +157,12 @@ static int pump(struct connection *conn)
 	if (device_memory_is_cut(conn->dev))
 		return -EFAULT;
 	ret = vhu_dispatch(conn->dev, &conn->codec.in, &conn->codec.fds, &reply);
+	watch_queues(conn);
 	if (ret == 1)
 		ret = codec_send(&conn->codec, &reply);
 	codec_next(&conn->codec);
+	if (conn->nr_watches != 0)
+		discard_postponed(conn);
 	return ret < 0 ? ret : 1;
 }
 
@@ -115,6 +251,9 @@ void connection_close(struct connection *conn)
 	const struct driver_config *config = conn->dev->config;
 
 	loop_remove(&conn->source);
+	for (unsigned int i = 0; i < DEVICE_VQS_MAX; i++)
+		if (conn->watches[i] != NULL)
+			unwatch(conn, i);
 	device_shutdown(conn->dev);
 	if (config->ops.destroy_connection != NULL)
 		config->ops.destroy_connection(conn->dev->vid);

@@ -11,6 +11,17 @@
 #include "loop.h"
 #include "vhost_user/codec.h"
 
+/* The kicks of a queue that is switched off: a copy of its descriptor. */
+struct kick_watch {
+	struct loop_source source;
+	struct connection *conn;
+	uint32_t serial; /* vq.kick_serial of then */
+	uint16_t index;
+	bool unsure;  /* it was readable already: that may be no new kick */
+	bool postponed; /* there was a kick, and a message that comes first */
+	unsigned int waited; /* chains that did then */
+};
+
 struct connection {
 	struct loop_source source;
 	struct codec codec;
@@ -19,6 +30,8 @@ struct connection {
 	void (*closed)(struct connection *conn, void *owner); /* told last; conn is freed after */
 	void *owner;
 	LIST_ENTRY(connection) link;
+	struct kick_watch *watches[DEVICE_VQS_MAX];
+	unsigned int nr_watches;
 };
 
 /*

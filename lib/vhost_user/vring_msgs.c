@@ -162,6 +162,7 @@ int vhu_set_vring_kick(struct vhu_call *call)
 
 	if (ret < 0)
 		return ret;
+	vq->kick_serial++;
 	if (!vq->started) {
 		vq->started = true;
 		vq->resync = true;
@@ -207,5 +208,6 @@ int vhu_valid_vring_enable(const union vhu_payload *in, uint32_t in_bytes, unsig
 int vhu_set_vring_enable(struct vhu_call *call)
 {
 	call->vq->enabled = call->in->state.num != 0;
+	call->vq->switched_off = !call->vq->enabled;
 	return 0;
 }

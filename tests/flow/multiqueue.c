@@ -111,6 +111,147 @@ pairs_one_by_one(void)
 	flow_down(&flow);
 }
 
+static bool
+all_came_back(void *arg)
+{
+	struct guest_tx *t = arg;
+
+	return guest_tx_reap(t) >= 0 && t->outstanding == 0;
+}
+
+static uint64_t
+dropped_queue_off(uint16_t queue)
+{
+	struct rte_vhost_stat_name names[128];
+	struct rte_vhost_stat stats[128];
+	int n = rte_vhost_vring_stats_get_names(flow.vid, queue, names, RTE_DIM(names));
+
+	CHECK(n > 0 && n <= (int)RTE_DIM(names));
+	CHECK_EQ(rte_vhost_vring_stats_get(flow.vid, queue, stats, (unsigned)n), n);
+	for (int i = 0; i < n; i++)
+		if (strcmp(names[i].name, "rx_q1_dropped_queue_off") == 0)
+			return stats[i].value;
+	return 0;
+}
+
+static bool
+was_called(void *arg)
+{
+	return guest_ring_calls(arg) > 0;
+}
+
+/*
+ * What a guest sends on a queue that is off comes back unread when it kicks; the others are served,
+ * and so is this one when it is on again. Difference: the stock library leaves it there.
+ */
+static void
+packets_of_a_queue_that_is_off(void)
+{
+	struct fe_config config = config_of(2, 64);
+	struct guest_ring *vq;
+	struct rte_mbuf *m[BURST];
+	uint8_t data[60] = {0};
+	struct guest_tx tx;
+	uint64_t discarded = 0;
+	uint32_t base;
+
+	if (is_stock)
+		tap_skip("the stock library leaves them in the ring");
+	config.features |= FE_F_EVENT_IDX;
+	flow_up(&flow, RTE_VHOST_USER_NET_STATS_ENABLE, &config);
+	flow.fe.use_ack = true;
+	vq = &flow.fe.vqs[3];
+	/* A core that polls has asked for no kicks; it sees none of this. */
+	CHECK_EQ(rte_vhost_enable_guest_notification(flow.vid, 3, 0), 0);
+	guest_tx_init(&tx, vq, GUEST_NET_HDR_BYTES, 8192);
+	for (int round = 0; round < 20; round++) {
+		CHECK_EQ(fe_set_vring_enable(&flow.fe, 3, false), 0);
+		guest_ring_calls(vq);
+		guest_ring_call_enable(vq);
+		for (int i = 0; i < 5 + round; i++) {
+			CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
+			/* A message that waits when the kick is heard: it comes first. */
+			flow.fe.use_ack = false;
+			CHECK_EQ(fe_set_vring_err(&flow.fe, 3, vq->errfd), 0);
+			flow.fe.use_ack = true;
+			guest_ring_kick(vq);
+		}
+		CHECK(flow_wait_until(all_came_back, &tx, 20000));
+		CHECK(flow_wait_until(was_called, vq, 20000));
+		CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 3, pool, m, BURST), 0);
+		exchange(0, 1);
+		/* Over a memory table, too, and another kick descriptor. */
+		CHECK_EQ(fe_set_mem_table(&flow.fe, &flow.fe.mem), 0);
+		CHECK_EQ(fe_set_vring_kick(&flow.fe, 3, vq->kickfd), 0);
+		CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
+		CHECK(guest_ring_kick(vq));
+		CHECK(flow_wait_until(all_came_back, &tx, 20000));
+		discarded += 6 + (uint64_t)round;
+		CHECK_EQ(dropped_queue_off(3), discarded);
+		if (round % 4 == 0) {
+			CHECK_EQ(fe_get_vring_base(&flow.fe, 3, &base), 0);
+			CHECK(flow_base_is(base, vq));
+			CHECK_EQ(fe_start_vring(&flow.fe, 3), 0);
+		}
+		/* Without a kick this one waits, and is delivered. */
+		vq->no_kick = true;
+		CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
+		vq->no_kick = false;
+		CHECK_EQ(fe_set_vring_enable(&flow.fe, 3, true), 0);
+		CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 3, pool, m, BURST), 1);
+		rte_pktmbuf_free(m[0]);
+		CHECK_EQ(guest_tx_drain(&tx, 20000), 0);
+		exchange(1, (uint32_t)round);
+	}
+	CHECK(flow_pool_full(pool));
+	flow_down(&flow);
+}
+
+/*
+ * A guest sends as soon as it may, while the message that switches its queue on still waits: all of
+ * it is delivered, of what it sent before at most what was there when it kicked is not.
+ */
+static void
+no_packet_of_a_queue_that_is_on_is_discarded(void)
+{
+	struct fe_config config = config_of(1, 64);
+	uint8_t data[60] = {0};
+	struct rte_mbuf *m[1];
+	struct guest_tx tx;
+
+	config.features |= FE_F_EVENT_IDX;
+	flow_up(&flow, 0, &config);
+	flow.fe.use_ack = false;
+	guest_tx_init(&tx, &flow.fe.vqs[1], GUEST_NET_HDR_BYTES, 8192);
+	for (uint32_t round = 0; round < 3000; round++) {
+		uint64_t limit_us = flow_now_us() + 20000000;
+
+		CHECK_EQ(fe_set_vring_enable(&flow.fe, 1, false), 0);
+		if (round % 3 == 0)
+			CHECK_EQ(fe_sync(&flow.fe), 0);
+		/* Has nothing to do with it, but keeps the loop thread busy in between. */
+		for (uint32_t i = 0; i < round % 4; i++)
+			CHECK_EQ(fe_set_vring_call(&flow.fe, 1, flow.fe.vqs[1].callfd), 0);
+		if (round % 5 == 0) {
+			/* A kick for nothing, which is heard when it may. */
+			uint64_t one = 1;
+
+			CHECK_EQ(write(flow.fe.vqs[1].kickfd, &one, sizeof(one)), sizeof(one));
+		}
+		CHECK_EQ(fe_set_vring_enable(&flow.fe, 1, true), 0);
+		guest_pattern(round, data, sizeof(data));
+		CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
+		guest_ring_kick(tx.vq);
+		while (rte_vhost_dequeue_burst(flow.vid, 1, pool, m, 1) == 0)
+			if (flow_now_us() > limit_us)
+				tap_fail(__FILE__, __LINE__, "packet %u is lost", round);
+		CHECK_EQ(memcmp(rte_pktmbuf_mtod(m[0], void *), data, sizeof(data)), 0);
+		rte_pktmbuf_free(m[0]);
+		CHECK_EQ(guest_tx_drain(&tx, 20000), 0);
+	}
+	flow_down(&flow);
+}
+
 /* For frontends that set their rings up by hand. */
 static void
 connect_without_rings(const struct fe_config *config)
@@ -256,6 +397,8 @@ main(int argc, char **argv)
 		FLOW_TEST(traffic_on_every_pair),
 		FLOW_TEST(as_many_pairs_as_there_can_be),
 		FLOW_TEST(pairs_one_by_one),
+		FLOW_TEST(packets_of_a_queue_that_is_off),
+		FLOW_TEST(no_packet_of_a_queue_that_is_on_is_discarded),
 		FLOW_TEST(fewer_pairs_than_configured),
 		FLOW_TEST(sparse_ring),
 		FLOW_TEST(one_ring_is_reset),
