@@ -31,7 +31,7 @@
 int redo_start(struct ring *vr, enum chain_dir dir, uint8_t __guest *area, uint16_t size);
 
 /* Around the stores of a batch of a packed ring with vr->redo set. */
-NOINLINE void redo_begin(const struct ring *vr, const struct used *used, unsigned int n);
-NOINLINE void redo_end(const struct ring *vr);
+COLD void redo_begin(const struct ring *vr, const struct used *used, unsigned int n);
+COLD void redo_end(const struct ring *vr);
 
 #endif
