@@ -234,9 +234,13 @@ static int set_misses(const struct device *dev, struct ring *vr)
 		return 0;
 	free(vr->misses);
 	vr->misses = NULL;
-	if (dev->iotlb != NULL)
-		vr->misses = calloc(1, sizeof(*vr->misses));
-	return dev->iotlb != NULL && vr->misses == NULL ? -ENOMEM : 0;
+	if (dev->iotlb == NULL)
+		return 0;
+	vr->misses = calloc(1, sizeof(*vr->misses));
+	if (vr->misses == NULL)
+		return -ENOMEM;
+	vr->misses->ahead = vr->last_avail;
+	return 0;
 }
 
 int vq_retranslate(struct device *dev, struct vq *vq)

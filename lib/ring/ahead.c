@@ -7,8 +7,10 @@
 /* Goes on where the last look ended, unless chains from behind there were taken since. */
 static void start_ahead(struct ring *vr)
 {
-	if (RING_VERB(vr->kind, ahead, vr, vr->misses->ahead) <= vr->size)
+	if (RING_VERB(vr->kind, is_ahead, vr, vr->misses->ahead))
 		vr->last_avail = vr->misses->ahead;
+	/* There may be room again: questions get old. */
+	vr->misses->full = false;
 }
 
 void ring_look_ahead(struct ring *vr, enum chain_dir dir)

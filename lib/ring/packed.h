@@ -195,14 +195,14 @@ static ALWAYS_INLINE void packed_skip(struct ring *vr, struct used used)
 	vr->last_avail = packed_position(at, lap);
 }
 
-/* How far `position` is ahead of the next chain; more than the ring's size when it is not. */
-static ALWAYS_INLINE unsigned int packed_ahead(const struct ring *vr, uint16_t position)
+/* Is `position` one of the ring's, and at most once round ahead of the next chain? */
+static ALWAYS_INLINE bool packed_is_ahead(const struct ring *vr, uint16_t position)
 {
 	uint32_t slots = packed_index(position) - packed_index(vr->last_avail);
 
 	if (((position ^ vr->last_avail) & PACKED_WRAP) != 0)
 		slots += vr->size;
-	return slots;
+	return packed_index(position) < vr->size && slots <= vr->size;
 }
 
 /* --- giving back -------------------------------------------------------- */

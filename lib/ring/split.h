@@ -149,10 +149,10 @@ static ALWAYS_INLINE void split_skip(struct ring *vr, struct used used)
 	vr->last_avail++;
 }
 
-/* How far `position` is ahead of the next chain; more than the ring's size when it is not. */
-static ALWAYS_INLINE unsigned int split_ahead(const struct ring *vr, uint16_t position)
+/* Is `position` among the chains that wait, or right behind them? */
+static ALWAYS_INLINE bool split_is_ahead(const struct ring *vr, uint16_t position)
 {
-	return (uint16_t)(position - vr->last_avail);
+	return (uint16_t)(position - vr->last_avail) <= split_waiting(vr, vr->last_avail);
 }
 
 /* --- giving back -------------------------------------------------------- */

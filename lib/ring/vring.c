@@ -122,6 +122,8 @@ int vring_attach(struct ring *vr, const struct gmem *mem, const struct iotlb *tl
 	vring_detach(vr);
 	if (!numbers_fit(vr))
 		return -ERANGE;
+	if (tlb != NULL)
+		vr->misses->full = false;
 	/* All three, so that all that is missing is asked for at once. */
 	ret[0] = attach_part(&in, addrs->desc, parts.desc_bytes, VRING_DESC_ALIGN_SIZE,
 			     parts.desc_access, &desc);
@@ -156,4 +158,6 @@ void vring_set_base(struct ring *vr, uint16_t avail, uint16_t used)
 	vr->published = used;
 	vr->unsignalled = 0;
 	vr->signalled_valid = false;
+	if (vr->misses != NULL)
+		vr->misses->ahead = avail;
 }

@@ -374,6 +374,90 @@ static void no_wrap(void **state)
 	on_both(the_last_page);
 }
 
+/* A ring that starts anew, elsewhere: what was looked at before says nothing of it. */
+static void another_start(void)
+{
+	const uint64_t page = MIB;
+
+	for (unsigned int i = 0; i < RING_ENTRIES - 4; i++)
+		post_one(CHAIN_READABLE, MIB, 10);
+	ring_look_ahead(&ring, CHAIN_READABLE);
+	assert_asked(&page, 1, IOTLB_READ, false);
+	ring_misses_answered(&misses, iova(0), 0);
+	guest_ring_fini(&guest);
+	assert_int_equal(guest_ring_init(&guest, kind == RING_PACKED ? &guest_packed : &guest_split,
+					 &memory, RING_ENTRIES), 0);
+	vring_set_base(&ring, kind == RING_PACKED ? VRING_PACKED_START : 0,
+		       kind == RING_PACKED ? VRING_PACKED_START : 0);
+	addrs = (struct vring_addrs){ .desc = FAR + guest.desc_gpa,
+				      .avail = FAR + guest.avail_gpa,
+				      .used = FAR + guest.used_gpa };
+	assert_int_equal(vring_attach(&ring, mem, tlb, &addrs), 0);
+	ring_look_ahead(&ring, CHAIN_READABLE);
+	assert_int_equal(ring.fault, RING_FAULT_NONE);
+	nothing_asked();
+	post_one(CHAIN_READABLE, MIB, 10);
+	ring_look_ahead(&ring, CHAIN_READABLE);
+	assert_asked(&page, 1, IOTLB_READ, false);
+}
+
+static void a_start_looks_from_there(void **state)
+{
+	(void)state;
+	on_both(another_start);
+}
+
+/* A size that changes alone: no slot is looked at that the ring does not have. */
+static void smaller_ring(void)
+{
+	const uint64_t page = MIB;
+
+	for (unsigned int i = 0; i < RING_ENTRIES - 4; i++)
+		post_one(CHAIN_READABLE, MIB, 10);
+	for (unsigned int i = 0; i < RING_ENTRIES / 2 - 1; i++)
+		ring.last_avail++;
+	ring_look_ahead(&ring, CHAIN_READABLE);
+	assert_asked(&page, 1, IOTLB_READ, false);
+	/* Behind its new end there is what looks like a chain. */
+	post_one(CHAIN_READABLE, 2 * MIB, 10);
+	ring.size = RING_ENTRIES / 2;
+	assert_int_equal(vring_attach(&ring, mem, tlb, &addrs), 0);
+	ring_look_ahead(&ring, CHAIN_READABLE);
+	nothing_asked();
+	assert_int_equal(ring.fault, RING_FAULT_NONE);
+}
+
+static void not_behind_the_end(void **state)
+{
+	(void)state;
+	open_ring(RING_PACKED);
+	smaller_ring();
+	close_ring();
+}
+
+/* Nobody answers, and not all could be noted: after a while all of it is asked again. */
+static void lost_questions(void)
+{
+	struct ring_miss list[RING_MISSES_MAX];
+
+	for (unsigned int i = 0; i < RING_ENTRIES; i++)
+		post_one(CHAIN_READABLE, MIB + i * 20 * PAGE, 20 * PAGE);
+	ring_look_ahead(&ring, CHAIN_READABLE);
+	assert_int_equal(ring_misses_take(&misses, list), RING_MISSES_MAX);
+	ring_look_ahead(&ring, CHAIN_READABLE);
+	assert_int_equal(ring_misses_take(&misses, list), 0);
+	for (unsigned int i = 0; i < RING_MISSES_MAX; i++)
+		misses.list[i].since_ms -= RING_MISS_AGAIN_MS;
+	ring_look_ahead(&ring, CHAIN_READABLE);
+	assert_int_equal(ring_misses_take(&misses, list), RING_MISSES_MAX);
+}
+
+static void unanswered_is_asked_again(void **state)
+{
+	(void)state;
+	on_both(lost_questions);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +468,9 @@ int main(void)
 		cmocka_unit_test(what_waits_is_asked_for),
 		cmocka_unit_test(none_is_passed_by),
 		cmocka_unit_test(no_wrap),
+		cmocka_unit_test(a_start_looks_from_there),
+		cmocka_unit_test(not_behind_the_end),
+		cmocka_unit_test(unanswered_is_asked_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
