@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <time.h>
 
+#include "chain.h"
 #include "misses.h"
+
+/* In more pieces no chain is accepted; and this is inside a burst. */
+#define STEPS_MAX (RING_MISSES_MAX + CHAIN_SPANS_MAX)
 
 static int64_t now_ms(void)
 {
@@ -51,14 +55,18 @@ void ring_miss_range(struct ring_misses *m, const struct gmap *map, iova_t at, u
 
 	if (__builtin_add_overflow(at.v, len - 1, &last))
 		last = UINT64_MAX;
-	while (!m->full) {
-		uint64_t page_last = at.v | (IOTLB_PAGE_BYTES - 1);
+	for (unsigned int steps = 0; steps < STEPS_MAX && !m->full; steps++) {
+		const struct gmap_piece *piece = gmap_find(map, gpa(at.v));
+		uint64_t seen_last = at.v | (IOTLB_PAGE_BYTES - 1);
 
-		if (!gmap_has(map, gpa(at.v)))
+		/* What is there is passed as a whole: it may be 2^52 pages. */
+		if (at.v - piece->addr < piece->size_bytes)
+			seen_last = piece->addr + (piece->size_bytes - 1);
+		else
 			note(m, at, access, false);
-		if (page_last >= last)
+		if (seen_last >= last)
 			return;
-		at = iova(page_last + 1);
+		at = iova(seen_last + 1);
 	}
 }
 

@@ -33,7 +33,10 @@ struct ring_misses {
 /* There is something at `at` that may not be used so. */
 COLD void ring_miss_refused(struct ring_misses *m, iova_t at, uint8_t access);
 
-/* Every page of `len` (not 0) bytes at `at` that `map` does not have. */
+/*
+ * Every page of `len` (not 0) bytes at `at` that `map` does not have, as far as there is room and
+ * a chain may reach.
+ */
 COLD void ring_miss_range(struct ring_misses *m, const struct gmap *map, iova_t at, uint64_t len,
 			  uint8_t access);
 

@@ -4,6 +4,7 @@
  * what is asked for, how often, and that the chain waits where it is.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "guest_packed.h"
 #include "guest_split.h"
@@ -458,6 +459,25 @@ static void unanswered_is_asked_again(void **state)
 	on_both(lost_questions);
 }
 
+/*
+ * One page is missing of much that is there: as many steps as there are pieces, not as there are
+ * pages (2^52 here, which no test outlives).
+ */
+static void long_ranges_take_no_time(void **state)
+{
+	struct gmap *map = gmap_new(1);
+	struct ring_miss list[RING_MISSES_MAX];
+
+	(void)state;
+	memset(&misses, 0, sizeof(misses));
+	gmap_append(map, &(struct gmap_piece){ .addr = PAGE, .size_bytes = UINT64_MAX - PAGE - 10 });
+	ring_miss_range(&misses, map, iova(5), UINT64_MAX - 5, IOTLB_READ);
+	assert_int_equal(ring_misses_take(&misses, list), 2);
+	assert_int_equal(list[0].at.v, 5);
+	assert_int_equal(list[1].at.v, UINT64_MAX - 10);
+	free(map);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -471,6 +491,7 @@ int main(void)
 		cmocka_unit_test(a_start_looks_from_there),
 		cmocka_unit_test(not_behind_the_end),
 		cmocka_unit_test(unanswered_is_asked_again),
+		cmocka_unit_test(long_ranges_take_no_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
