@@ -25,6 +25,8 @@ void device_iotlb_exchange(struct device *dev, iova_t at, uint64_t size_bytes)
 	for (unsigned int i = 0; i < dev->nr_vqs; i++) {
 		struct vq *vq = dev->vqs[i];
 
+		/* What did not fit may do so now. */
+		vq->attach_failed = false;
 		if (vq->ring.misses != NULL)
 			ring_misses_answered(vq->ring.misses, at, size_bytes);
 		/* One that is lost, or was, is for reconcile. */

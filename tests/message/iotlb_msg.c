@@ -304,6 +304,28 @@ static void used_ring_is_logged_where_it_is(void **state)
 	close(fd);
 }
 
+/* A ring that moves in two steps is in two pieces between them, which is no ring, then in one. */
+static void a_ring_that_moves(void **state)
+{
+	const uint64_t used = s.vqs[0].used_gpa, half = 256, to = 64 * PAGE;
+	struct vq *vq;
+
+	(void)state;
+	session_setup(&s, 2);
+	vq = session_vq(&s, 0);
+	assert_string_equal(session_events(&s), "q0=1 q1=1 +dev");
+	assert_int_equal(unmap(0, s.mem.regions[0].size_bytes), 0);
+	assert_int_equal(map(0, used, RW), 0);
+	assert_int_equal(session_iotlb(&s, VHU_IOTLB_UPDATE, used, half, uva_of(to), RW), 0);
+	assert_int_equal(session_iotlb(&s, VHU_IOTLB_UPDATE, used + half,
+				       s.mem.regions[0].size_bytes - used - half,
+				       uva_of(used + half), RW), 0);
+	assert_string_equal(session_events(&s), "q0=0");
+	assert_int_equal(session_iotlb(&s, VHU_IOTLB_UPDATE, used, half, uva_of(used), RW), 0);
+	assert_string_equal(session_events(&s), "q0=1");
+	assert_true(vring_attached(&vq->ring) && !gate_is_closed(&vq->gate));
+}
+
 int main(void)
 {
 #define IOMMU_TEST(name) cmocka_unit_test_setup_teardown(name, setup_iommu, teardown_iommu)
@@ -317,6 +339,7 @@ int main(void)
 		IOMMU_TEST(another_memory_table),
 		IOMMU_TEST(bounded),
 		IOMMU_TEST(used_ring_is_logged_where_it_is),
+		IOMMU_TEST(a_ring_that_moves),
 	};
 
 	return RUN(tests);
