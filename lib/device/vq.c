@@ -220,6 +220,8 @@ static const char *attach_error(int ret)
 		return "finds no memory for what it has to remember";
 	case -EINVAL:
 		return "is not aligned";
+	case -EACCES:
+		return "may not be read or written: the guest's vIOMMU does not allow it";
 	case -ERANGE:
 		return "has a size or a base that its format does not allow";
 	default:

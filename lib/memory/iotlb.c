@@ -177,18 +177,25 @@ void iotlb_exchange(struct iotlb *tlb)
 	}
 }
 
-static int resolve_for(const struct gmap *map, iova_t at, uint64_t len, uint8_t __guest **out)
+/* `kind` of accesses[] is not there for this byte; is the other one? */
+static int absent_for(const struct iotlb *tlb, unsigned int kind, uint64_t at)
 {
-	const struct gmap_piece *piece = gmap_find(map, gpa(at.v));
-	uint64_t off = at.v - piece->addr;
+	return gmap_has(tlb->now[!kind], gpa(at)) ? -EACCES : -ENOENT;
+}
+
+static int resolve_for(const struct iotlb *tlb, unsigned int kind, iova_t at, uint64_t len,
+		       uint8_t __guest **out)
+{
+	const struct gmap_piece *piece = gmap_find(tlb->now[kind], gpa(at.v));
+	uint64_t off = at.v - piece->addr, end = piece->addr + piece->size_bytes;
 
 	if (off >= piece->size_bytes)
-		return -ENOENT;
+		return absent_for(tlb, kind, at.v);
 	*out = piece->host + off;
 	if (range_within(off, len, piece->size_bytes))
 		return 0;
 	/* What follows is somewhere else, or not known. */
-	return gmap_has(map, gpa(piece->addr + piece->size_bytes)) ? -EFAULT : -ENOENT;
+	return gmap_has(tlb->now[kind], gpa(end)) ? -EFAULT : absent_for(tlb, kind, end);
 }
 
 int iotlb_resolve(const struct iotlb *tlb, iova_t at, uint64_t len, uint8_t access,
@@ -199,7 +206,7 @@ int iotlb_resolve(const struct iotlb *tlb, iova_t at, uint64_t len, uint8_t acce
 
 	for (unsigned int i = 0; ret == 0 && i < ARRAY_LEN(accesses); i++)
 		if ((access & accesses[i]) != 0)
-			ret = resolve_for(tlb->now[i], at, len, &found[i]);
+			ret = resolve_for(tlb, i, at, len, &found[i]);
 	if (ret != 0)
 		return ret;
 	*out = (access & IOTLB_READ) != 0 ? found[0] : found[1];

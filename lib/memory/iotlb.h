@@ -68,7 +68,8 @@ static inline const struct gmap *iotlb_map(const struct iotlb *tlb, uint8_t acce
 
 /*
  * Where `len` bytes that are to be accessed so (READ, WRITE, both) are, if in one
- * piece. Returns 0, -EFAULT (they never are) or -ENOENT (something is missing).
+ * piece. Returns 0, -EFAULT (they never are), -EACCES (they may not be) or -ENOENT
+ * (something is missing).
  */
 int iotlb_resolve(const struct iotlb *tlb, iova_t at, uint64_t len, uint8_t access,
 		  uint8_t __guest **out);

@@ -72,12 +72,14 @@ struct place {
 	const struct iotlb *tlb;
 };
 
-/* A part that is not there yet is asked for; `access` as iotlb.h has it. */
+/* A part that is not there yet is asked for, one that is refused is reported; `access`: iotlb.h. */
 static int translate(const struct place *in, iova_t at, uint64_t bytes, uint8_t access,
 		     uint8_t __guest **out)
 {
 	int ret = iotlb_resolve(in->tlb, at, bytes, access, out);
 
+	if (ret == -EACCES)
+		ring_miss_refused(in->vr->misses, at, access);
 	for (uint8_t kind = IOTLB_READ; ret == -ENOENT && kind <= IOTLB_WRITE; kind++)
 		if ((access & kind) != 0)
 			ring_miss_range(in->vr->misses, iotlb_map(in->tlb, kind), at, bytes, access);

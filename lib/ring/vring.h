@@ -83,7 +83,8 @@ struct vring_addrs {
  * a `tlb` all addresses are translated by it, those of buffers too, and vr->misses
  * must be there.
  * Returns 0, -EINVAL (alignment), -EFAULT (not in memory), -ERANGE (size,
- * position) or -ENOENT (a part is not translated yet: see vr->misses).
+ * position), -EACCES (a part may not be accessed so) or -ENOENT (a part is not
+ * translated yet: see vr->misses, for both).
  */
 int vring_attach(struct ring *vr, const struct gmem *mem, const struct iotlb *tlb,
 		 const struct vring_addrs *addrs);

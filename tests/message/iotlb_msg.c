@@ -326,6 +326,29 @@ static void a_ring_that_moves(void **state)
 	assert_true(vring_attached(&vq->ring) && !gate_is_closed(&vq->gate));
 }
 
+/* A ring that may only be read: said once, not asked for again each time it is answered. */
+static void a_ring_that_may_not_be_written(void **state)
+{
+	struct vhu_iotlb ask;
+	unsigned int asks = 0;
+
+	(void)state;
+	bare();
+	session_ring(&s, 0);
+	session_enable(&s, 0, true);
+	for (unsigned int i = 0; i < 100 && asked(&ask); i++) {
+		if (ask.type == VHU_IOTLB_ACCESS_FAIL)
+			continue;
+		assert_int_equal(map(align_down(ask.iova, PAGE), PAGE, IOTLB_READ), 0);
+		asks++;
+	}
+	assert_true(asks < 10);
+	assert_string_equal(session_events(&s), "");
+	assert_int_equal(ask.type, VHU_IOTLB_ACCESS_FAIL);
+	assert_int_equal(map(0, s.mem.regions[0].size_bytes, RW), 0);
+	assert_string_equal(session_events(&s), "q0=1");
+}
+
 int main(void)
 {
 #define IOMMU_TEST(name) cmocka_unit_test_setup_teardown(name, setup_iommu, teardown_iommu)
@@ -340,6 +363,7 @@ int main(void)
 		IOMMU_TEST(bounded),
 		IOMMU_TEST(used_ring_is_logged_where_it_is),
 		IOMMU_TEST(a_ring_that_moves),
+		IOMMU_TEST(a_ring_that_may_not_be_written),
 	};
 
 	return RUN(tests);
