@@ -19,20 +19,21 @@ static bool enter(struct vq *vq) TRY_ACQUIRE(true, vq->gate)
 	return false;
 }
 
-/*
- * Under a vIOMMU: leaves the gate, then asks for what the burst missed. Who holds
- * the lock may wait for the frontend; then there is another time.
- */
+/* Under a vIOMMU: leaves the gate, then asks for what the burst missed. */
 static COLD void leave_and_ask(struct vq *vq) RELEASE(vq->gate)
 {
 	struct device *dev = vq->dev;
 	struct vhu_asks asks;
 
-	/* Before leaving, so that it is the frontend of this guest that is asked. */
-	if (!vq->ring.misses->news || pthread_mutex_trylock(&dev->backend_lock) != 0) {
+	if (!vq->ring.misses->news) {
 		gate_exit(&vq->gate);
 		return;
 	}
+	/*
+	 * Before leaving, so that it is the frontend of this guest that is asked.
+	 * Nobody waits with it: there may be no other burst before the answer.
+	 */
+	pthread_mutex_lock(&dev->backend_lock);
 	asks.count = ring_misses_take(vq->ring.misses, asks.list);
 	vq->stats.iotlb_misses += asks.count;
 	gate_exit(&vq->gate);

@@ -22,6 +22,7 @@ static struct device *slot_fill(int vid)
 	memset(dev, 0, sizeof(*dev));
 	pthread_mutex_init(&dev->lock, NULL);
 	pthread_mutex_init(&dev->backend_lock, NULL);
+	pthread_mutex_init(&dev->answer_lock, NULL);
 	pthread_mutex_init(&dev->log_lock, NULL);
 	dev->vid = vid;
 	device_postcopy_init(dev);
@@ -68,14 +69,16 @@ void device_set_backend_fd(struct device *dev, int fd)
 	 * Whoever waits for an answer on the old socket holds the lock for as
 	 * long as the frontend likes: end that. Only this thread changes the fd.
 	 */
-	if (pthread_mutex_trylock(&dev->backend_lock) != 0) {
+	if (pthread_mutex_trylock(&dev->answer_lock) != 0) {
 		if (dev->backend_fd >= 0)
 			(void)shutdown(dev->backend_fd, SHUT_RDWR);
-		pthread_mutex_lock(&dev->backend_lock);
+		pthread_mutex_lock(&dev->answer_lock);
 	}
+	pthread_mutex_lock(&dev->backend_lock);
 	fd_close(&dev->backend_fd);
 	dev->backend_fd = fd;
 	pthread_mutex_unlock(&dev->backend_lock);
+	pthread_mutex_unlock(&dev->answer_lock);
 }
 
 void device_forget_guest(struct device *dev)

@@ -182,8 +182,14 @@ struct device {
 	struct device_transfer transfer;
 	struct rte_vhost_user_extern_ops extern_ops; /* the application's message handlers */
 	struct log_budget log_budget; /* what its frontend may provoke */
-	/* Serialises requests to the frontend on backend_fd. */
+	/*
+	 * Serialise requests to the frontend on backend_fd: a send(), which does not
+	 * wait, and (taken first) a request with its answer, which may take a second.
+	 * backend_fd changes with both held. Data threads take the first one inside a
+	 * gate; nothing is locked after it.
+	 */
 	pthread_mutex_t backend_lock;
+	pthread_mutex_t answer_lock;
 	/*
 	 * The dirty log of a migration, and the eventfd that is told of news in it.
 	 * They change with all gates closed and log_lock held: bursts are inside a

@@ -77,15 +77,14 @@ int vhu_backend_config_change(struct device *dev, bool need_reply)
 	need_reply = need_reply && device_has_proto(dev, VHOST_USER_PROTOCOL_F_REPLY_ACK);
 	if (need_reply)
 		hdr.flags |= VHU_FLAG_NEED_REPLY;
+	pthread_mutex_lock(&dev->answer_lock);
 	pthread_mutex_lock(&dev->backend_lock);
-	if (dev->backend_fd < 0) {
-		ret = -ENOTCONN;
-	} else {
-		ret = send_whole(dev->backend_fd, &hdr, sizeof(hdr));
-		if (ret == 0 && need_reply)
-			ret = recv_ack(dev->backend_fd, hdr.request);
-	}
+	ret = dev->backend_fd < 0 ? -ENOTCONN : send_whole(dev->backend_fd, &hdr, sizeof(hdr));
 	pthread_mutex_unlock(&dev->backend_lock);
+	/* Others may ask meanwhile: what else we send has no answer. */
+	if (ret == 0 && need_reply)
+		ret = recv_ack(dev->backend_fd, hdr.request);
+	pthread_mutex_unlock(&dev->answer_lock);
 	return ret;
 }
 

@@ -3,7 +3,11 @@
  * IOTLB_MSG: what a vIOMMU translates, and what it does no longer; and what we ask for when
  * something is missing. The guest's I/O virtual addresses are its physical ones here.
  */
+#include <poll.h>
+#include <pthread.h>
+
 #include "dirty_log.h"
+#include "vhost_user/backend.h"
 
 #define RW (IOTLB_READ | IOTLB_WRITE)
 #define PAGE IOTLB_PAGE_BYTES
@@ -349,6 +353,45 @@ static void a_ring_that_may_not_be_written(void **state)
 	assert_string_equal(session_events(&s), "q0=1");
 }
 
+static void *change_config(void *arg)
+{
+	*(int *)arg = vhu_backend_config_change(s.dev, true);
+	return NULL;
+}
+
+/*
+ * A thread of the application waits for the frontend, which has something else to say first: we
+ * listen, and ask.
+ */
+static void asked_while_somebody_waits(void **state)
+{
+	struct {
+		struct vhu_header hdr;
+		uint64_t result;
+	} __attribute__((packed)) answer = { .hdr = { .request = VHU_BACKEND_CONFIG_CHANGE_MSG,
+						      .flags = VHU_VERSION | VHU_FLAG_REPLY,
+						      .size_bytes = sizeof(answer.result) } };
+	struct pollfd pfd = { .events = POLLIN };
+	struct vhu_header hdr;
+	struct vhu_iotlb ask;
+	pthread_t waiter;
+	int ret = -1;
+
+	(void)state;
+	session_setup(&s, 2);
+	give_socket();
+	pfd.fd = frontend;
+	assert_int_equal(pthread_create(&waiter, NULL, change_config, &ret), 0);
+	assert_int_equal(poll(&pfd, 1, 10000), 1);
+	assert_int_equal(recv(frontend, &hdr, sizeof(hdr), MSG_DONTWAIT), sizeof(hdr));
+	assert_int_equal(hdr.request, VHU_BACKEND_CONFIG_CHANGE_MSG);
+	assert_int_equal(unmap(0, 0), 0);
+	assert_true(asked(&ask));
+	assert_int_equal(send(frontend, &answer, sizeof(answer), 0), sizeof(answer));
+	pthread_join(waiter, NULL);
+	assert_int_equal(ret, 0);
+}
+
 int main(void)
 {
 #define IOMMU_TEST(name) cmocka_unit_test_setup_teardown(name, setup_iommu, teardown_iommu)
@@ -364,6 +407,7 @@ int main(void)
 		IOMMU_TEST(used_ring_is_logged_where_it_is),
 		IOMMU_TEST(a_ring_that_moves),
 		IOMMU_TEST(a_ring_that_may_not_be_written),
+		IOMMU_TEST(asked_while_somebody_waits),
 	};
 
 	return RUN(tests);
