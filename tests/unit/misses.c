@@ -4,6 +4,7 @@
  * what is asked for, how often, and that the chain waits where it is.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "guest_packed.h"
@@ -478,6 +479,39 @@ static void long_ranges_take_no_time(void **state)
 	free(map);
 }
 
+static bool stop_watching, moved;
+
+/* As rte_vhost_get_vring_base(), from outside the gate. */
+static void *watch(void *arg)
+{
+	const uint16_t at = *(const uint16_t *)arg;
+
+	while (!__atomic_load_n(&stop_watching, __ATOMIC_ACQUIRE))
+		moved |= __atomic_load_n(&ring.last_avail, __ATOMIC_RELAXED) != at;
+	return NULL;
+}
+
+/* Whoever asks where a ring stands, at any time, is told so: to look is not to take. */
+static void to_look_is_not_to_take(void **state)
+{
+	uint16_t at = 0;
+	pthread_t watcher;
+
+	(void)state;
+	open_ring(RING_SPLIT);
+	for (unsigned int i = 0; i < RING_ENTRIES; i++)
+		post_one(CHAIN_READABLE, MIB, 10);
+	assert_int_equal(pthread_create(&watcher, NULL, watch, &at), 0);
+	for (unsigned int i = 0; i < 100000; i++) {
+		misses.ahead = ring.last_avail;
+		ring_look_ahead(&ring, CHAIN_READABLE);
+	}
+	__atomic_store_n(&stop_watching, true, __ATOMIC_RELEASE);
+	pthread_join(watcher, NULL);
+	assert_false(moved);
+	close_ring();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -492,6 +526,7 @@ int main(void)
 		cmocka_unit_test(not_behind_the_end),
 		cmocka_unit_test(unanswered_is_asked_again),
 		cmocka_unit_test(long_ranges_take_no_time),
+		cmocka_unit_test(to_look_is_not_to_take),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
