@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <time.h>
 
-#include "chain.h"
 #include "misses.h"
-
-/* In more pieces no chain is accepted; and this is inside a burst. */
-#define STEPS_MAX (RING_MISSES_MAX + CHAIN_SPANS_MAX)
 
 static int64_t now_ms(void)
 {
@@ -48,14 +44,15 @@ void ring_miss_refused(struct ring_misses *m, iova_t at, uint8_t access)
 	note(m, at, access, true);
 }
 
-void ring_miss_range(struct ring_misses *m, const struct gmap *map, iova_t at, uint64_t len,
-		     uint8_t access)
+unsigned int ring_miss_range(struct ring_misses *m, const struct gmap *map, iova_t at,
+			     uint64_t len, uint8_t access, unsigned int steps_max)
 {
+	unsigned int steps = 0;
 	uint64_t last;
 
 	if (__builtin_add_overflow(at.v, len - 1, &last))
 		last = UINT64_MAX;
-	for (unsigned int steps = 0; steps < STEPS_MAX && !m->full; steps++) {
+	while (steps < steps_max && !m->full) {
 		const struct gmap_piece *piece = gmap_find(map, gpa(at.v));
 		uint64_t seen_last = at.v | (IOTLB_PAGE_BYTES - 1);
 
@@ -64,10 +61,12 @@ void ring_miss_range(struct ring_misses *m, const struct gmap *map, iova_t at, u
 			seen_last = piece->addr + (piece->size_bytes - 1);
 		else
 			note(m, at, access, false);
+		steps++;
 		if (seen_last >= last)
-			return;
+			break;
 		at = iova(seen_last + 1);
 	}
+	return steps;
 }
 
 unsigned int ring_misses_take(struct ring_misses *m, struct ring_miss *out)

@@ -33,12 +33,15 @@ struct ring_misses {
 /* There is something at `at` that may not be used so. */
 COLD void ring_miss_refused(struct ring_misses *m, iova_t at, uint8_t access);
 
+/* Of one chain, or part of a ring: what is behind is for when this much is there. */
+#define RING_MISS_STEPS_MAX RING_MISSES_MAX
+
 /*
- * Every page of `len` (not 0) bytes at `at` that `map` does not have, as far as there is room and
- * a chain may reach.
+ * Every page of `len` (not 0) bytes at `at` that `map` does not have, as far as
+ * `steps_max` missing pages and pieces of `map` go; returns how many those were.
  */
-COLD void ring_miss_range(struct ring_misses *m, const struct gmap *map, iova_t at, uint64_t len,
-			  uint8_t access);
+COLD unsigned int ring_miss_range(struct ring_misses *m, const struct gmap *map, iova_t at,
+				  uint64_t len, uint8_t access, unsigned int steps_max);
 
 /* What is to be sent, into `out`, which has room for all; returns how many. */
 unsigned int ring_misses_take(struct ring_misses *m, struct ring_miss *out);

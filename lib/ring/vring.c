@@ -82,7 +82,8 @@ static int translate(const struct place *in, iova_t at, uint64_t bytes, uint8_t 
 		ring_miss_refused(in->vr->misses, at, access);
 	for (uint8_t kind = IOTLB_READ; ret == -ENOENT && kind <= IOTLB_WRITE; kind++)
 		if ((access & kind) != 0)
-			ring_miss_range(in->vr->misses, iotlb_map(in->tlb, kind), at, bytes, access);
+			(void)ring_miss_range(in->vr->misses, iotlb_map(in->tlb, kind), at, bytes,
+					      access, RING_MISS_STEPS_MAX);
 	return ret;
 }
 

@@ -33,7 +33,9 @@ static enum fetch_result walk_absent(struct walk *w, const struct memview *view,
 		ring_miss_refused(misses, iova(absent.v), access);
 		return walk_bad(w, RING_FAULT_ADDRESS);
 	}
-	ring_miss_range(misses, view->map, iova(absent.v), len - (absent.v - addr), access);
+	w->miss_steps += ring_miss_range(misses, view->map, iova(absent.v),
+					 len - (absent.v - addr), access,
+					 RING_MISS_STEPS_MAX - w->miss_steps);
 	w->missing = true;
 	return FETCH_OK;
 }

@@ -118,6 +118,7 @@ struct walk {
 	bool want_writable;
 	unsigned int first_span;
 	bool missing; /* parts of it are not translated yet */
+	unsigned int miss_steps; /* what it took to say which (ring_miss_range()) */
 	unsigned int nr_buffers; /* those of length 0 take no span, but time */
 	uint64_t bytes;
 };

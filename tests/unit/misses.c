@@ -472,11 +472,35 @@ static void long_ranges_take_no_time(void **state)
 	(void)state;
 	memset(&misses, 0, sizeof(misses));
 	gmap_append(map, &(struct gmap_piece){ .addr = PAGE, .size_bytes = UINT64_MAX - PAGE - 10 });
-	ring_miss_range(&misses, map, iova(5), UINT64_MAX - 5, IOTLB_READ);
+	ring_miss_range(&misses, map, iova(5), UINT64_MAX - 5, IOTLB_READ,
+			RING_MISS_STEPS_MAX);
 	assert_int_equal(ring_misses_take(&misses, list), 2);
 	assert_int_equal(list[0].at.v, 5);
 	assert_int_equal(list[1].at.v, UINT64_MAX - 10);
 	free(map);
+}
+
+/* A chain that names the same pages again and again is not looked at for long: it is in a burst. */
+static void the_same_again(void)
+{
+	const uint64_t half = RING_MISSES_MAX / 2 * PAGE;
+	const uint64_t at[] = { MIB, MIB, 2 * MIB };
+	const uint32_t len[] = { (uint32_t)half, (uint32_t)half, 10 };
+	struct ring_miss list[RING_MISSES_MAX];
+
+	post(CHAIN_READABLE, at, len, 3);
+	assert_int_equal(fetch(CHAIN_READABLE), FETCH_MISS);
+	assert_int_equal(ring_misses_take(&misses, list), RING_MISSES_MAX / 2);
+	/* What is behind is for later, and comes. */
+	map(MIB, half, IOTLB_READ);
+	assert_int_equal(fetch(CHAIN_READABLE), FETCH_MISS);
+	assert_asked(&at[2], 1, IOTLB_READ, false);
+}
+
+static void chains_take_little_time(void **state)
+{
+	(void)state;
+	on_both(the_same_again);
 }
 
 static bool stop_watching, moved;
@@ -526,6 +550,7 @@ int main(void)
 		cmocka_unit_test(not_behind_the_end),
 		cmocka_unit_test(unanswered_is_asked_again),
 		cmocka_unit_test(long_ranges_take_no_time),
+		cmocka_unit_test(chains_take_little_time),
 		cmocka_unit_test(to_look_is_not_to_take),
 	};
 
