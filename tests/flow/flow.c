@@ -5,12 +5,14 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <rte_debug.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 
@@ -433,4 +435,61 @@ bool
 flow_pool_full(const struct rte_mempool *pool)
 {
 	return rte_mempool_in_use_count(pool) == 0;
+}
+
+volatile uint64_t flow_echoed;
+
+static struct {
+	pthread_t thread;
+	bool runs;
+	volatile bool stop;
+	int vid;
+	struct rte_mempool *pool;
+} echo;
+
+static void *
+echo_thread(void *arg)
+{
+	struct rte_mbuf *pkts[32];
+
+	(void)arg;
+	while (!echo.stop) {
+		unsigned n = rte_vhost_dequeue_burst(echo.vid, 1, echo.pool, pkts, RTE_DIM(pkts));
+		unsigned done = 0;
+
+		if (n == 0)
+			sched_yield(); /* the guest may need this core */
+		while (done < n && !echo.stop) {
+			unsigned more = rte_vhost_enqueue_burst(echo.vid, 0, pkts + done,
+								(uint16_t)(n - done));
+
+			if (more == 0)
+				sched_yield();
+			done += more;
+		}
+		flow_echoed += done;
+		rte_pktmbuf_free_bulk(pkts, n);
+	}
+	return NULL;
+}
+
+void
+flow_echo_start(int vid, struct rte_mempool *pool)
+{
+	echo.vid = vid;
+	echo.pool = pool;
+	echo.stop = false;
+	flow_echoed = 0;
+	RTE_VERIFY(pthread_create(&echo.thread, NULL, echo_thread, NULL) == 0);
+	echo.runs = true;
+}
+
+void
+flow_echo_stop(void)
+{
+	if (!echo.runs)
+		return;
+	echo.stop = true;
+	pthread_join(echo.thread, NULL);
+	echo.runs = false;
 }

@@ -82,6 +82,14 @@ struct rte_mempool *flow_pool(unsigned nr_mbufs, uint16_t data_room_bytes);
 /* All mbufs back home. */
 bool flow_pool_full(const struct rte_mempool *pool);
 
+/*
+ * The switch in between, on a thread of its own: everything the guest sends on queue 1 goes back to
+ * it on queue 0. To stop what does not run is fine.
+ */
+void flow_echo_start(int vid, struct rte_mempool *pool);
+void flow_echo_stop(void);
+extern volatile uint64_t flow_echoed; /* packets since the start */
+
 bool flow_wait_until(bool (*done)(void *arg), void *arg, int timeout_ms);
 uint64_t flow_now_us(void);
 

@@ -21,15 +21,7 @@
 #define PAGES (MEMORY_BYTES / PAGE)
 #define MEMORY_BYTES (8u << 20)
 #define BELOW (UINT64_C(1) << 40)
-#define READ 1
-#define WRITE 2
-
-enum { MISS = 1, UPDATE = 2, INVALIDATE = 3, ACCESS_FAIL = 4 };
-
-struct iotlb_msg {
-	uint64_t iova, size_bytes, uva;
-	uint8_t access, type, padding[6];
-};
+#define RW (FE_IOTLB_READ | FE_IOTLB_WRITE)
 
 static struct flow flow;
 static struct rte_mempool *pool;
@@ -55,27 +47,21 @@ setup(void)
 {
 	if (pool == NULL || !flow_pool_full(pool)) /* a failed test keeps its mbufs */
 		pool = flow_pool(512, 2048);
-	memset(allowed, READ | WRITE, sizeof(allowed));
+	memset(allowed, RW, sizeof(allowed));
 	misses = refused = answered = 0;
 }
 
 static int
 tell(uint8_t type, uint64_t iova, uint64_t size_bytes, uint8_t access)
 {
-	const struct iotlb_msg msg = {
-		.iova = iova,
-		.size_bytes = size_bytes,
-		.uva = type == UPDATE ? guest_uva(&flow.fe.mem, iova) : 0,
-		.access = access,
-		.type = type,
-	};
+	uint64_t uva = type == FE_IOTLB_UPDATE ? guest_uva(&flow.fe.mem, iova) : 0;
 
-	return fe_request_ack(&flow.fe, FE_IOTLB_MSG, &msg, sizeof(msg), NULL, 0);
+	return fe_iotlb(&flow.fe, type, iova, size_bytes, uva, access);
 }
 
 /* One question, if there is one within the time. */
 static bool
-question(struct iotlb_msg *ask, int timeout_ms)
+question(struct fe_iotlb *ask, int timeout_ms)
 {
 	const int usual_ms = flow.fe.timeout_ms;
 	struct fe_msg msg;
@@ -98,20 +84,20 @@ question(struct iotlb_msg *ask, int timeout_ms)
 static bool
 serve(int timeout_ms)
 {
-	struct iotlb_msg ask;
+	struct fe_iotlb ask;
 	uint64_t page;
 
 	if (!question(&ask, timeout_ms))
 		return false;
-	if (ask.type == ACCESS_FAIL) {
+	if (ask.type == FE_IOTLB_ACCESS_FAIL) {
 		refused++;
 		return true;
 	}
-	CHECK_EQ(ask.type, MISS);
+	CHECK_EQ(ask.type, FE_IOTLB_MISS);
 	misses++;
 	page = (ask.iova - BELOW) / PAGE;
 	if ((allowed[page] & ask.access) == ask.access) {
-		CHECK_EQ(tell(UPDATE, BELOW + page * PAGE, PAGE, allowed[page]), 0);
+		CHECK_EQ(tell(FE_IOTLB_UPDATE, BELOW + page * PAGE, PAGE, allowed[page]), 0);
 		answered++;
 	}
 	return true;
@@ -194,57 +180,10 @@ down(void)
 	flow_down(&flow);
 }
 
-/* The switch in between: everything the guest sends goes back to it. */
-static volatile bool stop_echo;
-static bool echo_runs;
-static pthread_t echo;
-
-static void *
-echo_thread(void *arg)
-{
-	struct rte_mbuf *pkts[BURST];
-
-	(void)arg;
-	while (!stop_echo) {
-		unsigned n = rte_vhost_dequeue_burst(flow.vid, 1, pool, pkts, BURST);
-		unsigned done = 0;
-
-		if (n == 0)
-			sched_yield(); /* the guest may need this core */
-		while (done < n && !stop_echo) {
-			unsigned more = rte_vhost_enqueue_burst(flow.vid, 0, pkts + done,
-								(uint16_t)(n - done));
-
-			if (more == 0)
-				sched_yield();
-			done += more;
-		}
-		rte_pktmbuf_free_bulk(pkts, n);
-	}
-	return NULL;
-}
-
-static void
-echo_start(void)
-{
-	stop_echo = false;
-	CHECK_EQ(pthread_create(&echo, NULL, echo_thread, NULL), 0);
-	echo_runs = true;
-}
-
-static void
-echo_stop(void)
-{
-	stop_echo = true;
-	pthread_join(echo, NULL);
-	echo_runs = false;
-}
-
 static void
 teardown(void)
 {
-	if (echo_runs)
-		echo_stop();
+	flow_echo_stop();
 	flow_teardown();
 }
 
@@ -265,14 +204,14 @@ steal(unsigned page)
 
 	memset(garbage, 0xdb, sizeof(garbage));
 	allowed[page] = 0;
-	CHECK_EQ(tell(INVALIDATE, BELOW + page * PAGE, PAGE, 0), 0);
+	CHECK_EQ(tell(FE_IOTLB_INVALIDATE, BELOW + page * PAGE, PAGE, 0), 0);
 	memcpy(before, page_of(page), PAGE);
 	memset(page_of(page), 0xdb, PAGE);
 	for (unsigned i = 0; i < 20; i++)
 		sched_yield(); /* let the device try */
 	CHECK(memcmp(page_of(page), garbage, PAGE) == 0);
 	memcpy(page_of(page), before, PAGE);
-	allowed[page] = READ | WRITE;
+	allowed[page] = RW;
 }
 
 /* One round of a guest that sends and checks what comes back; false when nothing moved. */
@@ -313,7 +252,7 @@ exchange(uint32_t packets, unsigned steal_every)
 
 	for (unsigned i = 0; i < MEMORY_BYTES / PAGE; i++)
 		used_pages = i * PAGE < flow.fe.mem.regions[0].used_bytes ? i + 1 : used_pages;
-	echo_start();
+	flow_echo_start(flow.vid, pool);
 	for (uint32_t round = 1; received < packets; round++) {
 		bool moved = guest_step(&sent, &received, packets);
 
@@ -329,7 +268,7 @@ exchange(uint32_t packets, unsigned steal_every)
 			tap_fail(__FILE__, __LINE__, "%u sent, %u came back, %u of %u misses "
 				 "answered, then nothing for 20 s", sent, received, answered, misses);
 	}
-	echo_stop();
+	flow_echo_stop();
 	CHECK(flow_pool_full(pool));
 	/* Difference: the stock library tells the application of each ring that goes and comes. */
 	if (!is_stock)
@@ -376,7 +315,7 @@ only_when_asked_for(void)
 	use_rings();
 	/* Without it there is nothing to translate. */
 	if (!is_stock)
-		CHECK(tell(UPDATE, BELOW, PAGE, READ | WRITE) != 0);
+		CHECK(tell(FE_IOTLB_UPDATE, BELOW, PAGE, RW) != 0);
 	fe_disconnect(&flow.fe);
 	guest_rx_fini(&rx);
 	fe_close(&flow.fe);
@@ -395,7 +334,7 @@ told_without_being_asked(void)
 	start_rings();
 	CHECK_EQ(fe_sync(&flow.fe), 0);
 	CHECK_STR(rec_text(), "+conn");
-	CHECK_EQ(tell(UPDATE, BELOW, MEMORY_BYTES, READ | WRITE), 0);
+	CHECK_EQ(tell(FE_IOTLB_UPDATE, BELOW, MEMORY_BYTES, RW), 0);
 	CHECK(rec_wait_tail("+dev"));
 	flow.vid = rec_vid();
 	rec_reset();
@@ -436,7 +375,7 @@ enqueue(void)
 static void
 never_answered(void)
 {
-	struct iotlb_msg ask;
+	struct fe_iotlb ask;
 	unsigned asked = 0;
 
 	up();
@@ -457,8 +396,8 @@ never_answered(void)
 		while (serve(0))
 			;
 	CHECK_EQ(dequeue(), 0);
-	CHECK_EQ(tell(UPDATE, (tx.arena_gpa + 16 * PAGE) & ~(uint64_t)(PAGE - 1), 2 * PAGE,
-		      READ | WRITE), 0);
+	CHECK_EQ(tell(FE_IOTLB_UPDATE, (tx.arena_gpa + 16 * PAGE) & ~(uint64_t)(PAGE - 1), 2 * PAGE,
+		      RW), 0);
 	CHECK_EQ(dequeue(), 1);
 	down();
 }
@@ -478,9 +417,9 @@ permission_is_honoured(void)
 		tap_skip("the stock library waits for more rights");
 	up();
 	first = (MEMORY_BYTES - 16 * PAGE) / PAGE;
-	memset(&allowed[first], READ, 8);
+	memset(&allowed[first], FE_IOTLB_READ, 8);
 	seg.gpa = BELOW + first * PAGE;
-	CHECK_EQ(tell(UPDATE, seg.gpa, 8 * PAGE, READ), 0);
+	CHECK_EQ(tell(FE_IOTLB_UPDATE, seg.gpa, 8 * PAGE, FE_IOTLB_READ), 0);
 	guest_fill(&flow.fe.mem, seg.gpa, 0x5a, seg.len_bytes);
 	CHECK(guest_ring_post(&flow.fe.vqs[0], &seg, 1, NULL) >= 0);
 	CHECK_EQ(enqueue(), 0);
@@ -493,7 +432,7 @@ permission_is_honoured(void)
 	CHECK_EQ(refused, 1);
 	/* Sending from what may only be written: nothing leaves. */
 	seg.flags = 0;
-	CHECK_EQ(tell(UPDATE, seg.gpa, 8 * PAGE, WRITE), 0);
+	CHECK_EQ(tell(FE_IOTLB_UPDATE, seg.gpa, 8 * PAGE, FE_IOTLB_WRITE), 0);
 	CHECK(guest_ring_post(&flow.fe.vqs[1], &seg, 1, NULL) >= 0);
 	CHECK_EQ(dequeue(), 0);
 	CHECK(guest_ring_poll(&flow.fe.vqs[1], &used, NULL));

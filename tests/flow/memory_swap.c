@@ -83,37 +83,8 @@ down(void)
 	flow_down(&flow);
 }
 
-/* The switch in between: everything the guest sends goes back to it. */
-static volatile bool stop_echo, stop_guest;
-static volatile uint64_t echoed;
-
-static void *
-echo_thread(void *arg)
-{
-	struct rte_mbuf *pkts[BURST];
-
-	(void)arg;
-	while (!stop_echo) {
-		unsigned n = rte_vhost_dequeue_burst(flow.vid, 1, pool, pkts, BURST);
-		unsigned done = 0;
-
-		if (n == 0)
-			sched_yield(); /* the guest may need this core */
-		while (done < n && !stop_echo) {
-			unsigned more = rte_vhost_enqueue_burst(flow.vid, 0, pkts + done,
-								(uint16_t)(n - done));
-
-			if (more == 0)
-				sched_yield();
-			done += more;
-		}
-		echoed += done;
-		rte_pktmbuf_free_bulk(pkts, n);
-	}
-	return NULL;
-}
-
 /* The guest: sends and checks echoes until told to stop. */
+static volatile bool stop_guest;
 static volatile uint64_t guest_sent, guest_checked;
 static volatile bool guest_failed;
 static char guest_problem[128]; /* before guest_failed */
@@ -176,32 +147,15 @@ guest_thread(void *arg)
 	return NULL;
 }
 
-static pthread_t echo, guest;
-static bool echo_runs, guest_runs;
+static pthread_t guest;
+static bool guest_runs;
 static uint64_t traffic_since_us;
 static unsigned rounds; /* how often traffic was disturbed */
 
 static void
-echo_start(void)
-{
-	stop_echo = false;
-	echoed = 0;
-	CHECK_EQ(pthread_create(&echo, NULL, echo_thread, NULL), 0);
-	echo_runs = true;
-}
-
-static void
-echo_stop(void)
-{
-	stop_echo = true;
-	pthread_join(echo, NULL);
-	echo_runs = false;
-}
-
-static void
 traffic_start(void)
 {
-	echo_start();
+	flow_echo_start(flow.vid, pool);
 	stop_guest = false;
 	guest_failed = false;
 	guest_sent = guest_checked = 0;
@@ -218,7 +172,7 @@ traffic_join(void)
 	stop_guest = true;
 	pthread_join(guest, NULL);
 	guest_runs = false;
-	echo_stop();
+	flow_echo_stop();
 }
 
 static void __attribute__((noreturn))
@@ -228,7 +182,7 @@ traffic_fail(const char *what)
 		 "%s: %u rounds of at least %u, %llu packets sent, %llu echoed, %llu checked of at "
 		 "least %u, %u mbufs in use, %.1f s",
 		 what, rounds, ROUNDS_WANTED, (unsigned long long)guest_sent,
-		 (unsigned long long)echoed, (unsigned long long)guest_checked, PACKETS_WANTED,
+		 (unsigned long long)flow_echoed, (unsigned long long)guest_checked, PACKETS_WANTED,
 		 rte_mempool_in_use_count(pool),
 		 (double)(flow_now_us() - traffic_since_us) / 1e6);
 }
@@ -270,8 +224,8 @@ teardown(void)
 {
 	if (guest_runs)
 		traffic_join();
-	else if (echo_runs)
-		echo_stop();
+	else
+		flow_echo_stop();
 	flow_teardown();
 }
 
@@ -572,7 +526,7 @@ stop_in_destroy_device(const char *word, int vid)
 {
 	(void)vid;
 	if (strcmp(word, "-dev") == 0)
-		echo_stop();
+		flow_echo_stop();
 }
 
 /* What the guide asks of an application: it stops using the vid in destroy_device. */
@@ -581,7 +535,7 @@ disconnect_under_traffic(void)
 {
 	for (int round = 0; round < 20; round++) {
 		up();
-		echo_start();
+		flow_echo_start(flow.vid, pool);
 		rec_hook = stop_in_destroy_device;
 		post_some();
 		usleep((useconds_t)(round * 20));
@@ -601,13 +555,13 @@ disconnect_and_burst_on(void)
 		tap_skip("the stock library crashes");
 	for (int round = 0; round < 50; round++) {
 		up();
-		echo_start();
+		flow_echo_start(flow.vid, pool);
 		post_some();
 		usleep((useconds_t)(round * 20));
 		fe_disconnect(&flow.fe);
 		CHECK(rec_wait("-dev -conn"));
 		usleep(1000);
-		echo_stop();
+		flow_echo_stop();
 		CHECK(flow_pool_full(pool));
 		down();
 	}

@@ -380,6 +380,17 @@ fe_set_inflight_fd(struct frontend *fe)
 }
 
 int
+fe_iotlb(struct frontend *fe, uint8_t type, uint64_t iova, uint64_t size_bytes, uint64_t uva,
+	 uint8_t access)
+{
+	const struct fe_iotlb msg = {
+		.iova = iova, .size_bytes = size_bytes, .uva = uva, .access = access, .type = type,
+	};
+
+	return fe_request_ack(fe, FE_IOTLB_MSG, &msg, sizeof(msg), NULL, 0);
+}
+
+int
 fe_send_rarp(struct frontend *fe, const uint8_t mac[6])
 {
 	uint64_t value = 0;

@@ -177,6 +177,19 @@ struct fe_inflight {
 	uint32_t padding;
 };
 
+/* What an IOTLB_MSG is about, in either direction. */
+enum { FE_IOTLB_MISS = 1, FE_IOTLB_UPDATE, FE_IOTLB_INVALIDATE, FE_IOTLB_ACCESS_FAIL };
+enum { FE_IOTLB_READ = 1, FE_IOTLB_WRITE = 2 };
+
+struct fe_iotlb {
+	uint64_t iova;
+	uint64_t size_bytes;
+	uint64_t uva;
+	uint8_t access;
+	uint8_t type;
+	uint8_t padding[6];
+};
+
 /* A message received from the backend; the receiver closes fds. */
 struct fe_msg {
 	struct fe_header header;
@@ -280,6 +293,9 @@ int fe_net_set_mtu(struct frontend *fe, uint64_t mtu_bytes);
 /* Has the backend make areas for all queues, and keeps them. */
 int fe_get_inflight_fd(struct frontend *fe, uint16_t nr_queues, uint16_t queue_size);
 int fe_set_inflight_fd(struct frontend *fe);
+/* Always answered. */
+int fe_iotlb(struct frontend *fe, uint8_t type, uint64_t iova, uint64_t size_bytes, uint64_t uva,
+	     uint8_t access);
 int fe_send_rarp(struct frontend *fe, const uint8_t mac[6]);
 int fe_set_status(struct frontend *fe, uint64_t status);
 int fe_get_status(struct frontend *fe, uint64_t *status);

@@ -7,15 +7,7 @@
 #include "line.h"
 
 #define PAGE 4096u
-#define READ 1
-#define WRITE 2
-
-enum { MISS = 1, UPDATE = 2, INVALIDATE = 3, ACCESS_FAIL = 4 };
-
-struct iotlb_msg {
-	uint64_t iova, size_bytes, uva;
-	uint8_t access, type, padding[6];
-};
+#define RW (FE_IOTLB_READ | FE_IOTLB_WRITE)
 
 static const struct fe_config iommu_config = {
 	.features = FE_F_VERSION_1 | FE_F_MRG_RXBUF | FE_F_ACCESS_PLATFORM,
@@ -27,17 +19,13 @@ static const struct fe_config iommu_config = {
 
 static int tell(uint8_t type, uint64_t iova, uint64_t size_bytes, uint64_t uva, uint8_t access)
 {
-	const struct iotlb_msg msg = {
-		.iova = iova, .size_bytes = size_bytes, .uva = uva, .access = access, .type = type
-	};
-
-	return fe_request_ack(&line, FE_IOTLB_MSG, &msg, sizeof(msg), NULL, 0);
+	return fe_iotlb(&line, type, iova, size_bytes, uva, access);
 }
 
 static void map_all(void)
 {
-	CHECK_EQ(tell(UPDATE, 0, REGION_BYTES, GUEST_UVA_BASE, READ | WRITE), 0);
-	CHECK_EQ(tell(UPDATE, GUEST_UVA_BASE, REGION_BYTES, GUEST_UVA_BASE, READ | WRITE), 0);
+	CHECK_EQ(tell(FE_IOTLB_UPDATE, 0, REGION_BYTES, GUEST_UVA_BASE, RW), 0);
+	CHECK_EQ(tell(FE_IOTLB_UPDATE, GUEST_UVA_BASE, REGION_BYTES, GUEST_UVA_BASE, RW), 0);
 }
 
 static void iommu_negotiated(void)
@@ -111,7 +99,7 @@ static void f33_translations_to_nowhere(void)
 
 	iommu_up();
 	for (unsigned int i = 0; i < RTE_DIM(bad); i++)
-		CHECK_EQ(tell(UPDATE, bad[i].iova, bad[i].size, bad[i].uva, READ | WRITE), 1);
+		CHECK_EQ(tell(FE_IOTLB_UPDATE, bad[i].iova, bad[i].size, bad[i].uva, RW), 1);
 	CHECK(line_sends(1));
 	line_down();
 }
@@ -121,14 +109,14 @@ static void f33_rings_taken_away(void)
 	iommu_up();
 	for (uint32_t round = 0; round < 200; round++) {
 		CHECK(line_sends(round));
-		CHECK_EQ(tell(INVALIDATE, GUEST_UVA_BASE + round % 8 * PAGE, PAGE, 0, 0), 0);
+		CHECK_EQ(tell(FE_IOTLB_INVALIDATE, GUEST_UVA_BASE + round % 8 * PAGE, PAGE, 0, 0), 0);
 		(void)rte_vhost_avail_entries(rec_vid(), 1);
 		(void)rte_vhost_vring_call(rec_vid(), 1);
 		CHECK_EQ(rte_vhost_enable_guest_notification(rec_vid(), 1, round % 2), 0);
 		CHECK_EQ(rte_vhost_rx_queue_count(rec_vid(), 1), 0);
 		map_all();
 	}
-	CHECK_EQ(tell(INVALIDATE, 0, 0, 0, 0), 0);
+	CHECK_EQ(tell(FE_IOTLB_INVALIDATE, 0, 0, 0, 0), 0);
 	CHECK(!line_sends(0));
 	line_down();
 }
@@ -144,7 +132,7 @@ static void f34_flood(void)
 		uint64_t page = i * 7919 % 4096;
 
 		/* Apart, side by side, over each other, large and small. */
-		CHECK_EQ(tell(UPDATE, (1ull << 40) + page * PAGE, (1 + i % 3) * PAGE,
+		CHECK_EQ(tell(FE_IOTLB_UPDATE, (1ull << 40) + page * PAGE, (1 + i % 3) * PAGE,
 			      GUEST_UVA_BASE + page % 500 * PAGE, (uint8_t)(1 + i % 3)), 0);
 	}
 	CHECK_EQ(rig_count_fds(), open);
@@ -166,7 +154,7 @@ static void f35_another_translation(void)
 	for (unsigned int i = 0; i < 4; i++) {
 		const uint64_t to = i % 2 == 0 ? a : b, other = i % 2 == 0 ? b : a;
 
-		CHECK_EQ(tell(UPDATE, at, PAGE, GUEST_UVA_BASE + to, READ | WRITE), 0);
+		CHECK_EQ(tell(FE_IOTLB_UPDATE, at, PAGE, GUEST_UVA_BASE + to, RW), 0);
 		post_buffer(at);
 		CHECK_EQ(bring(i), 1);
 		CHECK(*(uint8_t *)guest_ptr(&line.mem, to, 1) != 0x11);
@@ -175,7 +163,7 @@ static void f35_another_translation(void)
 		CHECK(guest_ring_poll(&line.vqs[0], &used, NULL));
 	}
 	/* The same place with fewer rights. */
-	CHECK_EQ(tell(UPDATE, at, PAGE, GUEST_UVA_BASE + b, READ), 0);
+	CHECK_EQ(tell(FE_IOTLB_UPDATE, at, PAGE, GUEST_UVA_BASE + b, FE_IOTLB_READ), 0);
 	post_buffer(at);
 	CHECK_EQ(bring(9), 0);
 	CHECK(guest_ring_poll(&line.vqs[0], &used, NULL));
@@ -191,7 +179,7 @@ static void f36_table_before_and_after(void)
 
 	iommu_negotiated();
 	/* No memory yet to translate to. */
-	CHECK_EQ(tell(UPDATE, 0, PAGE, GUEST_UVA_BASE, READ | WRITE) != 0, true);
+	CHECK_EQ(tell(FE_IOTLB_UPDATE, 0, PAGE, GUEST_UVA_BASE, RW) != 0, true);
 	line_hang_up();
 	line_down();
 
@@ -230,7 +218,7 @@ static void l10_questions_nobody_reads(void)
 		took = flow_now_us() - since;
 		slowest_us = took > slowest_us ? took : slowest_us;
 		/* Each answer, of whatever kind, has the next ones asked. */
-		CHECK_EQ(tell(INVALIDATE, 1ull << 41, 1u << 20, 0, 0), 0);
+		CHECK_EQ(tell(FE_IOTLB_INVALIDATE, 1ull << 41, 1u << 20, 0, 0), 0);
 	}
 	fprintf(tap.out, "# the slowest burst took %llu us\n", (unsigned long long)slowest_us);
 	/* The other direction is not held up. */
@@ -250,21 +238,21 @@ static void r25_missing_in_the_middle(void)
 	for (unsigned int round = 0; round < 50; round++) {
 		const unsigned int gone = round % 10;
 
-		CHECK_EQ(tell(INVALIDATE, 0, REGION_BYTES, 0, 0), 0);
+		CHECK_EQ(tell(FE_IOTLB_INVALIDATE, 0, REGION_BYTES, 0, 0), 0);
 		for (unsigned int i = 0; i < 10; i++) {
 			const struct guest_seg seg = { .gpa = at + i * PAGE, .len_bytes = HDR + 100 };
 
 			guest_fill(&line.mem, seg.gpa, 0, HDR);
 			CHECK(guest_ring_post(&line.vqs[1], &seg, 1, NULL) >= 0);
 			if (i != gone)
-				CHECK_EQ(tell(UPDATE, seg.gpa, PAGE, GUEST_UVA_BASE + seg.gpa, READ), 0);
+				CHECK_EQ(tell(FE_IOTLB_UPDATE, seg.gpa, PAGE, GUEST_UVA_BASE + seg.gpa, FE_IOTLB_READ), 0);
 		}
 		n = rte_vhost_dequeue_burst(rec_vid(), 1, rig.pool, m, 32);
 		rte_pktmbuf_free_bulk(m, n);
 		CHECK_EQ(n, gone);
 		CHECK_EQ(rte_vhost_dequeue_burst(rec_vid(), 1, rig.pool, m, 32), 0);
-		CHECK_EQ(tell(UPDATE, at + gone * PAGE, PAGE, GUEST_UVA_BASE + at + gone * PAGE, READ),
-			 0);
+		CHECK_EQ(tell(FE_IOTLB_UPDATE, at + gone * PAGE, PAGE,
+			      GUEST_UVA_BASE + at + gone * PAGE, FE_IOTLB_READ), 0);
 		n = rte_vhost_dequeue_burst(rec_vid(), 1, rig.pool, m, 32);
 		rte_pktmbuf_free_bulk(m, n);
 		CHECK_EQ(n, 10 - gone);
@@ -287,11 +275,11 @@ static void l10_nobody_to_ask(void)
 	iommu_up();
 	close(line.backend_fd);
 	line.backend_fd = -1;
-	CHECK_EQ(tell(INVALIDATE, 0, REGION_BYTES, 0, 0), 0);
+	CHECK_EQ(tell(FE_IOTLB_INVALIDATE, 0, REGION_BYTES, 0, 0), 0);
 	CHECK(!line_sends(1));
 	for (unsigned int i = 0; i < 100; i++)
 		CHECK_EQ(rte_vhost_dequeue_burst(rec_vid(), 1, rig.pool, &m, 1), 0);
-	CHECK_EQ(tell(INVALIDATE, GUEST_UVA_BASE, REGION_BYTES, 0, 0), 0);
+	CHECK_EQ(tell(FE_IOTLB_INVALIDATE, GUEST_UVA_BASE, REGION_BYTES, 0, 0), 0);
 	CHECK_EQ(fe_sync(&line), 0);
 	map_all();
 	CHECK_EQ(rte_vhost_dequeue_burst(rec_vid(), 1, rig.pool, &m, 1), 1);
