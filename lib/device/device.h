@@ -349,8 +349,12 @@ void device_postcopy_give_up(struct device *dev);
 
 /* How long a page may be missing while somebody waits for the thread that needs it. */
 extern unsigned int device_postcopy_stall_ms;
-/* The loop thread begins and ends something that may need a page. */
-void device_postcopy_busy(struct device *dev, bool busy);
+/*
+ * How the loop thread locks a device to look at its guest's memory: a page that never comes is given
+ * up. Whatever it does to rings, in a message or between them, is inside.
+ */
+void device_lock_watched(struct device *dev);
+void device_unlock_watched(struct device *dev);
 /* Now and then: false when a page did not come and the device has to go. */
 bool device_postcopy_visit(struct device *dev);
 static inline bool device_postcopy_failed(const struct device *dev)

@@ -6,13 +6,15 @@
  * its pages, POSTCOPY_END says that all have come.
  *
  * A data thread that touches a page which has not come sleeps inside its gate,
- * and so may the loop thread when it looks at a ring. The frontend gives the
- * page without our help; but it may never do so. Therefore:
+ * and so may the loop thread when it looks at a ring: in a message, or for a
+ * queue that is switched off. The frontend gives the page without our help; but
+ * it may never do so. Therefore:
  *
  * - When its connection is gone, nobody waits any longer: device_shutdown()
  *   gives the pages up first of all.
  * - While it is there, a watch of its own (a thread, as any other may sleep)
- *   looks how long the loop thread has been at this device. After
+ *   looks how long the loop thread has been at this device, which it enters by
+ *   device_lock_watched(). After
  *   device_postcopy_stall_ms, and if somebody waits for a page, it gives them up.
  *   The loop thread comes by regularly and closes all gates, so that a data
  *   thread which sleeps is noticed, too.
@@ -120,10 +122,18 @@ static void watch_stop(struct device_postcopy *pc)
 	pthread_join(pc->watch, NULL);
 }
 
-void device_postcopy_busy(struct device *dev, bool busy)
+void device_lock_watched(struct device *dev)
 {
-	if (dev->postcopy.listening || !busy)
-		__atomic_store_n(&dev->postcopy.since_ms, busy ? now_ms() : 0, __ATOMIC_RELAXED);
+	/* Before it locks: whoever has the lock may wait for a page, too. */
+	if (dev->postcopy.listening)
+		__atomic_store_n(&dev->postcopy.since_ms, now_ms(), __ATOMIC_RELAXED);
+	pthread_mutex_lock(&dev->lock);
+}
+
+void device_unlock_watched(struct device *dev)
+{
+	device_unlock(dev);
+	__atomic_store_n(&dev->postcopy.since_ms, 0, __ATOMIC_RELAXED);
 }
 
 bool device_postcopy_visit(struct device *dev)
@@ -132,13 +142,11 @@ bool device_postcopy_visit(struct device *dev)
 
 	if (!dev->postcopy.listening)
 		return true;
-	device_postcopy_busy(dev, true);
-	pthread_mutex_lock(&dev->lock);
+	device_lock_watched(dev);
 	closed = dev->nr_vqs;
 	device_gates_close(dev);
 	device_gates_open(dev, closed);
-	device_unlock(dev);
-	device_postcopy_busy(dev, false);
+	device_unlock_watched(dev);
 	return !device_postcopy_failed(dev);
 }
 

@@ -56,11 +56,11 @@ static void discard(struct kick_watch *watch)
 /* Between messages: what had to wait for one. */
 static void discard_postponed(struct connection *conn)
 {
-	pthread_mutex_lock(&conn->dev->lock);
+	device_lock_watched(conn->dev);
 	for (unsigned int i = 0; conn->nr_watches != 0 && i < DEVICE_VQS_MAX; i++)
 		if (conn->watches[i] != NULL && conn->watches[i]->postponed)
 			discard(conn->watches[i]);
-	device_unlock(conn->dev);
+	device_unlock_watched(conn->dev);
 }
 
 static void kicked(struct loop_source *source, uint32_t events)
@@ -71,11 +71,11 @@ static void kicked(struct loop_source *source, uint32_t events)
 
 	(void)events;
 	/* Edge-triggered: nobody else's wake-up is read away, and reading cannot block. */
-	pthread_mutex_lock(&dev->lock);
+	device_lock_watched(dev);
 	if (!watch->unsure || waiting(vq) != watch->waited)
 		discard(watch);
 	watch->unsure = false;
-	device_unlock(dev);
+	device_unlock_watched(dev);
 }
 
 static void unwatch(struct connection *conn, unsigned int index)
@@ -124,7 +124,7 @@ static void watch_queues(struct connection *conn)
 {
 	struct device *dev = conn->dev;
 
-	pthread_mutex_lock(&dev->lock);
+	device_lock_watched(dev);
 	for (unsigned int i = 0; i < DEVICE_VQS_MAX; i++) {
 		struct vq *vq = i < dev->nr_vqs ? dev->vqs[i] : NULL;
 		bool wanted = vq != NULL && vq_discards(dev, vq);
@@ -140,7 +140,7 @@ static void watch_queues(struct connection *conn)
 		if (vq == NULL && conn->nr_watches == 0)
 			break;
 	}
-	device_unlock(dev);
+	device_unlock_watched(dev);
 }
 
 /* One message, if it is whole: 1 handled, 0 wait, -errno give up. */

@@ -256,16 +256,14 @@ int vhu_dispatch(struct device *dev, const struct vhu_msg *msg, struct fdbag *fd
 	struct outcome o;
 	bool wants_ack;
 
-	device_postcopy_busy(dev, true);
-	pthread_mutex_lock(&dev->lock);
+	device_lock_watched(dev);
 	/* As negotiated when the message came, should it change that itself. */
 	wants_ack = (msg->hdr.flags & VHU_FLAG_NEED_REPLY) != 0 &&
 		    device_has_proto(dev, VHOST_USER_PROTOCOL_F_REPLY_ACK);
 	memset(reply, 0, sizeof(*reply));
 	fill_reply(reply, msg->hdr.request, 0);
 	o = process(dev, spec, msg, fds, reply);
-	device_unlock(dev);
-	device_postcopy_busy(dev, false);
+	device_unlock_watched(dev);
 	log_scope_leave(outer);
 
 	if (o.has_reply && o.ret == 0)

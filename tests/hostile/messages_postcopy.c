@@ -238,6 +238,49 @@ static void never_gives_the_page_of_a_ring(void)
 	postcopy_down();
 }
 
+/*
+ * A queue that is switched off is looked at by the loop thread alone: when it is kicked (`late`), or
+ * once the message has been handled.
+ */
+static void pages_of_a_queue_that_is_off(bool late)
+{
+	static const struct fe_config all = { 0 };
+
+	serve_postcopy();
+	listening();
+	CHECK_EQ(guest_postcopy_serve(&source), 0);
+	CHECK_EQ(fe_start(&line, &all), 0);
+	CHECK(rec_wait_tail("+dev"));
+	CHECK_EQ(fe_sync(&line), 0);
+	if (late) {
+		CHECK_EQ(fe_set_vring_enable(&line, 1, false), 0);
+		CHECK_EQ(fe_sync(&line), 0);
+	}
+	guest_postcopy_stop(&source);
+	/* What had come is missing again. */
+	CHECK_EQ(fallocate(line.mem.regions[0].fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+			   REGION_BYTES), 0);
+	if (late)
+		CHECK_EQ(eventfd_write(line.vqs[1].kickfd, 1), 0);
+	else
+		(void)fe_set_vring_enable(&line, 1, false);
+	CHECK(fe_closed_by_backend(&line, 60000));
+	CHECK(rec_wait_tail("-conn"));
+	guest_postcopy_fini(&source);
+	fe_close(&line);
+	postcopy_down();
+}
+
+static void never_gives_a_page_of_a_queue_that_was_kicked(void)
+{
+	pages_of_a_queue_that_is_off(true);
+}
+
+static void never_gives_a_page_of_a_queue_that_goes_off(void)
+{
+	pages_of_a_queue_that_is_off(false);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct tap_test tests[] = {
@@ -249,6 +292,10 @@ int main(int argc, char **argv)
 		{ "never_gives_a_page_and_goes", never_gives_a_page_and_goes },
 		{ "never_gives_a_page_and_stays", never_gives_a_page_and_stays },
 		{ "never_gives_the_page_of_a_ring", never_gives_the_page_of_a_ring },
+		{ "never_gives_a_page_of_a_queue_that_was_kicked",
+		  never_gives_a_page_of_a_queue_that_was_kicked },
+		{ "never_gives_a_page_of_a_queue_that_goes_off",
+		  never_gives_a_page_of_a_queue_that_goes_off },
 	};
 
 	return line_main(argc, argv, tests, RTE_DIM(tests));
