@@ -347,7 +347,7 @@ void device_postcopy_end(struct device *dev);
 /* No page will come any more: what is missing is zeros, in our mapping only. */
 void device_postcopy_give_up(struct device *dev);
 
-/* How long a page may be missing while somebody waits for the thread that needs it. */
+/* How long no page may come while somebody waits for the thread that needs one. */
 extern unsigned int device_postcopy_stall_ms;
 /*
  * How the loop thread locks a device to look at its guest's memory: a page that never comes is given

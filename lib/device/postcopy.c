@@ -14,8 +14,8 @@
  *   gives the pages up first of all.
  * - While it is there, a watch of its own (a thread, as any other may sleep)
  *   looks how long the loop thread has been at this device, which it enters by
- *   device_lock_watched(). After
- *   device_postcopy_stall_ms, and if somebody waits for a page, it gives them up.
+ *   device_lock_watched(). After device_postcopy_stall_ms in which none came,
+ *   and if somebody waits for a page, it gives them up.
  *   The loop thread comes by regularly and closes all gates, so that a data
  *   thread which sleeps is noticed, too.
  *
@@ -27,12 +27,15 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "device.h"
 #include "memory/uffd.h"
 
 #define WATCH_MS 100
+/* So many times device_postcopy_stall_ms, if other pages come meanwhile. */
+#define STALLS_MAX 6
 
 unsigned int device_postcopy_stall_ms = 10000;
 
@@ -72,11 +75,42 @@ void device_postcopy_give_up(struct device *dev)
 
 /* --- the watch --------------------------------------------------------- */
 
-static bool is_stuck(const struct device_postcopy *pc)
-{
-	int64_t since_ms = __atomic_load_n(&pc->since_ms, __ATOMIC_RELAXED);
+/* What the watch saw last of the loop thread at its device. */
+struct sight {
+	int64_t since_ms; /* when it came */
+	uint64_t blocks;  /* how much memory had come, */
+	int64_t news_ms;  /* and when it was less */
+};
 
-	return since_ms != 0 && now_ms() - since_ms > device_postcopy_stall_ms &&
+static uint64_t blocks_of(const struct gmem *mem)
+{
+	uint64_t blocks = 0;
+	struct stat st;
+
+	for (unsigned int i = 0; mem != NULL && i < mem->nr_regions; i++)
+		if (fstat(mem->regions[i]->fd, &st) == 0)
+			blocks += (uint64_t)st.st_blocks;
+	return blocks;
+}
+
+/*
+ * A burst may need hundreds of pages, each of which is under way for a while, so
+ * it counts how long none came. But a frontend that gives all but the one has to
+ * come to an end, too.
+ */
+static bool is_stuck(const struct device *dev, struct sight *last)
+{
+	const struct device_postcopy *pc = &dev->postcopy;
+	int64_t since_ms = __atomic_load_n(&pc->since_ms, __ATOMIC_RELAXED), now = now_ms();
+	uint64_t blocks;
+
+	if (since_ms == 0)
+		return false;
+	blocks = blocks_of(dev->mem) + blocks_of(pc->proposed);
+	if (since_ms != last->since_ms || blocks != last->blocks)
+		*last = (struct sight){ since_ms, blocks, now };
+	return (pc->failed || now - last->news_ms > device_postcopy_stall_ms ||
+		now - since_ms > (int64_t)device_postcopy_stall_ms * STALLS_MAX) &&
 	       uffd_has_waiters(pc->uffd);
 }
 
@@ -95,15 +129,17 @@ static void *watch(void *arg)
 {
 	struct device *dev = arg;
 	struct device_postcopy *pc = &dev->postcopy;
+	struct sight last = { 0 };
 
 	pthread_mutex_lock(&pc->lock);
 	while (pc->watched) {
 		/* More than once: it may have been a new table's page. */
-		if (is_stuck(pc)) {
+		if (is_stuck(dev, &last)) {
 			if (!pc->failed)
 				LOG_ERR("%s: device %d: postcopy: the frontend gave no page for "
-					"%u ms; its memory is given up",
-					dev->ifname, dev->vid, device_postcopy_stall_ms);
+					"%u ms, or not all for %u; its memory is given up",
+					dev->ifname, dev->vid, device_postcopy_stall_ms,
+					device_postcopy_stall_ms * STALLS_MAX);
 			__atomic_store_n(&pc->failed, true, __ATOMIC_RELEASE);
 			give_up(dev);
 		}

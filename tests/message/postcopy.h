@@ -89,14 +89,19 @@ static inline uint64_t wanted_page(void)
 	return msg.arg.pagefault.address & ~(uint64_t)(PAGE - 1);
 }
 
-/* Puts a page there, as the frontend does. */
-static inline void give_page(uint64_t address, uint8_t byte)
+/* Puts a page there, as the frontend does; 0, or -1 when it cannot be any more. */
+static inline int try_give_page(uint64_t address, uint8_t byte)
 {
 	static uint8_t page[PAGE] __attribute__((aligned(4096)));
 	struct uffdio_copy copy = { .dst = address, .src = (uintptr_t)page, .len = PAGE };
 
 	memset(page, byte, sizeof(page));
-	assert_int_equal(ioctl(s.reply_fd, UFFDIO_COPY, &copy), 0);
+	return ioctl(s.reply_fd, UFFDIO_COPY, &copy);
+}
+
+static inline void give_page(uint64_t address, uint8_t byte)
+{
+	assert_int_equal(try_give_page(address, byte), 0);
 }
 
 #endif

@@ -3,6 +3,7 @@
  * POSTCOPY_LISTEN: memory is agreed on in steps, its missing pages are waited for, and nobody waits
  * for ever.
  */
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -236,6 +237,42 @@ static void nor_does_the_start_of_a_ring(void **state)
 	assert_false(page_in_file(FAR_PAGE + 2));
 }
 
+#define MANY_PAGES 10
+
+/* Touches pages one after the other, in a gate. */
+struct reader_of_many {
+	struct gate *gate;
+	unsigned int sum;
+	bool inside; /* atomic */
+};
+
+static void *read_many(void *arg)
+{
+	struct reader_of_many *r = arg;
+	bool in = gate_enter(r->gate);
+
+	__atomic_store_n(&r->inside, true, __ATOMIC_RELEASE);
+	for (unsigned int i = 0; in && i < MANY_PAGES; i++)
+		r->sum += *(volatile uint8_t *)missing_page(FAR_PAGE + i);
+	gate_exit(r->gate);
+	return NULL;
+}
+
+/* Each after a while, as long as pages are asked for. */
+static void *give_many(void *arg)
+{
+	struct pollfd pfd = { .fd = s.reply_fd, .events = POLLIN };
+
+	(void)arg;
+	for (unsigned int i = 0; i < MANY_PAGES && poll(&pfd, 1, 2000) == 1; i++) {
+		uint64_t page = wanted_page();
+
+		usleep(250000);
+		try_give_page(page, 1);
+	}
+	return NULL;
+}
+
 /* A frontend that is only slow is waited for. */
 static void slow_is_not_never(void **state)
 {
@@ -250,6 +287,57 @@ static void slow_is_not_never(void **state)
 	assert_true(device_postcopy_visit(s.dev));
 	assert_int_equal(reader_end(&r), 9);
 	assert_false(device_memory_is_cut(s.dev));
+}
+
+/* A burst that needs many pages, none of which takes long, but all together they do. */
+static void many_pages_in_a_burst(void **state)
+{
+	static struct reader_of_many many;
+	pthread_t thread, giver;
+	bool kept;
+
+	(void)state;
+	device_postcopy_stall_ms = 1000;
+	with_queue();
+	many = (struct reader_of_many){ .gate = &session_vq(&s, 1)->gate };
+	assert_int_equal(pthread_create(&thread, NULL, read_many, &many), 0);
+	assert_int_equal(pthread_create(&giver, NULL, give_many, NULL), 0);
+	while (!__atomic_load_n(&many.inside, __ATOMIC_ACQUIRE))
+		sched_yield();
+	kept = device_postcopy_visit(s.dev);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	device_postcopy_give_up(s.dev);
+	assert_int_equal(pthread_join(giver, NULL), 0);
+	assert_true(kept);
+	assert_int_equal(many.sum, MANY_PAGES);
+}
+
+/* All pages come but the one. */
+static void *fill_file(void *stop)
+{
+	for (unsigned int i = FAR_PAGE + 1; !__atomic_load_n((bool *)stop, __ATOMIC_ACQUIRE); i++) {
+		assert_int_equal(pwrite(s.mem.regions[0].fd, "x", 1, (off_t)i * PAGE), 1);
+		usleep(50000);
+	}
+	return NULL;
+}
+
+static void other_pages_do_not_help_for_ever(void **state)
+{
+	struct reader r;
+	pthread_t filler;
+	bool stop = false;
+
+	(void)state;
+	device_postcopy_stall_ms = 300;
+	with_queue();
+	reader_start(&r, missing_page(FAR_PAGE), &session_vq(&s, 1)->gate);
+	(void)wanted_page();
+	assert_int_equal(pthread_create(&filler, NULL, fill_file, &stop), 0);
+	assert_false(device_postcopy_visit(s.dev));
+	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+	assert_int_equal(pthread_join(filler, NULL), 0);
+	gave_up(&r);
 }
 
 /* The frontend was told where memory will be, and went before it said that it knows. */
@@ -283,6 +371,8 @@ int main(void)
 		LISTEN(a_message_does_not_last_for_ever),
 		LISTEN(nor_does_the_start_of_a_ring),
 		LISTEN(slow_is_not_never),
+		LISTEN(many_pages_in_a_burst),
+		LISTEN(other_pages_do_not_help_for_ever),
 		LISTEN(never_acknowledged),
 	};
 
