@@ -100,8 +100,7 @@ int filemap_open(struct filemap *m, int fd, uint64_t offset, uint64_t size, cons
 
 void filemap_cut(struct filemap *m)
 {
-	if (mmap(m->mmap_addr, m->mmap_size_bytes, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED)
+	if (sigbus_map_zeros(m->mmap_addr, m->mmap_size_bytes))
 		sigbus_set_cut(m->watch);
 }
 

@@ -37,6 +37,25 @@ static struct watched *find(uintptr_t at)
 	return NULL;
 }
 
+bool sigbus_map_zeros(void *at, uint64_t bytes)
+{
+	void *zeros;
+	bool done;
+
+	/* What may be locked has room for one of them. */
+	(void)munlock(at, bytes);
+	/* Locked memory is filled as soon as it may be accessed. */
+	zeros = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (zeros == MAP_FAILED)
+		return false;
+	done = munlock(zeros, bytes) == 0 &&
+	       mprotect(zeros, bytes, PROT_READ | PROT_WRITE) == 0 &&
+	       mremap(zeros, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, at) != MAP_FAILED;
+	if (!done)
+		(void)munmap(zeros, bytes);
+	return done;
+}
+
 /* As if ours were not there. */
 static void pass_on(int number, siginfo_t *info, void *context)
 {
@@ -58,9 +77,7 @@ static void on_sigbus(int number, siginfo_t *info, void *context)
 	 * All of it, not the page: pages of huge files cannot be replaced one by one,
 	 * and half a memory is of no use to anybody.
 	 */
-	if (w == NULL ||
-	    mmap((void *)w->start, w->bytes, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+	if (w == NULL || !sigbus_map_zeros((void *)w->start, w->bytes))
 		pass_on(number, info, context);
 	else
 		__atomic_store_n(&w->cut, true, __ATOMIC_RELEASE);

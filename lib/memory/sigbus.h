@@ -14,6 +14,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/*
+ * Private zeroed memory where whole pages are mapped; for other threads there is always one or the
+ * other. Of a process that has locked its memory, too, none is made before it is touched. False:
+ * there was no room, all is as it was. For signal handlers; changes errno.
+ */
+bool sigbus_map_zeros(void *at, uint64_t bytes);
+
 /* Watches whole pages. A handle for the others; -1: there are too many, and these are not. */
 int sigbus_watch(void *addr, uint64_t bytes);
 /* Before the pages are unmapped; nobody may touch them any more. */

@@ -146,6 +146,35 @@ static void even_with_locked_memory(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* What is read instead of a guest's memory is not made before it is read. */
+static void nor_is_what_is_given_up_filled(void **state)
+{
+	struct rlimit limit;
+	pid_t pid;
+	int status;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &limit), 0);
+	if (geteuid() != 0 && limit.rlim_cur < 64 << 20)
+		return;
+	pid = fork();
+	if (pid == 0) {
+		unsigned char resident = 0;
+
+		if (mlockall(MCL_FUTURE) != 0)
+			_exit(3);
+		listening();
+		memory();
+		device_postcopy_give_up(s.dev);
+		if (mincore(missing_page(FAR_PAGE), PAGE, &resident) != 0 || resident != 0)
+			_exit(1);
+		_exit(*missing_page(FAR_PAGE) == 0 ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* --- pages that never come ---------------------------------------------- */
 
 /* Up to where queue 0 could be served. */
@@ -366,6 +395,7 @@ int main(void)
 		LISTEN(a_missing_page_is_waited_for),
 		LISTEN(a_page_that_is_there_is_not),
 		LISTEN(even_with_locked_memory),
+		LISTEN(nor_is_what_is_given_up_filled),
 		LISTEN(who_waits_is_woken_when_the_frontend_goes),
 		LISTEN(a_visit_does_not_last_for_ever),
 		LISTEN(a_message_does_not_last_for_ever),
