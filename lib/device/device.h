@@ -350,8 +350,9 @@ void device_postcopy_give_up(struct device *dev);
 /* How long no page may come while somebody waits for the thread that needs one. */
 extern unsigned int device_postcopy_stall_ms;
 /*
- * How the loop thread locks a device to look at its guest's memory: a page that never comes is given
- * up. Whatever it does to rings, in a message or between them, is inside.
+ * How the loop thread locks a device to look at its guest's memory: a page that
+ * never comes is given up. Whatever it does to rings, in a message or between
+ * them, is inside.
  */
 void device_lock_watched(struct device *dev);
 void device_unlock_watched(struct device *dev);

@@ -239,8 +239,8 @@ static void never_gives_the_page_of_a_ring(void)
 }
 
 /*
- * A queue that is switched off is looked at by the loop thread alone: when it is kicked (`late`), or
- * once the message has been handled.
+ * A queue that is switched off is looked at by the loop thread alone: when it is
+ * kicked (`late`), or once the message has been handled.
  */
 static void pages_of_a_queue_that_is_off(bool late)
 {
