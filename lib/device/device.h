@@ -277,7 +277,10 @@ static ALWAYS_INLINE void vq_notify(enum ring_kind k, struct vq *vq)
 }
 /* The ring is broken (ring.fault says how): tell the log and the frontend. */
 void vq_report_broken(struct vq *vq);
-/* Started, but switched off, and not the host's to fill: what comes is for vq_discard(). */
+/*
+ * Started, but switched off (so nobody is inside its gate), and not the host's to
+ * fill: what comes is for vq_discard().
+ */
 bool vq_discards(const struct device *dev, const struct vq *vq);
 /* How many chains wait in such a queue, attached if need be. Loop thread, device.lock. */
 unsigned int vq_discardable(struct device *dev, struct vq *vq);

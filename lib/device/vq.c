@@ -295,7 +295,7 @@ bool vq_discards(const struct device *dev, const struct vq *vq)
 	const struct device_backend *backend = dev->config->backend;
 
 	return backend != NULL && backend->queue_dir(vq) == CHAIN_READABLE && vq->started &&
-	       vq->switched_off && vq->addrs_set && vq->ring.size != 0 && vq->kickfd >= 0 &&
+	       vq->switched_off && !vq->ready && vq->addrs_set && vq->ring.size != 0 && vq->kickfd >= 0 &&
 	       !vq->attach_failed && dev->mem != NULL && dev->features_set;
 }
 

@@ -102,8 +102,10 @@ int vhu_set_features(struct vhu_call *call)
 	    old != features)
 		device_vqs_drop(dev, 2);
 	if (!device_has(dev, VHOST_USER_F_PROTOCOL_FEATURES))
-		for (unsigned int i = 0; i < dev->nr_vqs; i++)
+		for (unsigned int i = 0; i < dev->nr_vqs; i++) {
 			dev->vqs[i]->enabled = true;
+			dev->vqs[i]->switched_off = false;
+		}
 	return 0;
 }
 

@@ -266,6 +266,42 @@ connect_without_rings(const struct fe_config *config)
 	CHECK_EQ(fe_build(fe, config), 0);
 }
 
+/*
+ * Without VHOST_USER_F_PROTOCOL_FEATURES rings are on, also one that was switched off before: its
+ * packets are the application's, and nobody else is at the ring.
+ */
+static void
+switched_off_and_then_on_by_features(void)
+{
+	struct fe_config config = config_of(1, 64);
+	struct frontend *fe = &flow.fe;
+	uint8_t data[60] = {0};
+	struct rte_mbuf *m[1];
+	struct guest_tx tx;
+
+	if (is_stock)
+		tap_skip("about what the stock library does not do");
+	connect_without_rings(&config);
+	CHECK_EQ(fe_set_vring_enable(fe, 1, false), 0);
+	CHECK_EQ(fe_set_features(fe, fe->features & ~(UINT64_C(1) << 30)), 0);
+	CHECK_EQ(fe_set_mem_table(fe, &fe->mem), 0);
+	CHECK_EQ(fe_start_vring(fe, 0), 0);
+	CHECK_EQ(fe_start_vring(fe, 1), 0);
+	CHECK(rec_wait_tail("+dev"));
+	flow.vid = rec_vid();
+	guest_tx_init(&tx, &fe->vqs[1], GUEST_NET_HDR_BYTES, 1024);
+	for (int i = 0; i < 20; i++) {
+		CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
+		guest_ring_kick(tx.vq);
+		CHECK_EQ(fe_sync(fe), 0);
+		CHECK_EQ(fe_sync(fe), 0);
+		CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 1, pool, m, 1), 1);
+		rte_pktmbuf_free(m[0]);
+		CHECK_EQ(guest_tx_drain(&tx, 1000), 0);
+	}
+	flow_down(&flow);
+}
+
 /* The guest sets up one pair of four: the device starts, the others stay out. */
 static void
 fewer_pairs_than_configured(void)
@@ -399,6 +435,7 @@ main(int argc, char **argv)
 		FLOW_TEST(pairs_one_by_one),
 		FLOW_TEST(packets_of_a_queue_that_is_off),
 		FLOW_TEST(no_packet_of_a_queue_that_is_on_is_discarded),
+		FLOW_TEST(switched_off_and_then_on_by_features),
 		FLOW_TEST(fewer_pairs_than_configured),
 		FLOW_TEST(sparse_ring),
 		FLOW_TEST(one_ring_is_reset),
