@@ -295,15 +295,21 @@ bool vq_discards(const struct device *dev, const struct vq *vq)
 	const struct device_backend *backend = dev->config->backend;
 
 	return backend != NULL && backend->queue_dir(vq) == CHAIN_READABLE && vq->started &&
-	       vq->switched_off && !vq->ready && vq->addrs_set && vq->ring.size != 0 && vq->kickfd >= 0 &&
-	       !vq->attach_failed && dev->mem != NULL && dev->features_set;
+	       vq->switched_off && !vq->ready && vq->addrs_set && vq->ring.size != 0 &&
+	       vq->kickfd >= 0 && !vq->attach_failed && dev->mem != NULL && dev->features_set;
 }
 
 unsigned int vq_discardable(struct device *dev, struct vq *vq)
 {
 	struct ring *vr = &vq->ring;
 
-	if ((!vring_attached(vr) && vq_attach(dev, vq) < 0) || vr->fault != RING_FAULT_NONE)
+	if (!vring_attached(vr)) {
+		if (vq_attach(dev, vq) < 0)
+			return 0;
+		/* Whatever the application wants when it is on. */
+		ring_kick_enable(vr->kind, vr, true);
+	}
+	if (vr->fault != RING_FAULT_NONE)
 		return 0;
 	return ring_waiting(vr->kind, vr, vr->last_avail);
 }
@@ -322,7 +328,10 @@ unsigned int vq_discard(struct vq *vq, unsigned int n)
 		ret = ring_fetch(vr->kind, vr, CHAIN_READABLE, &pool, &chain);
 		if (ret == FETCH_BROKEN)
 			vq_report_broken(vq);
-		if (ret != FETCH_OK && ret != FETCH_BAD)
+		/* Nobody reads it: it need not be translated. */
+		if (ret == FETCH_MISS)
+			RING_VERB(vr->kind, skip, vr, chain.used);
+		else if (ret != FETCH_OK && ret != FETCH_BAD)
 			break;
 		ring_used_push(vr->kind, vr, CHAIN_READABLE, &chain.used, 1);
 	}

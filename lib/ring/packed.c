@@ -102,9 +102,10 @@ enum fetch_result packed_fetch(struct ring *vr, enum chain_dir dir, struct span_
 	return ret;
 }
 
-unsigned int packed_waiting(const struct ring *vr, uint16_t position)
+/* Moves `position` behind the chains that wait there; returns how many. */
+static unsigned int pass_waiting(const struct ring *vr, uint16_t *position)
 {
-	uint32_t at = packed_index(position), lap = packed_avail_lap(position);
+	uint32_t at = packed_index(*position), lap = packed_avail_lap(*position);
 	unsigned int chains = 0;
 	bool inside = false;
 
@@ -117,5 +118,16 @@ unsigned int packed_waiting(const struct ring *vr, uint16_t position)
 		chains += !inside;
 		packed_advance(vr->size, &at, &lap, 1);
 	}
+	*position = packed_position(at, lap);
 	return chains;
+}
+
+unsigned int packed_waiting(const struct ring *vr, uint16_t position)
+{
+	return pass_waiting(vr, &position);
+}
+
+unsigned int packed_skip_waiting(struct ring *vr)
+{
+	return pass_waiting(vr, &vr->last_avail);
 }

@@ -149,6 +149,17 @@ static ALWAYS_INLINE void split_skip(struct ring *vr, struct used used)
 	vr->last_avail++;
 }
 
+/* All that wait are not for now; returns how many, 0 when that makes no sense. */
+static inline unsigned int split_skip_waiting(struct ring *vr)
+{
+	unsigned int n = split_waiting(vr, vr->last_avail);
+
+	if (n > vr->size)
+		return 0;
+	vr->last_avail = (uint16_t)(vr->last_avail + n);
+	return n;
+}
+
 /* Is `position` among the chains that wait, or right behind them? */
 static ALWAYS_INLINE bool split_is_ahead(const struct ring *vr, uint16_t position)
 {

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +15,9 @@
 #define MESSAGES_PER_TURN 16
 
 /* --- queues that are switched off ---------------------------------------- */
+
+/* Chains given back before others get a turn. */
+#define DISCARDED_PER_TURN 256
 
 static unsigned int waiting(const struct vq *vq)
 {
@@ -41,16 +45,22 @@ static void discard(struct kick_watch *watch)
 {
 	struct device *dev = watch->conn->dev;
 	struct vq *vq = dev->vqs[watch->index];
-	unsigned int n, total = 0;
+	unsigned int n, left = DISCARDED_PER_TURN;
 
 	watch->postponed = false;
 	/* What comes between the last look and asking for a kick is seen by one more look. */
-	while (total < 2u * vq->ring.size && (n = vq_discardable(dev, vq)) != 0) {
+	while ((n = MIN2(vq_discardable(dev, vq), left)) != 0) {
 		watch->postponed = !has_heard_all(watch->conn);
 		if (watch->postponed || vq_discard(vq, n) == 0)
 			return;
-		total += n;
+		left -= n;
 	}
+	/* Its translation comes with a message. */
+	watch->postponed = !vring_attached(&vq->ring);
+	if (watch->postponed && dev->iotlb != NULL)
+		vhu_ask_for_queues(dev);
+	if (left == 0)
+		(void)eventfd_write(watch->source.fd, 1);
 }
 
 /* Between messages: what had to wait for one. */
@@ -128,15 +138,21 @@ static void watch_queues(struct connection *conn)
 	for (unsigned int i = 0; i < DEVICE_VQS_MAX; i++) {
 		struct vq *vq = i < dev->nr_vqs ? dev->vqs[i] : NULL;
 		bool wanted = vq != NULL && vq_discards(dev, vq);
+		bool postponed = conn->watches[i] != NULL && conn->watches[i]->postponed;
 
 		if (conn->watches[i] != NULL &&
 		    (!wanted || conn->watches[i]->serial != vq->kick_serial))
 			unwatch(conn, i);
 		if (wanted && conn->watches[i] == NULL)
 			watch_kicks(conn, vq);
-		/* Also after a message that attached the ring anew. A new ring asks by itself. */
+		/*
+		 * Also after a message that attached the ring anew. A new ring asks by
+		 * itself. Who came while we asked may not have kicked.
+		 */
 		if (conn->watches[i] != NULL && vring_attached(&vq->ring))
-			ring_kick_enable(vq->ring.kind, &vq->ring, true);
+			postponed |= ring_kick_behind(vq->ring.kind, &vq->ring) != waiting(vq);
+		if (conn->watches[i] != NULL)
+			conn->watches[i]->postponed = postponed;
 		if (vq == NULL && conn->nr_watches == 0)
 			break;
 	}

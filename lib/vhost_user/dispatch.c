@@ -189,8 +189,7 @@ static void take_verdict(struct outcome *o, enum rte_vhost_msg_result verdict)
 	o->handled = true;
 }
 
-/* What the data path does not ask for itself. */
-static void ask_for_queues(struct device *dev)
+void vhu_ask_for_queues(struct device *dev)
 {
 	for (unsigned int i = 0; i < dev->nr_vqs; i++) {
 		struct vq *vq = dev->vqs[i];
@@ -239,7 +238,7 @@ static struct outcome process(struct device *dev, const struct vhu_spec *spec,
 	if (o.ret == 0)
 		device_reconcile_start(dev);
 	if (dev->iotlb != NULL)
-		ask_for_queues(dev);
+		vhu_ask_for_queues(dev);
 	fdbag_close_rest(fds);
 	if (o.ret == 0 && call.out_fd >= 0)
 		(void)fdbag_put(fds, call.out_fd);

@@ -16,4 +16,7 @@
 int vhu_dispatch(struct device *dev, const struct vhu_msg *msg, struct fdbag *fds,
 		 struct vhu_msg *reply);
 
+/* Asks the frontend for the translations that the data path does not ask for itself. device.lock. */
+void vhu_ask_for_queues(struct device *dev);
+
 #endif

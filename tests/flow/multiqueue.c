@@ -252,6 +252,88 @@ no_packet_of_a_queue_that_is_on_is_discarded(void)
 	flow_down(&flow);
 }
 
+/*
+ * A guest is sending while its queue is switched off: what stands there waits for the next kick,
+ * which has to come also if the guest counts kicks by event index.
+ */
+static void
+what_stood_there_goes_with_the_next_kick(void)
+{
+	struct fe_config config = config_of(1, 64);
+	uint8_t data[60] = {0};
+	struct guest_tx tx;
+
+	if (is_stock)
+		tap_skip("the stock library leaves them in the ring");
+	config.features |= FE_F_EVENT_IDX;
+	flow_up(&flow, RTE_VHOST_USER_NET_STATS_ENABLE, &config);
+	flow.fe.use_ack = true;
+	guest_tx_init(&tx, &flow.fe.vqs[1], GUEST_NET_HDR_BYTES, 8192);
+	for (int round = 0; round < 20; round++) {
+		for (int i = 0; i < 3; i++)
+			CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
+		guest_ring_kick(tx.vq);
+		CHECK_EQ(fe_set_vring_enable(&flow.fe, 1, false), 0);
+		/* By now the kicks of before have been heard. */
+		CHECK_EQ(fe_sync(&flow.fe), 0);
+		CHECK_EQ(tx.outstanding, 3);
+		CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
+		guest_ring_kick(tx.vq);
+		CHECK(flow_wait_until(all_came_back, &tx, 20000));
+		CHECK_EQ(fe_set_vring_enable(&flow.fe, 1, true), 0);
+	}
+	flow_down(&flow);
+}
+
+/* More than the loop thread throws away at once. */
+static void
+a_full_ring_goes_with_one_kick(void)
+{
+	struct fe_config config = config_of(1, 2048);
+	uint8_t data[60] = {0};
+	struct guest_tx tx;
+
+	if (is_stock)
+		tap_skip("the stock library leaves them in the ring");
+	flow_up(&flow, 0, &config);
+	flow.fe.use_ack = true;
+	CHECK_EQ(fe_set_vring_enable(&flow.fe, 1, false), 0);
+	guest_tx_init(&tx, &flow.fe.vqs[1], GUEST_NET_HDR_BYTES, 1u << 20);
+	for (int i = 0; i < 1000; i++)
+		CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
+	CHECK(guest_ring_kick(tx.vq));
+	CHECK(flow_wait_until(all_came_back, &tx, 20000));
+	flow_down(&flow);
+}
+
+/* Attached only by a kick for nothing, on a queue whose application polls: more kicks have to come. */
+static void
+a_kick_for_nothing(void)
+{
+	struct fe_config config = config_of(2, 64);
+	uint8_t data[60] = {0};
+	const uint64_t one = 1;
+	struct guest_tx tx;
+
+	if (is_stock)
+		tap_skip("the stock library leaves them in the ring");
+	flow_up(&flow, 0, &config);
+	flow.fe.use_ack = true;
+	CHECK_EQ(rte_vhost_enable_guest_notification(flow.vid, 3, 0), 0);
+	CHECK_EQ(fe_set_vring_enable(&flow.fe, 3, false), 0);
+	CHECK_EQ(fe_get_vring_base(&flow.fe, 3, NULL), 0);
+	CHECK_EQ(fe_set_vring_enable(&flow.fe, 3, false), 0);
+	guest_tx_init(&tx, &flow.fe.vqs[3], GUEST_NET_HDR_BYTES, 1024);
+	CHECK_EQ(fe_start_vring(&flow.fe, 3), 0);
+	CHECK_EQ(write(tx.vq->kickfd, &one, sizeof(one)), sizeof(one));
+	/* Another socket: when it is there the kick has been heard, and no message came. */
+	flow_serve(0);
+	CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
+	CHECK(guest_ring_kick(tx.vq));
+	CHECK(flow_wait_until(all_came_back, &tx, 20000));
+	flow_down(&flow);
+}
+
 /* For frontends that set their rings up by hand. */
 static void
 connect_without_rings(const struct fe_config *config)
@@ -435,6 +517,9 @@ main(int argc, char **argv)
 		FLOW_TEST(pairs_one_by_one),
 		FLOW_TEST(packets_of_a_queue_that_is_off),
 		FLOW_TEST(no_packet_of_a_queue_that_is_on_is_discarded),
+		FLOW_TEST(what_stood_there_goes_with_the_next_kick),
+		FLOW_TEST(a_full_ring_goes_with_one_kick),
+		FLOW_TEST(a_kick_for_nothing),
 		FLOW_TEST(switched_off_and_then_on_by_features),
 		FLOW_TEST(fewer_pairs_than_configured),
 		FLOW_TEST(sparse_ring),
