@@ -134,6 +134,7 @@ struct device_inflight {
 	struct region *areas; /* NULL: none */
 	uint16_t nr_queues;
 	uint16_t queue_size;
+	bool taken_up[DEVICE_VQS_MAX]; /* by the net data path: it knows no more than the frontend */
 };
 
 /* SET_DEVICE_STATE_FD: how far the state has come. */

@@ -201,11 +201,18 @@ static int vq_resume(struct device *dev, struct vq *vq)
 		vq_resync(vq);
 		return 0;
 	}
+	/*
+	 * Its queue was stopped and starts again, with nothing in flight: from where
+	 * the frontend says, which may have reset it.
+	 */
+	if (backend != NULL && dev->inflight.taken_up[vq->index])
+		inflight_forget(area);
 	ret = backend == NULL ? vq_resume_inflight(dev, vq, area) :
 				redo_start(&vq->ring, backend->queue_dir(vq), area,
 					   dev->inflight.queue_size);
 	if (ret < 0)
 		return ret;
+	dev->inflight.taken_up[vq->index] = true;
 	vq->resync = false;
 	vq->owes_call = true;
 	return 0;

@@ -481,6 +481,14 @@ static int recover(struct inflight *inf, struct ring *vr, struct rte_vhost_resub
 	return ret;
 }
 
+void inflight_forget(uint8_t __guest *area)
+{
+	const struct inflight inf = { .area = area };
+
+	shm_store16(SPLIT(&inf, version), 0);
+	in_this_order();
+}
+
 bool inflight_is_of(uint8_t __guest *area, const struct ring *vr, uint16_t size)
 {
 	const struct inflight inf = { .area = area };

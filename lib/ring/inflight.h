@@ -37,6 +37,8 @@ uint64_t inflight_bytes(enum ring_kind kind, uint16_t size);
 int inflight_start(struct inflight *inf, struct ring *vr, uint8_t __guest *area, uint16_t size,
 		   struct rte_vhost_resubmit_info *list);
 
+/* As if no ring had ever been recorded in the area. */
+void inflight_forget(uint8_t __guest *area);
 /* Has a ring of this size been recorded in the area? */
 bool inflight_is_of(uint8_t __guest *area, const struct ring *vr, uint16_t size);
 /* What gives back the chain of an entry that was found at the start, unused. */

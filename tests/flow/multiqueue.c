@@ -431,7 +431,7 @@ sparse_ring(void)
  * go on. The application is told as always when a ring stops.
  */
 static void
-one_ring_is_reset(void)
+rings_are_reset(bool with_areas)
 {
 	struct fe_config config = config_of(3, 64);
 	struct frontend *fe = &flow.fe;
@@ -441,6 +441,7 @@ one_ring_is_reset(void)
 		tap_skip("the stock library does not offer VIRTIO_F_RING_RESET");
 	config.features |= FE_F_RING_RESET;
 	flow_enabled_features = FE_F_RING_RESET;
+	config.inflight = with_areas;
 	flow_up(&flow, 0, &config);
 	flow_enabled_features = 0;
 	CHECK(fe->features & FE_F_RING_RESET);
@@ -469,6 +470,19 @@ one_ring_is_reset(void)
 	}
 	CHECK(flow_pool_full(pool));
 	flow_down(&flow);
+}
+
+static void
+one_ring_is_reset(void)
+{
+	rings_are_reset(false);
+}
+
+/* In-flight areas cannot be replaced while other rings run: they follow what the frontend says. */
+static void
+one_ring_is_reset_that_has_an_area(void)
+{
+	rings_are_reset(true);
 }
 
 /* A frontend that never says where a ring starts: at its beginning, whatever its format. */
@@ -524,6 +538,7 @@ main(int argc, char **argv)
 		FLOW_TEST(fewer_pairs_than_configured),
 		FLOW_TEST(sparse_ring),
 		FLOW_TEST(one_ring_is_reset),
+		FLOW_TEST(one_ring_is_reset_that_has_an_area),
 		FLOW_TEST(rings_without_a_base),
 	};
 
