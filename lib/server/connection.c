@@ -147,10 +147,10 @@ static void watch_queues(struct connection *conn)
 			watch_kicks(conn, vq);
 		/*
 		 * Also after a message that attached the ring anew. A new ring asks by
-		 * itself. Who came while we asked may not have kicked.
+		 * itself. Who comes while we ask, and does not kick, waits like those before.
 		 */
 		if (conn->watches[i] != NULL && vring_attached(&vq->ring))
-			postponed |= ring_kick_behind(vq->ring.kind, &vq->ring) != waiting(vq);
+			(void)ring_kick_behind(vq->ring.kind, &vq->ring);
 		if (conn->watches[i] != NULL)
 			conn->watches[i]->postponed = postponed;
 		if (vq == NULL && conn->nr_watches == 0)
