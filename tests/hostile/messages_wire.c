@@ -244,8 +244,8 @@ static void f13_body_in_pieces(void)
 
 static void f27_unknown_request(void)
 {
-	static const uint32_t ids[] = { 0,  19, 22, 23,	 26,	27,
-					30, 38, 41, 100, 256, 65536, 0x80000001, UINT32_MAX };
+	static const uint32_t ids[] = { 0,  19, 23, 26,	 27,	33,
+					35, 38, 41, 100, 256, 65536, 0x80000001, UINT32_MAX };
 	uint8_t payload[40] = { 0 };
 
 	line_up();
