@@ -77,6 +77,7 @@ class VM:
         self._ids = itertools.count(1)
         self._control = None
         self._pending = b""
+        self._heard = []  # the last lines of the control port
 
     @property
     def address(self):
@@ -201,7 +202,9 @@ class VM:
     def _read_reply(self, wanted, timeout_s):
         end = time.monotonic() + timeout_s
         while True:
-            fields = self._read_line(end).split(" ")
+            line = self._read_line(end)
+            self._heard = (self._heard + [line[:100]])[-4:]
+            fields = line.split(" ")
             if len(fields) >= 3 and fields[0] == "@" and fields[1] == wanted:
                 output = base64.b64decode(fields[3]) if len(fields) > 3 else b""
                 return int(fields[2]), output.decode(errors="replace")
@@ -217,7 +220,19 @@ class VM:
     def run(self, command, timeout_s=30):
         """Runs a shell command in the guest; returns (exit status, output)."""
         number = self._send_command(command, timeout_s)
-        return self._read_reply(number, timeout_s + 10)
+        try:
+            return self._read_reply(number, timeout_s + 10)
+        except Failure as failure:
+            raise Failure(f"{failure}: '{command[:60]}'; {self._what_is_wrong()}") from None
+
+    def _what_is_wrong(self):
+        """Of a guest that owes an answer: is it gone, or only the answer?"""
+        heard = f"heard last: {self._heard}, then {self._pending[:100]}"
+        try:
+            self._read_reply(self._send_command("true", 10), 20)
+            return f"but it answers another one; {heard}"
+        except (Failure, OSError) as failure:
+            return f"nor does it answer another one ({failure}); {heard}"
 
     def exec(self, command, timeout_s=30):
         """Runs a shell command in the guest; returns its output, fails if it does."""
