@@ -94,7 +94,8 @@ static int on_new_device(int vid)
 	MUST(vid == f.dev->vid && !f.running);
 	MUST(f.dev->nr_vqs >= (config.backend != NULL ? backend.rings_needed : 1));
 	for (unsigned int i = 0; i < f.dev->nr_vqs; i++)
-		MUST(f.enabled[i] == !gate_is_closed(&f.dev->vqs[i]->gate));
+		MUST((f.enabled[i] && !f.dev->vqs[i]->parked) ==
+		     !gate_is_closed(&f.dev->vqs[i]->gate));
 	MUST(f.enabled[0] && (config.backend == NULL || f.enabled[1]));
 	f.running = f.refuse == 0;
 	return f.refuse;

@@ -534,7 +534,7 @@ counted(void)
 	int n;
 
 	if (is_stock)
-		tap_skip("counts every look at the cache");
+		tap_skip("the stock library counts every look at its cache");
 	up();
 	exchange(100, 2);
 	n = rte_vhost_vring_stats_get_names(flow.vid, 1, names, 64);

@@ -362,7 +362,7 @@ switched_off_and_then_on_by_features(void)
 	struct guest_tx tx;
 
 	if (is_stock)
-		tap_skip("about what the stock library does not do");
+		tap_skip("the stock library discards nothing");
 	connect_without_rings(&config);
 	CHECK_EQ(fe_set_vring_enable(fe, 1, false), 0);
 	CHECK_EQ(fe_set_features(fe, fe->features & ~(UINT64_C(1) << 30)), 0);
