@@ -50,15 +50,15 @@ static void look_ahead(struct vq *vq)
 
 unsigned int vq_misses(struct vq *vq, struct ring_miss *out)
 {
-	unsigned int n = 0;
+	const struct device_backend *backend = vq->dev->config->backend;
+	unsigned int n;
 
 	if (vq->ring.misses == NULL)
 		return 0;
 	/* Nobody is inside. */
 	if (!vring_attached(&vq->ring))
 		return ring_misses_take(vq->ring.misses, out);
-	/* Even queues are the ones that the guest receives on. */
-	if (vq->dev->config->backend == NULL || vq->index % 2 != 0 || !gate_try_enter(&vq->gate))
+	if (backend == NULL || backend->queue_dir(vq) != CHAIN_WRITABLE || !gate_try_enter(&vq->gate))
 		return 0;
 	look_ahead(vq);
 	n = ring_misses_take(vq->ring.misses, out);
@@ -69,11 +69,8 @@ unsigned int vq_misses(struct vq *vq, struct ring_miss *out)
 
 void device_forget_translations(struct device *dev)
 {
-	if (dev->iotlb == NULL)
+	if (dev->iotlb == NULL || device_is_busy(dev))
 		return;
-	for (unsigned int i = 0; i < dev->nr_vqs; i++)
-		if (dev->vqs[i]->started)
-			return;
 	iotlb_invalidate(dev->iotlb, iova(0), 0);
 	device_iotlb_exchange(dev, iova(0), 0);
 }

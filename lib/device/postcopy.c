@@ -30,6 +30,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "device.h"
 #include "memory/uffd.h"
 
@@ -38,14 +39,6 @@
 #define STALLS_MAX 6
 
 unsigned int device_postcopy_stall_ms = 10000;
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* --- giving up --------------------------------------------------------- */
 
@@ -101,7 +94,7 @@ static uint64_t blocks_of(const struct gmem *mem)
 static bool is_stuck(const struct device *dev, struct sight *last)
 {
 	const struct device_postcopy *pc = &dev->postcopy;
-	int64_t since_ms = __atomic_load_n(&pc->since_ms, __ATOMIC_RELAXED), now = now_ms();
+	int64_t since_ms = __atomic_load_n(&pc->since_ms, __ATOMIC_RELAXED), now = clock_now_ms();
 	uint64_t blocks;
 
 	if (since_ms == 0)
@@ -162,7 +155,7 @@ void device_lock_watched(struct device *dev)
 {
 	/* Before it locks: whoever has the lock may wait for a page, too. */
 	if (dev->postcopy.listening)
-		__atomic_store_n(&dev->postcopy.since_ms, now_ms(), __ATOMIC_RELAXED);
+		__atomic_store_n(&dev->postcopy.since_ms, clock_now_ms(), __ATOMIC_RELAXED);
 	pthread_mutex_lock(&dev->lock);
 }
 

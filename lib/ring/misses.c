@@ -1,15 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <time.h>
-
+#include "base/clock.h"
 #include "misses.h"
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool same_page(iova_t a, iova_t b)
 {
@@ -18,7 +9,7 @@ static bool same_page(iova_t a, iova_t b)
 
 static void note(struct ring_misses *m, iova_t at, uint8_t access, bool refused)
 {
-	const int64_t now = now_ms();
+	const int64_t now = clock_now_ms();
 	struct ring_miss *room = NULL;
 
 	for (unsigned int i = 0; i < RING_MISSES_MAX; i++) {

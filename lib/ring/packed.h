@@ -195,8 +195,8 @@ static ALWAYS_INLINE void packed_skip(struct ring *vr, struct used used)
 	vr->last_avail = packed_position(at, lap);
 }
 
-/* All that wait are not for now; returns how many. */
-unsigned int packed_skip_waiting(struct ring *vr);
+/* All that wait are not for now. */
+void packed_skip_waiting(struct ring *vr);
 
 /* Is `position` one of the ring's, and at most once round ahead of the next chain? */
 static ALWAYS_INLINE bool packed_is_ahead(const struct ring *vr, uint16_t position)

@@ -153,15 +153,14 @@ static inline void ring_kick_enable(enum ring_kind k, struct ring *vr, bool enab
 	shm_fence();
 }
 
-/* The same for chains behind those that wait already; returns how many those are. */
-static inline unsigned int ring_kick_behind(enum ring_kind k, const struct ring *vr)
+/* The same for chains behind those that wait already. */
+static inline void ring_kick_behind(enum ring_kind k, const struct ring *vr)
 {
 	/* A copy: others may ask at any time where the ring stands. */
 	struct ring behind = *vr;
-	unsigned int n = RING_VERB(k, skip_waiting, &behind);
 
+	RING_VERB(k, skip_waiting, &behind);
 	ring_kick_enable(k, &behind, true);
-	return n;
 }
 
 #endif

@@ -149,15 +149,13 @@ static ALWAYS_INLINE void split_skip(struct ring *vr, struct used used)
 	vr->last_avail++;
 }
 
-/* All that wait are not for now; returns how many, 0 when that makes no sense. */
-static inline unsigned int split_skip_waiting(struct ring *vr)
+/* All that wait are not for now, if their number makes sense. */
+static inline void split_skip_waiting(struct ring *vr)
 {
 	unsigned int n = split_waiting(vr, vr->last_avail);
 
-	if (n > vr->size)
-		return 0;
-	vr->last_avail = (uint16_t)(vr->last_avail + n);
-	return n;
+	if (n <= vr->size)
+		vr->last_avail = (uint16_t)(vr->last_avail + n);
 }
 
 /* Is `position` among the chains that wait, or right behind them? */

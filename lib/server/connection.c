@@ -150,7 +150,7 @@ static void watch_queues(struct connection *conn)
 		 * itself. Who comes while we ask, and does not kick, waits like those before.
 		 */
 		if (conn->watches[i] != NULL && vring_attached(&vq->ring))
-			(void)ring_kick_behind(vq->ring.kind, &vq->ring);
+			ring_kick_behind(vq->ring.kind, &vq->ring);
 		if (conn->watches[i] != NULL)
 			conn->watches[i]->postponed = postponed;
 		if (vq == NULL && conn->nr_watches == 0)

@@ -3,9 +3,9 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "backend.h"
+#include "base/clock.h"
 #include "wire.h"
 
 static int send_whole(int fd, const void *bytes, size_t len)
@@ -18,14 +18,6 @@ static int send_whole(int fd, const void *bytes, size_t len)
 	return (size_t)n == len ? 0 : -EAGAIN;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Reads exactly `len` bytes. */
 static int recv_whole(int fd, void *bytes, size_t len, int64_t deadline_ms)
 {
@@ -33,7 +25,7 @@ static int recv_whole(int fd, void *bytes, size_t len, int64_t deadline_ms)
 
 	while (done < len) {
 		struct pollfd pfd = { .fd = fd, .events = POLLIN };
-		int64_t left_ms = deadline_ms - now_ms();
+		int64_t left_ms = deadline_ms - clock_now_ms();
 		ssize_t n;
 
 		if (left_ms <= 0 || poll(&pfd, 1, (int)left_ms) == 0)
@@ -53,7 +45,7 @@ static int recv_ack(int fd, uint32_t request)
 {
 	struct vhu_header hdr;
 	uint64_t result;
-	int64_t deadline_ms = now_ms() + BACKEND_REPLY_TIMEOUT_MS;
+	int64_t deadline_ms = clock_now_ms() + BACKEND_REPLY_TIMEOUT_MS;
 	int ret = recv_whole(fd, &hdr, sizeof(hdr), deadline_ms);
 
 	if (ret < 0)
