@@ -45,7 +45,7 @@ def rows(directory):
         sizes = {**shared, **functions(archive)}
         for ring in FORMATS:
             yield (isa, ring, sizes[f"enqueue_{ring}"], sizes[f"dequeue_{ring}"],
-                   sizes[f"plan_execute_{isa}"], sum(sizes[name] for name in ENTRIES),
+                   sizes[f"copy_segs_{isa}"], sum(sizes[name] for name in ENTRIES),
                    sum(sizes.get(name, 0) for name in UNUSUAL))
 
 

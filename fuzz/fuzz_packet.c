@@ -14,6 +14,7 @@
 #include <rte_mbuf.h>
 #include <sys/eventfd.h>
 
+#include "base/isa.h"
 #include "net/bursts.h"
 #include "ring_packed.h"
 #include "ring_split.h"
@@ -38,23 +39,19 @@ static struct {
 static const struct {
 	const char *name;
 	const struct net_bursts *bursts;
+	enum isa_set set;
+	unsigned int simd_bits;
 } builds[] = {
-	{ "base", net_bursts_base },
-#ifdef NET_BURSTS_X86
-	{ "avx2", net_bursts_avx2 },
-	{ "avx512", net_bursts_avx512 },
+	{ "base", net_bursts_base, ISA_SET_BASE, 128 },
+#ifdef ISA_X86
+	{ "avx2", net_bursts_avx2, ISA_SET_AVX2, 256 },
+	{ "avx512", net_bursts_avx512, ISA_SET_AVX512, 512 },
 #endif
 };
 
 static bool has_build(unsigned int i)
 {
-#ifdef NET_BURSTS_X86
-	if (builds[i].bursts == net_bursts_avx2)
-		return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
-	if (builds[i].bursts == net_bursts_avx512)
-		return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-#endif
-	return builds[i].bursts == net_bursts_base;
+	return isa_choose(builds[i].simd_bits) == builds[i].set;
 }
 
 /* FNV-1a, eight bytes at a time. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The CPU executor of copy plans: the only bulk copy in the library. Every
+ * The copies of a CPU: the only bulk copy in the library. Every
  * length takes moves of the widest register of this build (base/isa.h), the
  * last ones overlapping; no call, no byte loops.
  */
@@ -115,9 +115,9 @@ static ALWAYS_INLINE void copy_many(uint8_t *dst, const uint8_t *src, uint32_t l
 	STORE(wide, dst_tail + 3 * WIDE, d);
 }
 
-void plan_execute(struct plan *plan)
+void copy_segs(const struct copy_seg *seg, unsigned int nr_segs)
 {
-	const struct copy_seg *seg = plan->segs, *end = seg + plan->nr_segs;
+	const struct copy_seg *end = seg + nr_segs;
 
 	for (; seg < end; seg++) {
 		uint8_t *dst = seg->dst;
@@ -133,5 +133,4 @@ void plan_execute(struct plan *plan)
 		else
 			copy_many(dst, src, len);
 	}
-	plan->nr_segs = 0;
 }

@@ -23,9 +23,16 @@ struct plan {
 	struct copy_seg segs[PLAN_SEGS];
 };
 
-/* Does all copies of the plan, in order, and empties it. */
-#define plan_execute ISA_NAME(plan_execute)
-void plan_execute(struct plan *plan);
+/* Does all these copies, in order. */
+#define copy_segs ISA_NAME(copy_segs)
+void copy_segs(const struct copy_seg *segs, unsigned int nr_segs);
+
+/* Does all copies of the plan, and empties it. */
+static ALWAYS_INLINE void plan_execute(struct plan *plan)
+{
+	copy_segs(plan->segs, plan->nr_segs);
+	plan->nr_segs = 0;
+}
 
 static ALWAYS_INLINE void plan_add(struct plan *plan, void *dst, const void *src, uint32_t len)
 {

@@ -8,7 +8,7 @@
 #include "net.h"
 
 extern const struct net_bursts net_bursts_base[RING_KINDS];
-#ifdef NET_BURSTS_X86
+#ifdef ISA_X86
 extern const struct net_bursts net_bursts_avx2[RING_KINDS];
 extern const struct net_bursts net_bursts_avx512[RING_KINDS];
 #endif

@@ -6,6 +6,7 @@
 #include <linux/virtio_config.h>
 #include <rte_vect.h>
 
+#include "base/isa.h"
 #include "bursts.h"
 
 #define HOST_OFFLOADS                                                                     \
@@ -24,22 +25,20 @@ static uint8_t header_bytes(const struct device *dev, const struct vq *vq)
 }
 
 /*
- * The widest build that this machine runs and EAL allows: --force-max-simd-bitwidth
- * holds here as in every other part of DPDK, so 512 bits are for those who ask.
+ * EAL's limit, --force-max-simd-bitwidth, holds here as in every other part of
+ * DPDK, so 512 bits are for those who ask.
  */
 static const struct net_bursts *choose_bursts(enum ring_kind kind)
 {
-#ifdef NET_BURSTS_X86
-	uint16_t bits = rte_vect_get_max_simd_bitwidth();
-
-	/* All that lib/meson.build compiles for: a virtual machine may mask any of it. */
-	if (bits >= RTE_VECT_SIMD_512 && __builtin_cpu_supports("avx512bw") &&
-	    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-	    __builtin_cpu_supports("bmi2"))
+#ifdef ISA_X86
+	switch (isa_choose(rte_vect_get_max_simd_bitwidth())) {
+	case ISA_SET_AVX512:
 		return &net_bursts_avx512[kind];
-	if (bits >= RTE_VECT_SIMD_256 && __builtin_cpu_supports("avx2") &&
-	    __builtin_cpu_supports("bmi2"))
+	case ISA_SET_AVX2:
 		return &net_bursts_avx2[kind];
+	case ISA_SET_BASE:
+		break;
+	}
 #endif
 	return &net_bursts_base[kind];
 }

@@ -14,32 +14,33 @@
 
 static uint8_t src_bytes[LARGE_BYTES + 64], dst_bytes[LARGE_BYTES + 64 + 2 * GUARD];
 
-/* Whoever includes plan.h has the one of its own instruction set by the plain name. */
-void plan_execute_avx2(struct plan *plan);
-void plan_execute_avx512(struct plan *plan);
+/* Whoever includes plan.h has the copies of its own instruction set by the plain name. */
+void copy_segs_avx2(const struct copy_seg *segs, unsigned int nr_segs);
+void copy_segs_avx512(const struct copy_seg *segs, unsigned int nr_segs);
 
 static const struct build {
 	const char *name;
-	void (*execute)(struct plan *plan);
+	void (*copy)(const struct copy_seg *segs, unsigned int nr_segs);
+	enum isa_set set;
+	unsigned int simd_bits;
 } builds[] = {
-	{ "base", plan_execute_base },
-#ifdef NET_BURSTS_X86
-	{ "avx2", plan_execute_avx2 },
-	{ "avx512", plan_execute_avx512 },
+	{ "base", copy_segs_base, ISA_SET_BASE, 128 },
+#ifdef ISA_X86
+	{ "avx2", copy_segs_avx2, ISA_SET_AVX2, 256 },
+	{ "avx512", copy_segs_avx512, ISA_SET_AVX512, 512 },
 #endif
 };
 static const struct build *build;
 
-/* As net/net.c chooses. */
 static bool has(const struct build *b)
 {
-#ifdef NET_BURSTS_X86
-	if (strcmp(b->name, "avx2") == 0)
-		return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
-	if (strcmp(b->name, "avx512") == 0)
-		return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-#endif
-	return strcmp(b->name, "base") == 0;
+	return isa_choose(b->simd_bits) == b->set;
+}
+
+static void execute(struct plan *plan)
+{
+	build->copy(plan->segs, plan->nr_segs);
+	plan->nr_segs = 0;
 }
 
 static int setup(void **state)
@@ -63,8 +64,7 @@ static void check_copy(uint32_t len, unsigned int src_off, unsigned int dst_off)
 	memset(dst - GUARD, 0xa5, len + 2 * GUARD);
 	plan_add(&plan, dst, src_bytes + src_off, len);
 	assert_int_equal(plan.nr_segs, 1);
-	build->execute(&plan);
-	assert_int_equal(plan.nr_segs, 0);
+	execute(&plan);
 	if (memcmp(dst, src_bytes + src_off, len) != 0 || memcmp(dst - GUARD, guard, GUARD) != 0 ||
 	    memcmp(dst + len, guard, GUARD) != 0)
 		fail_msg("%s: %u bytes from %u to %u", build->name, len, src_off, dst_off);
@@ -101,7 +101,7 @@ static void reads_and_writes_not_a_byte_beyond(void **state)
 
 		memset(src, (int)len, len);
 		plan_add(&plan, dst, src, len);
-		build->execute(&plan);
+		execute(&plan);
 		assert_memory_equal(dst, src, len);
 		free(src);
 		free(dst);
@@ -118,7 +118,7 @@ static void order_is_kept(void **state)
 	plan_add(&plan, out, "aaaaaaaa", 8);
 	plan_add(&plan, out + 2, "bb", 2);
 	plan_add(&plan, out + 3, "c", 1);
-	build->execute(&plan);
+	execute(&plan);
 	assert_memory_equal(out, "aabcaaaa", 8);
 }
 
@@ -140,11 +140,11 @@ static void a_full_plan_flushes_itself(void **state)
 
 static void empty_plan(void **state)
 {
-	struct plan plan;
+	static struct plan plan;
 
 	(void)state;
-	plan.nr_segs = 0;
-	build->execute(&plan);
+	execute(&plan);
+	plan_execute(&plan);
 	assert_int_equal(plan.nr_segs, 0);
 }
 
@@ -178,7 +178,7 @@ static void a_plan_of_many(void **state)
 		plan_add(&plan, out + at, src_bytes + i * 300, len);
 		at += len + 1;
 	}
-	build->execute(&plan);
+	execute(&plan);
 	assert_int_equal(plan.nr_segs, 0);
 	at = 0;
 	for (uint32_t i = 0; i < PLAN_SEGS; i++) {
