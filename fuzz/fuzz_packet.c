@@ -32,13 +32,13 @@ static struct {
 	struct device *dev;
 	struct vq *vq;
 	/* Of the run: which build, and all it did, in one number. */
-	const struct net_bursts *bursts;
+	const struct net_bursts (*bursts)[2];
 	uint64_t digest;
 } g;
 
 static const struct {
 	const char *name;
-	const struct net_bursts *bursts;
+	const struct net_bursts (*bursts)[2];
 	enum isa_set set;
 	unsigned int simd_bits;
 } builds[] = {
@@ -208,7 +208,7 @@ static void dequeue(struct rte_mempool *pool, uint16_t count) REQUIRES(g.vq->gat
 
 	MODEL(vr->kind, expect, vr, CHAIN_READABLE, &e);
 	verb_begin();
-	n = g.bursts[vr->kind].dequeue(g.vq, pool, pkts, count);
+	n = g.bursts[vr->kind][0].dequeue(g.vq, pool, pkts, count);
 	MUST(n <= count);
 	/* Of a burst only the first packet; a header may change its checksum. */
 	if (n != 0 && !f.struck && used_exactly(vr, used, n, &e) && !g.vq->net.parse_hdr) {
@@ -297,7 +297,7 @@ static void enqueue(struct rte_mempool *pool, uint16_t count, struct input *in)
 		pkts[i] = make_packet(pool, in);
 	MODEL(vr->kind, expect, vr, CHAIN_WRITABLE, &e);
 	verb_begin();
-	n = g.bursts[vr->kind].enqueue(g.vq, pkts, count);
+	n = g.bursts[vr->kind][0].enqueue(g.vq, pkts, count);
 	MUST(n <= count);
 	if (n == 1 && !f.struck && e.result == FETCH_OK && pkts[0]->ol_flags == 0 &&
 	    used_exactly(vr, used, 1, &e))
@@ -390,7 +390,8 @@ static void run(struct input *in) REQUIRES(g.vq->gate)
 }
 
 /* The input with one of the builds; returns all that it did. */
-static uint64_t run_build(const uint8_t *bytes, size_t len_bytes, const struct net_bursts *bursts)
+static uint64_t run_build(const uint8_t *bytes, size_t len_bytes,
+			  const struct net_bursts (*bursts)[2])
 {
 	struct input in = { bytes, len_bytes };
 

@@ -289,6 +289,33 @@ __rte_experimental
 uint16_t rte_vhost_clear_queue(int vid, uint16_t queue_id, struct rte_mbuf **pkts,
 	uint16_t count) __asm__("vhost_ng_async_clear_queue");
 
+/**
+ * Take packets from the guest, copied by the engine. Copies are started now; a later call gives
+ * the packets.
+ *
+ * @param vid
+ *   Device.
+ * @param queue_id
+ *   Queue to empty; odd.
+ * @param mbuf_pool
+ *   Where mbufs come from.
+ * @param[out] pkts
+ *   Packets that are finished; the caller's to free.
+ * @param count
+ *   Room in @p pkts.
+ * @param[out] nr_inflight
+ *   Packets whose copies are under way; -1 if there is no such device or queue, it has no engine,
+ *   or the queue is held.
+ * @return
+ *   Packets stored.
+ *
+ * Threads: queue. Source: 22.11, with the guide's parameters.
+ */
+__rte_experimental
+uint16_t rte_vhost_async_try_dequeue_burst(int vid, uint16_t queue_id,
+	struct rte_mempool *mbuf_pool, struct rte_mbuf **pkts, uint16_t count, int *nr_inflight)
+	__asm__("vhost_ng_async_try_dequeue_burst");
+
 #else /* RTE_VHOST_ASYNC_DMADEV */
 
 /**

@@ -40,6 +40,7 @@
 struct device;
 struct vq;
 struct net_bursts;
+struct pending;
 
 /* What stands above a device: calls upwards go through here only. */
 struct device_backend {
@@ -50,6 +51,16 @@ struct device_backend {
 	unsigned int rings_needed;
 	/* Which way the buffers of a queue point. */
 	enum chain_dir (*queue_dir)(const struct vq *vq);
+	/*
+	 * Of a queue with packets pending, its gate closed: waits for engines as far as that is
+	 * ours to do, and gives back what is copied.
+	 */
+	void (*settle)(struct vq *vq);
+	/*
+	 * Nobody comes for the queue's packets any more: frees them. What an engine is still
+	 * at, and ours to wait for no longer, stays in vq->left_behind.
+	 */
+	void (*forget)(struct vq *vq);
 };
 
 /* What an application registered for a socket; shared by its connections. */
@@ -86,6 +97,8 @@ struct vq {
 	struct device *dev;
 	struct log_budget log_budget; /* what its guest may provoke */
 	struct ring ring;
+	/* Its channel's packets (async.c); NULL: it has none. */
+	struct pending *pending;
 	struct vq_stats stats CACHE_ALIGNED;
 
 	/*
@@ -113,6 +126,7 @@ struct vq {
 	bool parked;      /* ready, but its gate is closed until its ring is translated again */
 	bool owes_call;   /* a backend before us may have died before it told the guest */
 	int kickfd;
+	struct pending *left_behind; /* of a guest before this one */
 	/* Derived: reconcile.c. */
 	bool ready;
 	bool attach_failed; /* said so already */
@@ -263,7 +277,9 @@ void vq_default_base(const struct device *dev, struct vq *vq);
 void vq_detach(struct vq *vq);
 void vq_set_eventfd(int *slot, int fd);
 
-/* Raises the guest's interrupt; counts and reports it. Inside the gate. */
+/* Raises the guest's interrupt, on the eventfd that there is; counts it. False: it could not. */
+bool vq_call(struct vq *vq);
+/* And reports it, so not with device.lock held. Inside the gate. */
 void vq_signal(struct vq *vq);
 /* Same, but only if the guest wants to be notified of what was published. */
 static ALWAYS_INLINE void vq_notify(enum ring_kind k, struct vq *vq)
@@ -294,6 +310,19 @@ unsigned int vq_discard(struct vq *vq, unsigned int n);
 void vq_apply_kicks_wanted(struct vq *vq);
 /* Opens what control closed. device.lock. */
 void vq_gate_open(struct vq *vq);
+
+/* --- channels (async.c) -------------------------------------------------- */
+
+/*
+ * A queue has one while vq->pending is set. It is for who is inside the gate, or
+ * holds device.lock while the gate is closed: applications collect packets of
+ * queues that are off, too.
+ */
+
+/* The ring goes: what is pending never comes back to it, and is ahead of where it stands no more. */
+void vq_abandon(struct vq *vq);
+/* Gates closed: settles one queue, or all (NULL). */
+void device_settle(struct device *dev, struct vq *vq);
 
 /* --- state ------------------------------------------------------------- */
 
@@ -394,6 +423,8 @@ void device_set_inflight(struct device *dev, struct device_inflight inflight);
 void device_reconcile_rings(struct device *dev); /* queue states, gates closed by caller */
 void device_reconcile_start(struct device *dev); /* new_device(), gates open */
 void device_stop(struct device *dev);            /* destroy_device(), gates open */
+/* The memory will be another: queues with a channel are lowered, then settled. Gates closed. */
+void device_pause_channels(struct device *dev);
 /* The connection is gone: stop everything, forget everything. */
 void device_shutdown(struct device *dev);
 

@@ -101,6 +101,17 @@ void device_reconcile_rings(struct device *dev)
 		vq_reconcile(dev, dev->vqs[i]);
 }
 
+void device_pause_channels(struct device *dev)
+{
+	for (unsigned int i = 0; i < dev->nr_vqs; i++) {
+		struct vq *vq = dev->vqs[i];
+
+		if (vq->ready && vq->pending != NULL)
+			vq_lower(dev, vq);
+	}
+	device_settle(dev, NULL);
+}
+
 static bool device_wanted(const struct device *dev)
 {
 	const struct device_backend *backend = dev->config->backend;
@@ -158,5 +169,6 @@ void device_shutdown(struct device *dev)
 		vq->parked = false;
 		vq->ready = false;
 	}
+	device_settle(dev, NULL);
 	device_unlock(dev);
 }

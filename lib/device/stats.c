@@ -47,6 +47,7 @@ static const struct {
 	{ "ring_broken_loop", FAULT(RING_FAULT_LOOP) },
 	{ "ring_broken_avail_jump", FAULT(RING_FAULT_AVAIL) },
 	{ "dropped_queue_off", COUNTER(dropped_off) },
+	{ "engine_copies_failed", COUNTER(engine_copies_failed) },
 };
 
 unsigned int stats_count(void)

@@ -33,6 +33,7 @@ struct vq_stats {
 	uint64_t dropped_unsupported; /* a request that makes no sense, or that nobody can serve */
 	uint64_t dropped_off;         /* chains the guest sent on a queue that is switched off */
 	uint64_t dropped_segments;    /* of a packet cut in software: no room for the rest */
+	uint64_t engine_copies_failed; /* packets that the CPU copied again */
 	uint64_t faults[RING_FAULT_COUNT];
 };
 

@@ -8,10 +8,12 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "copy/pending.h"
 #include "device.h"
 
 void vq_detach(struct vq *vq)
 {
+	vq_abandon(vq);
 	pthread_mutex_lock(&vq->inflight_lock);
 	vring_detach(&vq->ring);
 	pthread_mutex_unlock(&vq->inflight_lock);
@@ -34,6 +36,8 @@ static void vq_reset(struct vq *vq)
 	vq_set_eventfd(&vq->errfd, EVENTFD_UNSET);
 	vq_forget_inflight(vq);
 	vq_detach(vq);
+	if (vq->dev->config->backend != NULL)
+		vq->dev->config->backend->forget(vq);
 	free(vq->ring.misses);
 	memset(&vq->ring, 0, sizeof(vq->ring));
 	memset(&vq->stats, 0, sizeof(vq->stats));
@@ -301,6 +305,9 @@ bool vq_discards(const struct device *dev, const struct vq *vq)
 {
 	const struct device_backend *backend = dev->config->backend;
 
+	/* What is pending is given back first. */
+	if (vq->pending != NULL && !pending_is_idle(vq->pending))
+		return false;
 	return backend != NULL && backend->queue_dir(vq) == CHAIN_READABLE && vq->started &&
 	       vq->switched_off && !vq->ready && vq->addrs_set && vq->ring.size != 0 &&
 	       vq->kickfd >= 0 && !vq->attach_failed && dev->mem != NULL && dev->features_set;
@@ -379,17 +386,22 @@ void vq_gate_open(struct vq *vq)
 		(void)eventfd_write(vq->kickfd, 1);
 }
 
+bool vq_call(struct vq *vq)
+{
+	if (eventfd_write(vq->callfd, 1) != 0 && errno != EAGAIN) {
+		vq->stats.notifications_failed++;
+		return false;
+	}
+	vq->stats.guest_notifications++;
+	return true;
+}
+
 void vq_signal(struct vq *vq)
 {
 	struct device *dev = vq->dev;
 
-	if (vq->callfd < 0)
+	if (vq->callfd < 0 || !vq_call(vq))
 		return;
-	if (eventfd_write(vq->callfd, 1) != 0 && errno != EAGAIN) {
-		vq->stats.notifications_failed++;
-		return;
-	}
-	vq->stats.guest_notifications++;
 	if (dev->config->ops.guest_notified != NULL)
 		dev->config->ops.guest_notified(dev->vid);
 }

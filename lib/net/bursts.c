@@ -3,34 +3,65 @@
  * The bursts, instantiated from their templates for each ring format. Compiled
  * once for each instruction set (base/isa.h).
  */
+#include "async.h"
 #include "base/isa.h"
 #include "bursts.h"
 #include "dequeue.h"
 #include "enqueue.h"
 
-static uint16_t dequeue_split(struct vq *vq, struct rte_mempool *pool, struct rte_mbuf **pkts,
-			      uint16_t count)
+/* While packets are pending, others may not overtake them. */
+static ALWAYS_INLINE bool must_wait(const struct vq *vq)
 {
-	return dequeue_burst(RING_SPLIT, vq, pool, pkts, count);
+	return !pending_is_idle(vq->pending);
 }
 
-static uint16_t enqueue_split(struct vq *vq, struct rte_mbuf **pkts, uint16_t count)
-{
-	return enqueue_burst(RING_SPLIT, vq, pkts, count);
-}
+/* A format's functions: `kind` is its constant, `format` its name. */
+#define BURSTS(kind, format)                                                                     \
+	static uint16_t dequeue_##format(struct vq *vq, struct rte_mempool *pool,                \
+					 struct rte_mbuf **pkts, uint16_t count)                 \
+	{                                                                                        \
+		return dequeue_burst(kind, vq, pool, pkts, count);                               \
+	}                                                                                        \
+	static uint16_t enqueue_##format(struct vq *vq, struct rte_mbuf **pkts, uint16_t count)  \
+	{                                                                                        \
+		return enqueue_burst(kind, vq, pkts, count);                                     \
+	}                                                                                        \
+	static uint16_t dequeue_behind_##format(struct vq *vq, struct rte_mempool *pool,         \
+						struct rte_mbuf **pkts, uint16_t count)          \
+	{                                                                                        \
+		return must_wait(vq) ? 0 : dequeue_##format(vq, pool, pkts, count);              \
+	}                                                                                        \
+	static uint16_t enqueue_behind_##format(struct vq *vq, struct rte_mbuf **pkts,           \
+						uint16_t count)                                  \
+	{                                                                                        \
+		return must_wait(vq) ? 0 : enqueue_##format(vq, pkts, count);                    \
+	}                                                                                        \
+	static uint16_t submit_##format(struct vq *vq, struct copy_engine *engine,               \
+					struct rte_mbuf **pkts, uint16_t count)                  \
+	{                                                                                        \
+		return submit_burst(kind, vq, engine, pkts, count);                              \
+	}                                                                                        \
+	static void fetch_##format(struct vq *vq, struct copy_engine *engine,                    \
+				   struct rte_mempool *pool, uint16_t count)                     \
+	{                                                                                        \
+		fetch_burst(kind, vq, engine, pool, count);                                      \
+	}                                                                                        \
+	static void give_back_##format(struct vq *vq, enum chain_dir dir)                        \
+	{                                                                                        \
+		give_back(kind, vq, dir);                                                        \
+	}
 
-static uint16_t dequeue_packed(struct vq *vq, struct rte_mempool *pool, struct rte_mbuf **pkts,
-			       uint16_t count)
-{
-	return dequeue_burst(RING_PACKED, vq, pool, pkts, count);
-}
+BURSTS(RING_SPLIT, split)
+BURSTS(RING_PACKED, packed)
 
-static uint16_t enqueue_packed(struct vq *vq, struct rte_mbuf **pkts, uint16_t count)
-{
-	return enqueue_burst(RING_PACKED, vq, pkts, count);
-}
+#define SYNC(format) { .dequeue = dequeue_##format, .enqueue = enqueue_##format }
+#define ASYNC(format)                                                                        \
+	{ .dequeue = dequeue_behind_##format, .enqueue = enqueue_behind_##format,            \
+	  .submit = submit_##format, .fetch = fetch_##format, .give_back = give_back_##format, \
+	  .copy = plan_execute }
 
-const struct net_bursts ISA_NAME(net_bursts)[RING_KINDS] = {
-	[RING_SPLIT] = { .dequeue = dequeue_split, .enqueue = enqueue_split },
-	[RING_PACKED] = { .dequeue = dequeue_packed, .enqueue = enqueue_packed },
+/* Without a channel, and with one. */
+const struct net_bursts ISA_NAME(net_bursts)[RING_KINDS][2] = {
+	[RING_SPLIT] = { SYNC(split), ASYNC(split) },
+	[RING_PACKED] = { SYNC(packed), ASYNC(packed) },
 };

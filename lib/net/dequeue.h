@@ -177,16 +177,30 @@ static ALWAYS_INLINE uint32_t hdr_read_bytes(const struct vq *vq)
 	return vq->net.parse_hdr ? HDR_READ_BYTES : 0;
 }
 
-/* The next chain, of any form, into the fresh mbuf `m`, which stays fresh unless this is OK. */
-static NOINLINE enum dequeue_result dequeue_any(enum ring_kind k, struct vq *vq,
-						struct rte_mempool *pool, struct rte_mbuf *m)
+/* A packet that is lost half way: `m` is fresh again. */
+static void forget_packet(struct vq *vq, struct rte_mbuf *m)
 {
-	struct virtio_net_hdr_v1 hdr;
+	for (const struct rte_mbuf *part = m; part != NULL; part = part->next)
+		vq->stats.copied_bytes += part->data_len;
+	if (m->next != NULL)
+		rte_pktmbuf_free_bulk(&m->next, 1);
+	m->next = NULL;
+	m->nb_segs = 1;
+}
+
+/*
+ * The next chain, of any form, planned into the fresh mbuf `m`, which stays fresh
+ * unless this is OK. The header is read, the chain still to be given back.
+ */
+static ALWAYS_INLINE enum dequeue_result dequeue_plan(enum ring_kind k, struct vq *vq,
+						      struct rte_mempool *pool, struct rte_mbuf *m,
+						      struct plan *plan,
+						      struct virtio_net_hdr_v1 *hdr,
+						      struct used *used, uint32_t *copies)
+{
 	struct span_pool spans;
 	enum ring_fault fault;
 	struct chain chain;
-	struct plan plan;
-	bool whole = false;
 
 	spans.used = 0;
 	switch (ring_fetch_any(k, &vq->ring, CHAIN_READABLE, vq->net.hdr_bytes, &spans, &chain)) {
@@ -196,33 +210,48 @@ static NOINLINE enum dequeue_result dequeue_any(enum ring_kind k, struct vq *vq,
 	default:
 		return DEQUEUE_STOP;
 	}
+	*used = chain.used;
 	fault = packet_fault(vq, &chain);
 	if (fault != RING_FAULT_NONE) {
 		vq->stats.faults[fault]++;
-	} else {
-		rte_pktmbuf_reset(m);
-		plan.nr_segs = 0;
-		whole = plan_packet(vq, pool, &plan, &chain, m);
-		/* Also of a part: its segments are about to go back to the pool. */
-		plan_execute(&plan);
-		for (const struct rte_mbuf *part = m; !whole && part != NULL; part = part->next)
-			vq->stats.copied_bytes += part->data_len;
-	}
-	if (whole && vq->net.parse_hdr) {
-		spans_read(chain.spans, chain.nr_spans, &hdr, HDR_READ_BYTES);
-		use_header(&hdr, m, vq);
-	}
-	ring_used_push(k, &vq->ring, CHAIN_READABLE, &chain.used, 1);
-	if (!whole) {
-		if (m->next != NULL)
-			rte_pktmbuf_free_bulk(&m->next, 1);
-		m->next = NULL;
-		m->nb_segs = 1;
 		return DEQUEUE_LOST;
 	}
-	if (vq->stats_on)
-		packet_stats(&vq->stats, m, hdr_read_bytes(vq), PACKET_ANY_BYTES);
+	rte_pktmbuf_reset(m);
+	plan->nr_segs = 0;
+	if (!plan_packet(vq, pool, plan, &chain, m)) {
+		/* Its segments are about to go back to the pool. */
+		plan_execute(plan);
+		forget_packet(vq, m);
+		return DEQUEUE_LOST;
+	}
+	*copies = chain.nr_spans + m->nb_segs;
+	if (vq->net.parse_hdr)
+		spans_read(chain.spans, chain.nr_spans, hdr, HDR_READ_BYTES);
 	return DEQUEUE_OK;
+}
+
+/* The next chain, of any form, into the fresh mbuf `m`, which stays fresh unless this is OK. */
+static NOINLINE enum dequeue_result dequeue_any(enum ring_kind k, struct vq *vq,
+						struct rte_mempool *pool, struct rte_mbuf *m)
+{
+	struct virtio_net_hdr_v1 hdr;
+	enum dequeue_result ret;
+	struct used used;
+	struct plan plan;
+	uint32_t copies;
+
+	ret = dequeue_plan(k, vq, pool, m, &plan, &hdr, &used, &copies);
+	if (ret == DEQUEUE_STOP)
+		return ret;
+	if (ret == DEQUEUE_OK) {
+		plan_execute(&plan);
+		if (vq->net.parse_hdr)
+			use_header(&hdr, m, vq);
+	}
+	ring_used_push(k, &vq->ring, CHAIN_READABLE, &used, 1);
+	if (ret == DEQUEUE_OK && vq->stats_on)
+		packet_stats(&vq->stats, m, hdr_read_bytes(vq), PACKET_ANY_BYTES);
+	return ret;
 }
 
 /*

@@ -13,6 +13,7 @@
 
 #include <rte_mbuf.h>
 
+#include "copy/pending.h"
 #include "copy/plan.h"
 #include "hdr.h"
 #include "net.h"
@@ -213,12 +214,35 @@ enum enqueue_result {
 	ENQUEUE_SOFT, /* not as it is */
 };
 
-/* Plans a packet into `n` chains. */
-static void plan_into(struct plan *plan, uint32_t hdr_bytes, const struct chain *chains,
-		      unsigned int n, const struct rte_mbuf *m, struct virtio_net_hdr_v1_hash *hdr,
-		      const struct hdr_fixups *fixups)
+/* Where the packets of a burst go: with an engine, they are pending (async.h) until it is through. */
+struct enqueue_to {
+	struct pending *pending; /* NULL: to the guest at once */
+	struct copy_engine *engine;
+};
+
+/* Plans the bytes of a packet from `from` to `to`. */
+static void plan_data(struct plan *plan, struct write_cursor *c, const struct rte_mbuf *m,
+		      uint32_t from, uint32_t to)
 {
-	struct write_cursor c, data;
+	for (const struct rte_mbuf *seg = m; seg != NULL && from < to; seg = seg->next) {
+		uint32_t part = RTE_MIN(to, seg->data_len);
+
+		if (from < part)
+			plan_into_chains(plan, c, rte_pktmbuf_mtod_offset(seg, const void *, from),
+					 part - from);
+		from -= RTE_MIN(from, part);
+		to -= part;
+	}
+}
+
+/* Plans the header and the first `head` bytes of a packet; the cursor stands behind them. */
+static struct write_cursor plan_head(struct plan *plan, uint32_t hdr_bytes,
+				     const struct chain *chains, unsigned int n,
+				     const struct rte_mbuf *m, uint32_t head,
+				     struct virtio_net_hdr_v1_hash *hdr,
+				     const struct hdr_fixups *fixups)
+{
+	struct write_cursor c, data, end;
 
 	hdr->hdr.num_buffers = (uint16_t)n;
 	if (unlikely(header_has_hash(hdr_bytes)))
@@ -226,13 +250,45 @@ static void plan_into(struct plan *plan, uint32_t hdr_bytes, const struct chain 
 	cursor_start(&c, chains);
 	plan_into_chains(plan, &c, hdr, hdr_bytes);
 	data = c;
-	for (const struct rte_mbuf *seg = m; seg != NULL; seg = seg->next)
-		plan_into_chains(plan, &c, rte_pktmbuf_mtod(seg, const void *), seg->data_len);
+	plan_data(plan, &c, m, 0, head);
+	end = c;
 	for (unsigned int i = 0; i < fixups->count; i++) {
 		c = data;
 		cursor_skip(&c, fixups->at[i].offset_bytes);
 		plan_into_chains(plan, &c, &fixups->at[i].value, sizeof(fixups->at[i].value));
 	}
+	return end;
+}
+
+/* How much of a packet the CPU copies because it puts something right in it afterwards. */
+static uint32_t fixups_end(const struct hdr_fixups *fixups)
+{
+	uint32_t end = 0;
+
+	for (unsigned int i = 0; i < fixups->count; i++)
+		end = RTE_MAX(end, (uint32_t)(fixups->at[i].offset_bytes +
+					      sizeof(fixups->at[i].value)));
+	return end;
+}
+
+/* The copies of a packet at the most: one ends where a piece of either side does. */
+static uint32_t copies_at_most(const struct chain *chains, unsigned int n, const struct rte_mbuf *m)
+{
+	uint32_t pieces = m->nb_segs;
+
+	for (unsigned int i = 0; i < n; i++)
+		pieces += chains[i].nr_spans;
+	return pieces;
+}
+
+/* Chains that go back without a packet (no packet: NULL), or after those that are pending. */
+static void hand_back(enum ring_kind k, struct vq *vq, const struct enqueue_to *to,
+		      struct rte_mbuf *m, const struct used *used, unsigned int n)
+{
+	if (to->pending == NULL)
+		ring_used_push(k, &vq->ring, CHAIN_WRITABLE, used, n);
+	else
+		(void)pending_take(to->pending, m, used, n, NULL, 0);
 }
 
 /*
@@ -240,11 +296,11 @@ static void plan_into(struct plan *plan, uint32_t hdr_bytes, const struct chain 
  * A bad chain goes back empty, with those found before it: a packet's chains
  * must be consecutive. `patience`: how many more bad ones the burst puts up with.
  */
-static unsigned int find_chains(enum ring_kind k, struct vq *vq, uint32_t need,
-				struct span_pool *spans, struct chain *chains, struct used *used,
-				unsigned int *patience)
+static unsigned int find_chains(enum ring_kind k, struct vq *vq, const struct enqueue_to *to,
+				uint32_t need, struct span_pool *spans, struct chain *chains,
+				struct used *used, unsigned int *patience)
 {
-	const unsigned int most = vq->net.mergeable ? BURST_CHAINS : 1;
+	unsigned int most = vq->net.mergeable ? BURST_CHAINS : 1;
 	unsigned int n = 0;
 	uint64_t room = 0;
 
@@ -252,6 +308,9 @@ static unsigned int find_chains(enum ring_kind k, struct vq *vq, uint32_t need,
 	while (room < need) {
 		enum fetch_result ret = FETCH_NONE;
 
+		/* One is for the packet. */
+		if (to->pending != NULL)
+			most = RTE_MIN(most, pending_room(to->pending) - 1);
 		if (n < most && *patience != 0)
 			ret = ring_fetch_any(k, &vq->ring, CHAIN_WRITABLE, 0, spans, &chains[n]);
 		if (ret != FETCH_OK && ret != FETCH_BAD) {
@@ -263,7 +322,7 @@ static unsigned int find_chains(enum ring_kind k, struct vq *vq, uint32_t need,
 		if (likely(chains[n++].bytes >= vq->net.hdr_bytes))
 			continue;
 		vq->stats.faults[ret == FETCH_BAD ? chains[n - 1].fault : RING_FAULT_SHORT]++;
-		ring_used_push(k, &vq->ring, CHAIN_WRITABLE, used, n);
+		hand_back(k, vq, to, NULL, used, n);
 		(*patience)--;
 		spans->used = 0;
 		room = 0;
@@ -283,18 +342,40 @@ static void log_chain(struct ring *vr, const struct chain *chain, uint32_t writt
 	}
 }
 
+/* What the CPU wrote of a packet into each chain, and with a log that it did. */
+static void chains_written(struct vq *vq, const struct chain *chains, struct used *used,
+			   unsigned int n, uint32_t bytes, uint32_t by_cpu)
+{
+	if (unlikely(vq->ring.log != NULL))
+		dirty_log_fence();
+	for (unsigned int i = 0; i < n; i++) {
+		uint32_t written = RTE_MIN(bytes, chains[i].bytes);
+		uint32_t logged = RTE_MIN(by_cpu, written);
+
+		if (unlikely(vq->ring.log != NULL))
+			log_chain(&vq->ring, &chains[i], logged);
+		used[i] = used_written(used[i], written);
+		bytes -= written;
+		by_cpu -= logged;
+	}
+}
+
 /*
  * One packet of any shape into chains of any form, as it is. ENQUEUE_SOFT: not
- * without software.
+ * without software. Pending, it is of `owner`, which is NULL for a part of it.
  */
 static NOINLINE enum enqueue_result enqueue_alone(enum ring_kind k, struct vq *vq,
-						  struct rte_mbuf *m, unsigned int *patience)
+						  const struct enqueue_to *to, struct rte_mbuf *m,
+						  struct rte_mbuf *owner, unsigned int *patience)
 {
 	uint32_t hdr_bytes = vq->net.hdr_bytes, need = hdr_bytes + m->pkt_len;
+	uint32_t head = m->pkt_len;
 	struct virtio_net_hdr_v1_hash hdr = { 0 };
 	struct chain chains[BURST_CHAINS];
 	struct used used[BURST_CHAINS];
+	struct copy_seg *segs = NULL;
 	struct hdr_fixups fixups;
+	struct write_cursor c;
 	struct span_pool spans;
 	struct plan plan;
 	unsigned int n;
@@ -303,30 +384,37 @@ static NOINLINE enum enqueue_result enqueue_alone(enum ring_kind k, struct vq *v
 	if ((m->ol_flags & HDR_MBUF_OFFLOADS) != 0 &&
 	    !hdr_from_mbuf(m, vq->net.features, &hdr.hdr, &fixups))
 		return ENQUEUE_SOFT;
-	n = find_chains(k, vq, need, &spans, chains, used, patience);
+	/* Parts are freed when they are copied: the CPU does that now. */
+	if (owner == m && to->engine != NULL && m->pkt_len >= to->engine->threshold_bytes) {
+		segs = pending_segs(to->pending);
+		if (segs == NULL)
+			return ENQUEUE_WAIT;
+	}
+	n = find_chains(k, vq, to, need, &spans, chains, used, patience);
 	if (n == 0)
 		return ENQUEUE_WAIT;
+	if (segs != NULL && copies_at_most(chains, n, m) <= PENDING_SEGS_MAX)
+		head = RTE_MIN(head, fixups_end(&fixups));
 	plan.nr_segs = 0;
-	plan_into(&plan, hdr_bytes, chains, n, m, &hdr, &fixups);
+	c = plan_head(&plan, hdr_bytes, chains, n, m, head, &hdr, &fixups);
 	plan_execute(&plan);
-	if (unlikely(vq->ring.log != NULL))
-		dirty_log_fence();
-	for (unsigned int i = 0; i < n; i++) {
-		uint32_t written = RTE_MIN(need, chains[i].bytes);
-
-		if (unlikely(vq->ring.log != NULL))
-			log_chain(&vq->ring, &chains[i], written);
-		used[i] = used_written(used[i], written);
-		need -= written;
+	chains_written(vq, chains, used, n, need, hdr_bytes + head);
+	if (head < m->pkt_len) {
+		plan_data(&plan, &c, m, head, m->pkt_len);
+		memcpy(segs, plan.segs, plan.nr_segs * sizeof(*segs));
+		(void)pending_take(to->pending, owner, used, n, to->engine, plan.nr_segs);
+	} else {
+		hand_back(k, vq, to, owner, used, n);
 	}
-	ring_used_push(k, &vq->ring, CHAIN_WRITABLE, used, n);
-	if (vq->stats_on)
+	/* Of packets that are pending, when they are not any more. */
+	if (vq->stats_on && (to->pending == NULL || owner == NULL))
 		packet_stats(&vq->stats, m, hdr_bytes, packet_limit(vq));
 	return ENQUEUE_DONE;
 }
 
 /* The packets that one is cut into, as far as there is room. */
-static enum enqueue_result enqueue_cut(enum ring_kind k, struct vq *vq, const struct rte_mbuf *m,
+static enum enqueue_result enqueue_cut(enum ring_kind k, struct vq *vq,
+				       const struct enqueue_to *to, const struct rte_mbuf *m,
 				       unsigned int *patience)
 {
 	enum enqueue_result ret = ENQUEUE_DONE;
@@ -342,7 +430,7 @@ static enum enqueue_result enqueue_cut(enum ring_kind k, struct vq *vq, const st
 		return ENQUEUE_DONE;
 	}
 	while (done < n && ret == ENQUEUE_DONE) {
-		ret = enqueue_alone(k, vq, parts[done], patience);
+		ret = enqueue_alone(k, vq, to, parts[done], NULL, patience);
 		done += ret == ENQUEUE_DONE;
 	}
 	rte_pktmbuf_free_bulk(parts, n);
@@ -354,14 +442,15 @@ static enum enqueue_result enqueue_cut(enum ring_kind k, struct vq *vq, const st
 }
 
 /* One packet that needs software. */
-static COLD enum enqueue_result enqueue_soft(enum ring_kind k, struct vq *vq, struct rte_mbuf *m,
+static COLD enum enqueue_result enqueue_soft(enum ring_kind k, struct vq *vq,
+					     const struct enqueue_to *to, struct rte_mbuf *m,
 					     unsigned int *patience)
 {
 	enum enqueue_result ret;
 	struct rte_mbuf *tagged;
 
 	if ((m->ol_flags & HDR_MBUF_TAGS) == 0)
-		return enqueue_cut(k, vq, m, patience);
+		return enqueue_cut(k, vq, to, m, patience);
 	if (!soft_can_tag(m)) {
 		vq->stats.dropped_unsupported++;
 		return ENQUEUE_DONE;
@@ -371,21 +460,25 @@ static COLD enum enqueue_result enqueue_soft(enum ring_kind k, struct vq *vq, st
 		vq->stats.mbuf_alloc_failed++;
 		return ENQUEUE_DONE;
 	}
-	ret = enqueue_alone(k, vq, tagged, patience);
+	ret = enqueue_alone(k, vq, to, tagged, NULL, patience);
 	if (ret == ENQUEUE_SOFT)
-		ret = enqueue_cut(k, vq, tagged, patience);
+		ret = enqueue_cut(k, vq, to, tagged, patience);
 	rte_pktmbuf_free(tagged);
 	return ret;
 }
 
 /* One packet of any kind. False when it has to wait for more room. */
-static ALWAYS_INLINE bool enqueue_any(enum ring_kind k, struct vq *vq, struct rte_mbuf *m,
-				      unsigned int *patience)
+static ALWAYS_INLINE bool enqueue_any(enum ring_kind k, struct vq *vq, const struct enqueue_to *to,
+				      struct rte_mbuf *m, unsigned int *patience)
 {
-	enum enqueue_result ret = enqueue_alone(k, vq, m, patience);
+	enum enqueue_result ret = enqueue_alone(k, vq, to, m, m, patience);
 
-	if (unlikely(ret == ENQUEUE_SOFT))
-		ret = enqueue_soft(k, vq, m, patience);
+	if (unlikely(ret == ENQUEUE_SOFT)) {
+		ret = enqueue_soft(k, vq, to, m, patience);
+		/* What became of it is copied, or lost and counted. */
+		if (ret == ENQUEUE_DONE && to->pending != NULL)
+			hand_back(k, vq, to, m, NULL, 0);
+	}
 	return ret == ENQUEUE_DONE;
 }
 
@@ -393,6 +486,7 @@ static ALWAYS_INLINE uint16_t enqueue_burst(enum ring_kind k, struct vq *vq,
 					    struct rte_mbuf **pkts, uint16_t count)
 {
 	const uint32_t unsignalled = vq->ring.unsignalled;
+	const struct enqueue_to guest = { NULL, NULL };
 	/* A guest that feeds us bad chains as fast as we give them back gets no more. */
 	unsigned int patience = count + 1u;
 	unsigned int n = 0;
@@ -404,7 +498,7 @@ static ALWAYS_INLINE uint16_t enqueue_burst(enum ring_kind k, struct vq *vq,
 		n += got;
 		if (got == want)
 			continue;
-		if (!ring_waits(k, &vq->ring) || !enqueue_any(k, vq, pkts[n], &patience))
+		if (!ring_waits(k, &vq->ring) || !enqueue_any(k, vq, &guest, pkts[n], &patience))
 			break;
 		n++;
 	}

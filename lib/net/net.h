@@ -8,6 +8,7 @@
 #include <linux/virtio_net.h>
 #include <rte_mbuf.h>
 
+#include "copy/pending.h"
 #include "device/device.h"
 
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4 /* kernel headers before 6.2 */
@@ -27,13 +28,24 @@
 extern const struct device_backend net_backend;
 
 /*
- * The two bursts for one ring format, inside the gate of `vq`. Both return how
- * many packets changed hands; mbufs given to enqueue() stay the caller's.
+ * What is done with a queue of one ring format, inside its gate.
+ *
+ * The two bursts return how many packets changed hands; mbufs given to enqueue()
+ * stay the caller's. With a channel (vq->pending) they do nothing while packets
+ * are pending, and there is more: submit() returns how many packets are pending
+ * now, fetch() has up to so many chains copied, and give_back() gives to the guest
+ * what is copied of either, without telling it (ring.unsignalled counts).
  */
 struct net_bursts {
 	uint16_t (*dequeue)(struct vq *vq, struct rte_mempool *pool, struct rte_mbuf **pkts,
 			    uint16_t count);
 	uint16_t (*enqueue)(struct vq *vq, struct rte_mbuf **pkts, uint16_t count);
+	uint16_t (*submit)(struct vq *vq, struct copy_engine *engine, struct rte_mbuf **pkts,
+			   uint16_t count);
+	void (*fetch)(struct vq *vq, struct copy_engine *engine, struct rte_mempool *pool,
+		      uint16_t count);
+	void (*give_back)(struct vq *vq, enum chain_dir dir);
+	void (*copy)(struct plan *plan);
 };
 
 #endif

@@ -6,13 +6,18 @@ static void mark(struct ring *vr, gpa_t addr, uint64_t len)
 	vr->log_news |= dirty_log_mark(vr->log, addr, len);
 }
 
-void ring_log_buffer(struct ring *vr, const uint8_t __guest *at, uint32_t len)
+void ring_log_copy(struct ring *vr, const struct gmem *mem, const uint8_t __guest *at, uint32_t len)
 {
 	gpa_t addr;
 
 	/* A span has its region's whole mapping behind it: one address, and not the end. */
-	if (vr->log_all && len != 0 && gmem_gpa_of(vr->mem, at, &addr))
+	if (vr->log_all && len != 0 && gmem_gpa_of(mem, at, &addr))
 		mark(vr, addr, len);
+}
+
+void ring_log_buffer(struct ring *vr, const uint8_t __guest *at, uint32_t len)
+{
+	ring_log_copy(vr, vr->mem, at, len);
 }
 
 /* The log covers all of the used ring, or log_used would not be set. */

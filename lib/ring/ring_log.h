@@ -19,6 +19,9 @@
 
 /* `len` bytes of a buffer were written. First dirty_log_fence(), once for many. */
 void ring_log_buffer(struct ring *vr, const uint8_t __guest *at, uint32_t len);
+/* The same of a buffer in `mem`, which was the ring's when the copy began. */
+void ring_log_copy(struct ring *vr, const struct gmem *mem, const uint8_t __guest *at,
+		   uint32_t len);
 /* Bytes of the used ring, or of the device event structure, were written. */
 COLD void ring_log_used(struct ring *vr, uint64_t offset, uint64_t len);
 /* The index moved on from `from`; the entries on the way were written before. */

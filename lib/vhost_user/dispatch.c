@@ -134,6 +134,12 @@ static int run(struct vhu_call *call, const struct vhu_spec *spec)
 	else if (spec->scope == VHU_SCOPE_RING)
 		gate_close(&call->vq->gate);
 
+	/* Copies under way are over before anything they need goes. */
+	if ((spec->conditions & VHU_PAUSES_CHANNELS) != 0)
+		device_pause_channels(dev);
+	else if ((spec->conditions & VHU_STOPS_DEVICE) != 0)
+		device_settle(dev, spec->scope == VHU_SCOPE_RING ? call->vq : NULL);
+
 	ret = spec->handle(call);
 	/* Still closed: a ring that lost its footing must not be entered. */
 	device_reconcile_rings(dev);

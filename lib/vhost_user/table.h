@@ -42,6 +42,7 @@ enum {
 	VHU_NEEDS_NO_LISTEN = 1 << 7,    /* POSTCOPY_LISTEN did not, or POSTCOPY_END came after it */
 	VHU_NEEDS_PROPOSAL = 1 << 8,     /* memory waits for the frontend's word */
 	VHU_NEEDS_NO_PROPOSAL = 1 << 9,  /* none does */
+	VHU_PAUSES_CHANNELS = 1 << 10,   /* memory that engines may be at goes */
 };
 
 /* A message being handled. Its fields have passed the checks of its line. */

@@ -84,6 +84,7 @@ int vhu_get_vring_base(struct vhu_call *call)
 	const struct ring *vr = &call->vq->ring;
 	uint32_t num;
 
+	vq_abandon(call->vq);
 	vq_default_base(call->dev, call->vq);
 	num = vr->last_avail;
 	if (is_packed(call->dev))

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <rte_vhost_async.h>
+
+#include "channel.h"
+#include "net/rarp.h"
+
+/* The gate is closed: nobody is inside, and who opens it needs the lock. */
+static bool visit_locked(struct visit *v, struct vq *vq)
+{
+	struct device *dev = vq->dev;
+
+	if (dev->in_use && vq->index < dev->nr_vqs && gate_is_closed(&vq->gate)) {
+		*v = (struct visit){ vq, dev };
+		return true;
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return false;
+}
+
+static bool visit_any(struct visit *v, int vid, uint16_t queue_id) NO_THREAD_SAFETY
+{
+	struct vq *vq = device_vq(vid, queue_id);
+
+	if (vq == NULL)
+		return false;
+	/* It may open at any time until the lock is ours. */
+	for (unsigned int i = 0; i < 100; i++) {
+		if (gate_enter(&vq->gate)) {
+			*v = (struct visit){ vq, NULL };
+			return true;
+		}
+		pthread_mutex_lock(&vq->dev->lock);
+		if (visit_locked(v, vq))
+			return true;
+	}
+	return false;
+}
+
+void visit_end(struct visit *v) NO_THREAD_SAFETY
+{
+	if (v->locked != NULL)
+		pthread_mutex_unlock(&v->locked->lock);
+	else
+		gate_exit(&v->vq->gate);
+}
+
+bool visit_begin(struct visit *v, int vid, uint16_t queue_id)
+{
+	if (!visit_any(v, vid, queue_id))
+		return false;
+	if (v->vq->pending != NULL)
+		return true;
+	visit_end(v);
+	return false;
+}
+
+bool visit_try(struct visit *v, int vid, uint16_t queue_id) NO_THREAD_SAFETY
+{
+	struct vq *vq = device_vq(vid, queue_id);
+
+	if (vq == NULL)
+		return false;
+	if (gate_enter(&vq->gate))
+		*v = (struct visit){ vq, NULL };
+	else if (pthread_mutex_trylock(&vq->dev->lock) != 0 || !visit_locked(v, vq))
+		return false;
+	if (vq->pending != NULL)
+		return true;
+	visit_end(v);
+	return false;
+}
+
+/* --- making and taking away --------------------------------------------- */
+
+/* The bursts of a queue depend on whether it has a channel. */
+static void set_channel(struct vq *vq, struct pending *p)
+{
+	vq->pending = p;
+	if (vq->net.bursts != NULL)
+		vq->dev->config->backend->ring_setup(vq->dev, vq);
+	if (p != NULL && vq->net.bursts != NULL)
+		p->copy = vq->net.bursts->copy;
+}
+
+/* Why a queue cannot have a channel; NULL: it can. */
+static const char *why_not(const struct vq *vq)
+{
+	const struct device *dev = vq->dev;
+
+	if ((dev->config->flags & RTE_VHOST_USER_ASYNC_COPY) == 0)
+		return "register its socket with RTE_VHOST_USER_ASYNC_COPY";
+	if (dev->config->backend != &net_backend)
+		return "the application serves its rings itself";
+	if (vq->pending != NULL)
+		return "it has one: unregister that first";
+	if (vq->left_behind != NULL)
+		return "an engine is still at packets of the guest before this one";
+	if (vq->ring.size == 0)
+		return "its ring has no size yet: wait for vring_state_changed()";
+	return NULL;
+}
+
+static int make_channel(struct vq *vq, struct copy_engine *engine)
+{
+	struct pending *p;
+	const char *why;
+
+	/* It may say by now what became of those. */
+	if (vq->left_behind != NULL && vq->left_behind->engine != NULL)
+		(void)vq->left_behind->engine->ops->poll(vq->left_behind->engine);
+	if (vq->left_behind != NULL && vq->dev->config->backend != NULL)
+		vq->dev->config->backend->forget(vq);
+	why = why_not(vq);
+	if (why != NULL) {
+		LOG_ERR("%s: queue %u: no channel: %s", vq->dev->ifname, vq->index, why);
+		return -1;
+	}
+	p = pending_new(vq->ring.size, engine);
+	if (p == NULL)
+		return -1;
+	set_channel(vq, p);
+	return 0;
+}
+
+int channel_register(int vid, uint16_t queue_id, struct copy_engine *engine)
+{
+	struct visit v;
+	int ret = -1;
+
+	if (visit_any(&v, vid, queue_id)) {
+		ret = make_channel(v.vq, engine);
+		visit_end(&v);
+	}
+	if (ret < 0 && engine != NULL && engine->ops->release != NULL)
+		engine->ops->release(engine);
+	return ret;
+}
+
+static int drop_channel(struct vq *vq)
+{
+	struct pending *p = vq->pending;
+
+	if (p == NULL)
+		return 0;
+	if (p->nr_mbufs != 0 || !pending_is_idle(p)) {
+		LOG_ERR("%s: queue %u: %u packets are in flight: poll for them, then take the channel "
+			"away", vq->dev->ifname, vq->index, p->nr_mbufs);
+		return -1;
+	}
+	set_channel(vq, NULL);
+	pending_free(p);
+	return 0;
+}
+
+int rte_vhost_async_channel_unregister(int vid, uint16_t queue_id)
+{
+	struct visit v;
+	int ret;
+
+	if (!visit_any(&v, vid, queue_id))
+		return -1;
+	ret = drop_channel(v.vq);
+	visit_end(&v);
+	return ret;
+}
+
+int rte_vhost_async_channel_unregister_thread_unsafe(int vid, uint16_t queue_id)
+{
+	return rte_vhost_async_channel_unregister(vid, queue_id);
+}
+
+int rte_vhost_async_get_inflight(int vid, uint16_t queue_id)
+{
+	struct visit v;
+	int n;
+
+	if (!visit_try(&v, vid, queue_id))
+		return -1;
+	n = (int)v.vq->pending->nr_mbufs;
+	visit_end(&v);
+	return n;
+}
+
+int rte_vhost_async_get_inflight_thread_unsafe(int vid, uint16_t queue_id)
+{
+	struct visit v;
+	int n;
+
+	if (!visit_begin(&v, vid, queue_id))
+		return -1;
+	n = (int)v.vq->pending->nr_mbufs;
+	visit_end(&v);
+	return n;
+}
+
+/* --- packets ------------------------------------------------------------ */
+
+/* What is copied goes to the guest, which is told. */
+static void give_back(struct visit *v)
+{
+	struct vq *vq = v->vq;
+	struct ring *vr = &vq->ring;
+
+	if (pending_is_idle(vq->pending))
+		return;
+	vq->net.bursts->give_back(vq, is_to_guest(vq->index) ? CHAIN_WRITABLE : CHAIN_READABLE);
+	if (vr->unsignalled == 0 || vq->callfd < 0)
+		return;
+	/* guest_notified() is not called with the device locked. */
+	if (v->locked == NULL)
+		vq_notify(vr->kind, vq);
+	else if (ring_notify_needed(vr->kind, vr))
+		(void)vq_call(vq);
+}
+
+static uint16_t return_packets(struct pending *p, struct rte_mbuf **pkts, uint16_t count)
+{
+	uint16_t n = 0;
+
+	while (n < count && (pkts[n] = pending_return(p)) != NULL)
+		n++;
+	return n;
+}
+
+static bool can_take(const struct visit *v)
+{
+	/* A queue that is off is only emptied. */
+	return v->locked == NULL && v->vq->ring.fault == RING_FAULT_NONE;
+}
+
+uint16_t channel_submit(struct visit *v, struct copy_engine *engine, struct rte_mbuf **pkts,
+			uint16_t count)
+{
+	uint16_t n = 0;
+
+	if (can_take(v))
+		n = v->vq->net.bursts->submit(v->vq, engine, pkts, count);
+	/* Small packets, and chains that only go back. */
+	give_back(v);
+	return n;
+}
+
+uint16_t channel_collect(struct visit *v, struct copy_engine *engine, struct rte_mbuf **pkts,
+			 uint16_t count)
+{
+	if (!pending_is_idle(v->vq->pending))
+		(void)engine->ops->poll(engine);
+	give_back(v);
+	return return_packets(v->vq->pending, pkts, count);
+}
+
+uint16_t channel_dequeue(struct visit *v, struct copy_engine *engine, struct rte_mempool *pool,
+			 struct rte_mbuf **pkts, uint16_t count)
+{
+	uint16_t n = 0;
+
+	if (count == 0)
+		return 0;
+	if (can_take(v)) {
+		if (unlikely(rarp_waits(v->vq->dev)))
+			n = rarp_take(v->vq->dev, pool, pkts);
+		v->vq->net.bursts->fetch(v->vq, engine, pool, count - n);
+	}
+	return n + channel_collect(v, engine, pkts + n, count - n);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The packets of one queue that an engine copies: taken from the application or
+ * the guest, not handed back yet. They go through it in one order, whatever
+ * order their copies finish in:
+ *
+ *   taken      chains fetched, copies started (or done by the CPU: small ones)
+ *   given      all before it is copied, the guest has its chains back
+ *   returned   all before it is the application's again
+ *
+ * Who is inside the queue's gate, or holds device.lock while that is closed,
+ * has the whole of it; an engine only stores a packet's state.
+ */
+#ifndef VHOST_NG_PENDING_H
+#define VHOST_NG_PENDING_H
+
+#include "engine.h"
+#include "memory/gmem.h"
+#include "ring/chain.h"
+
+/* The most pieces an engine is given for one packet; with more, the CPU copies it. */
+#define PENDING_SEGS_MAX PLAN_SEGS
+/* What is kept of a virtio-net header. */
+#define PENDING_HDR_BYTES 10
+
+struct pending_packet {
+	void *mbuf;                 /* NULL: chains that only go back */
+	struct gmem *mem;           /* what its copies point into */
+	struct copy_engine *engine; /* who copies; NULL: the CPU did */
+	uint32_t segs_at, segs_end; /* its copies, counted as pending.segs_taken */
+	uint16_t nr_segs;
+	uint16_t nr_used;
+	uint8_t state; /* enum job_state, atomic */
+	bool holds_mem;             /* a reference to mem goes with it */
+	uint8_t hdr[PENDING_HDR_BYTES];
+};
+
+struct pending {
+	/* Numbers that go on for ever, and wrap: taken >= given >= returned. */
+	uint32_t taken, given, returned;
+	uint32_t abandoned; /* no ring has the chains of packets before this */
+	uint32_t used_taken, used_given;
+	uint32_t segs_taken, segs_given;
+	uint32_t nr_mbufs;  /* taken, not returned */
+	uint32_t mask;      /* of packets and chains */
+	uint32_t segs_mask;
+	void (*copy)(struct plan *plan); /* how the CPU does it */
+	struct copy_engine *engine; /* of the guide's functions; NULL: each call names one */
+	struct pending_packet *packets;
+	struct used *used;
+	struct copy_seg *segs;
+};
+
+/* For a ring of `ring_size`; NULL without memory. The engine is released by pending_free(). */
+struct pending *pending_new(uint16_t ring_size, struct copy_engine *engine);
+/* Nothing is running. */
+void pending_free(struct pending *p);
+
+static inline struct pending_packet *pending_at(const struct pending *p, uint32_t number)
+{
+	return &p->packets[number & p->mask];
+}
+
+/* Has the guest all its chains back? */
+static inline bool pending_is_idle(const struct pending *p)
+{
+	return p->given == p->taken;
+}
+
+/* For how many more chains there is room. */
+static inline uint32_t pending_room(const struct pending *p)
+{
+	uint32_t packets = p->mask + 1 - (p->taken - p->returned);
+	uint32_t chains = p->mask + 1 - (p->used_taken - p->used_given);
+
+	return MIN2(packets, chains);
+}
+
+/* Room for the copies of one packet, in one piece; NULL: none now. */
+static inline struct copy_seg *pending_segs(struct pending *p)
+{
+	uint32_t size = p->segs_mask + 1, at;
+
+	if (p->segs_taken == p->segs_given)
+		p->segs_taken = p->segs_given = 0;
+	at = p->segs_taken & p->segs_mask;
+	if (size - at < PENDING_SEGS_MAX)
+		p->segs_taken += size - at;
+	if (size - (p->segs_taken - p->segs_given) < PENDING_SEGS_MAX)
+		return NULL;
+	return &p->segs[p->segs_taken & p->segs_mask];
+}
+
+/*
+ * Takes a packet (there is room) with its chains; `nr_segs` of what pending_segs()
+ * gave are for `engine` to copy, none: it is copied.
+ */
+struct pending_packet *pending_take(struct pending *p, void *mbuf, const struct used *used,
+				    unsigned int nr_used, struct copy_engine *engine,
+				    unsigned int nr_segs);
+
+/*
+ * Starts what was taken from `first` on. Returns how far that came: from there on
+ * nothing was started, and pending_untake() has to follow.
+ */
+uint32_t pending_start(struct pending *p, uint32_t first);
+/* The last packet was not taken; its chains into `used`, how many. */
+unsigned int pending_untake(struct pending *p, struct used *used, void **mbuf);
+/* Keeps the memory that the packets from `first` on point into. */
+void pending_hold(struct pending *p, uint32_t first, struct gmem *mem);
+
+/* The copies of the next packet are through, or there are none: it can be given back. */
+static inline bool pending_is_done(const struct pending *p)
+{
+	return p->given != p->taken &&
+	       job_state(&pending_at(p, p->given)->state) != JOB_RUNNING;
+}
+
+/* Have its chains a ring to go back to? */
+static inline bool pending_has_ring(const struct pending *p)
+{
+	return (int32_t)(p->given - p->abandoned) >= 0;
+}
+
+/* The next packet is given back, to whom it may concern. */
+void pending_give(struct pending *p);
+
+/* Copies again, by the CPU, what the engine could not. */
+void pending_redo(const struct pending *p, const struct pending_packet *packet);
+
+/* The next mbuf that may be returned, NULL: none. */
+void *pending_return(struct pending *p);
+
+/* Asks all engines that may be asked by anybody, once; how many packets are with them. */
+unsigned int pending_poll(const struct pending *p);
+
+#endif
