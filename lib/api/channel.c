@@ -108,8 +108,8 @@ static int make_channel(struct vq *vq, struct copy_engine *engine)
 	/* It may say by now what became of those. */
 	if (vq->left_behind != NULL && vq->left_behind->engine != NULL)
 		(void)vq->left_behind->engine->ops->poll(vq->left_behind->engine);
-	if (vq->left_behind != NULL && vq->dev->config->backend != NULL)
-		vq->dev->config->backend->forget(vq);
+	if (vq->left_behind != NULL && vq->dev->config->backend == &net_backend)
+		net_backend.forget(vq);
 	why = why_not(vq);
 	if (why != NULL) {
 		LOG_ERR("%s: queue %u: no channel: %s", vq->dev->ifname, vq->index, why);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <stdlib.h>
-#include <string.h>
 
 #include "pending.h"
 
@@ -28,7 +27,7 @@ struct pending *pending_new(uint16_t ring_size, struct copy_engine *engine)
 		return NULL;
 	p->mask = packets - 1;
 	p->segs_mask = segs - 1;
-	p->copy = plan_execute;
+	p->copy = copy_segs;
 	p->packets = calloc(packets, sizeof(*p->packets));
 	p->used = calloc(packets, sizeof(*p->used));
 	p->segs = calloc(segs, sizeof(*p->segs));
@@ -147,11 +146,7 @@ void pending_give(struct pending *p)
 
 void pending_redo(const struct pending *p, const struct pending_packet *packet)
 {
-	const struct copy_seg *segs = &p->segs[packet->segs_at & p->segs_mask];
-	struct plan plan = { .nr_segs = packet->nr_segs };
-
-	memcpy(plan.segs, segs, packet->nr_segs * sizeof(*segs));
-	p->copy(&plan);
+	p->copy(&p->segs[packet->segs_at & p->segs_mask], packet->nr_segs);
 }
 
 void *pending_return(struct pending *p)

@@ -44,7 +44,7 @@ struct pending {
 	uint32_t nr_mbufs;  /* taken, not returned */
 	uint32_t mask;      /* of packets and chains */
 	uint32_t segs_mask;
-	void (*copy)(struct plan *plan); /* how the CPU does it */
+	void (*copy)(const struct copy_seg *segs, unsigned int n); /* how the CPU does it */
 	struct copy_engine *engine; /* of the guide's functions; NULL: each call names one */
 	struct pending_packet *packets;
 	struct used *used;
@@ -79,15 +79,15 @@ static inline uint32_t pending_room(const struct pending *p)
 /* Room for the copies of one packet, in one piece; NULL: none now. */
 static inline struct copy_seg *pending_segs(struct pending *p)
 {
-	uint32_t size = p->segs_mask + 1, at;
+	uint32_t size = p->segs_mask + 1, to_end, skip;
 
 	if (p->segs_taken == p->segs_given)
 		p->segs_taken = p->segs_given = 0;
-	at = p->segs_taken & p->segs_mask;
-	if (size - at < PENDING_SEGS_MAX)
-		p->segs_taken += size - at;
-	if (size - (p->segs_taken - p->segs_given) < PENDING_SEGS_MAX)
+	to_end = size - (p->segs_taken & p->segs_mask);
+	skip = to_end < PENDING_SEGS_MAX ? to_end : 0;
+	if (p->segs_taken - p->segs_given + skip + PENDING_SEGS_MAX > size)
 		return NULL;
+	p->segs_taken += skip;
 	return &p->segs[p->segs_taken & p->segs_mask];
 }
 

@@ -31,13 +31,15 @@ static void vq_forget_inflight(struct vq *vq)
 
 static void vq_reset(struct vq *vq)
 {
+	const struct device_backend *backend = vq->dev->config->backend;
+
 	vq_set_eventfd(&vq->callfd, EVENTFD_UNSET);
 	vq_set_eventfd(&vq->kickfd, EVENTFD_UNSET);
 	vq_set_eventfd(&vq->errfd, EVENTFD_UNSET);
 	vq_forget_inflight(vq);
 	vq_detach(vq);
-	if (vq->dev->config->backend != NULL)
-		vq->dev->config->backend->forget(vq);
+	if (backend != NULL && (vq->pending != NULL || vq->left_behind != NULL))
+		backend->forget(vq);
 	free(vq->ring.misses);
 	memset(&vq->ring, 0, sizeof(vq->ring));
 	memset(&vq->stats, 0, sizeof(vq->stats));

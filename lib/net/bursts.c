@@ -58,7 +58,7 @@ BURSTS(RING_PACKED, packed)
 #define ASYNC(format)                                                                        \
 	{ .dequeue = dequeue_behind_##format, .enqueue = enqueue_behind_##format,            \
 	  .submit = submit_##format, .fetch = fetch_##format, .give_back = give_back_##format, \
-	  .copy = plan_execute }
+	  .copy = copy_segs }
 
 /* Without a channel, and with one. */
 const struct net_bursts ISA_NAME(net_bursts)[RING_KINDS][2] = {

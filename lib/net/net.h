@@ -45,7 +45,7 @@ struct net_bursts {
 	void (*fetch)(struct vq *vq, struct copy_engine *engine, struct rte_mempool *pool,
 		      uint16_t count);
 	void (*give_back)(struct vq *vq, enum chain_dir dir);
-	void (*copy)(struct plan *plan);
+	void (*copy)(const struct copy_seg *segs, unsigned int n);
 };
 
 #endif
