@@ -53,12 +53,12 @@
 	(BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6) | \
 	 BIT(VIRTIO_NET_F_HOST_UFO) | BIT(VIRTIO_NET_F_HOST_USO))
 
-#define FLAGS_LATER RTE_VHOST_USER_ASYNC_COPY
 #define FLAGS_KNOWN                                                                       \
 	(RTE_VHOST_USER_CLIENT | RTE_VHOST_USER_NO_RECONNECT | RTE_VHOST_USER_RESERVED_1 | \
 	 RTE_VHOST_USER_EXTBUF_SUPPORT | RTE_VHOST_USER_LINEARBUF_SUPPORT |                \
 	 RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS | RTE_VHOST_USER_NET_STATS_ENABLE |         \
-	 RTE_VHOST_USER_IOMMU_SUPPORT | RTE_VHOST_USER_POSTCOPY_SUPPORT)
+	 RTE_VHOST_USER_IOMMU_SUPPORT | RTE_VHOST_USER_POSTCOPY_SUPPORT |                  \
+	 RTE_VHOST_USER_ASYNC_COPY)
 
 /* `features` as far as a socket with these flags can have them. */
 static uint64_t features_under(uint64_t flags, uint64_t features)
@@ -69,6 +69,25 @@ static uint64_t features_under(uint64_t flags, uint64_t features)
 	if ((flags & RTE_VHOST_USER_IOMMU_SUPPORT) != 0)
 		features |= BIT(VIRTIO_F_ACCESS_PLATFORM);
 	return features;
+}
+
+/*
+ * Engines need all memory where it is: under a vIOMMU the guest takes it away when it likes, with
+ * postcopy it has not come yet.
+ */
+static bool can_async_copy(const char *path, uint64_t flags)
+{
+	bool iommu = (flags & RTE_VHOST_USER_IOMMU_SUPPORT) != 0;
+	bool postcopy = (flags & RTE_VHOST_USER_POSTCOPY_SUPPORT) != 0;
+
+	if ((flags & RTE_VHOST_USER_ASYNC_COPY) == 0 || (!iommu && !postcopy))
+		return true;
+	LOG_ERR("%s: no async copies %s%s%s: leave RTE_VHOST_USER_ASYNC_COPY out, or %s%s%s", path,
+		iommu ? "behind a vIOMMU" : "", iommu && postcopy ? " or " : "",
+		postcopy ? "with postcopy migration" : "",
+		iommu ? "RTE_VHOST_USER_IOMMU_SUPPORT" : "", iommu && postcopy ? " and " : "",
+		postcopy ? "RTE_VHOST_USER_POSTCOPY_SUPPORT" : "");
+	return false;
 }
 
 /* Asked for what the kernel does not let us do? Better now than when a guest is half way here. */
@@ -100,16 +119,12 @@ int rte_vhost_driver_register(const char *path, uint64_t flags)
 		LOG_ERR("rte_vhost_driver_register: no path given");
 		return -1;
 	}
-	if ((flags & FLAGS_LATER) != 0) {
-		LOG_ERR("%s: flags 0x%" PRIx64 " (async copy) are not "
-			"supported by this version yet; register without them",
-			path, (uint64_t)(flags & FLAGS_LATER));
-		return -1;
-	}
 	if ((flags & ~FLAGS_KNOWN) != 0) {
 		LOG_ERR("%s: flags 0x%" PRIx64 " are unknown", path, (uint64_t)(flags & ~FLAGS_KNOWN));
 		return -1;
 	}
+	if (!can_async_copy(path, flags))
+		return -1;
 	if ((flags & RTE_VHOST_USER_POSTCOPY_SUPPORT) != 0) {
 		if (!can_postcopy(path))
 			return -1;

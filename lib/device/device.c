@@ -107,6 +107,7 @@ void device_release(struct device *dev)
 	dev->postcopy.failed = false;
 	gmem_put(dev->mem);
 	dev->mem = NULL;
+	dev->warned_not_resident = false;
 	device_set_inflight(dev, (struct device_inflight){ 0 });
 	__atomic_store_n(&dev->protocol_features, 0, __ATOMIC_RELAXED);
 	dev->extern_ops = (struct rte_vhost_user_extern_ops){ 0 };

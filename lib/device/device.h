@@ -188,6 +188,7 @@ struct device {
 	bool features_set;
 	bool features_refused; /* the last SET_FEATURES was; FEATURES_OK must not stick */
 	struct gmem *mem; /* changes under postcopy.lock, too */
+	bool warned_not_resident; /* of this connection's memory (RTE_VHOST_USER_ASYNC_COPY) */
 	struct device_postcopy postcopy;
 	struct iotlb *iotlb; /* VIRTIO_F_ACCESS_PLATFORM was agreed to; NULL: there is no vIOMMU */
 	struct device_inflight inflight;

@@ -21,7 +21,7 @@ int dirty_log_map(int fd, uint64_t size, uint64_t offset, struct dirty_log **out
 	log = malloc(sizeof(*log));
 	if (log == NULL)
 		return -ENOMEM;
-	ret = filemap_open(&log->map, fd, offset, size, "dirty log");
+	ret = filemap_open(&log->map, fd, offset, size, "dirty log", NULL);
 	if (ret < 0) {
 		free(log);
 		return ret;

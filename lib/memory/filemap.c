@@ -60,17 +60,38 @@ static int wait_for_missing(const struct filemap *m, int uffd)
 	return ret;
 }
 
-int filemap_open_missing(struct filemap *m, int fd, uint64_t offset, uint64_t size,
-			 const char *what, int uffd)
+/* Asks for the pages, and does not touch them: when there are none left that ends in SIGBUS. */
+static void make_resident(struct filemap *m)
 {
-	uint64_t page_bytes, first, lead;
-	int ret = check_file(fd, offset, size, what, &page_bytes);
+	if (madvise(m->mmap_addr, m->mmap_size_bytes, MADV_POPULATE_WRITE) < 0) {
+		m->fill_error = -errno;
+		/* -EINVAL: a kernel before 5.14. There locking fills, if it is permitted. */
+		if (m->fill_error != -EINVAL)
+			return;
+	}
+	if (mlock(m->mmap_addr, m->mmap_size_bytes) == 0) {
+		m->fill_error = 0;
+		return;
+	}
+	m->lock_error = -errno;
+	/* It may have failed half way: that half would be counted. */
+	(void)munlock(m->mmap_addr, m->mmap_size_bytes);
+}
 
+int filemap_open(struct filemap *m, int fd, uint64_t offset, uint64_t size, const char *what,
+		 const struct filemap_how *how)
+{
+	int uffd = how != NULL ? how->uffd : -1;
+	uint64_t first, lead;
+	int ret;
+
+	*m = (struct filemap){ 0 };
+	ret = check_file(fd, offset, size, what, &m->page_bytes);
 	if (ret < 0)
 		return ret;
-	first = align_down(offset, page_bytes);
+	first = align_down(offset, m->page_bytes);
 	lead = offset - first;
-	if (!align_up(lead + size, page_bytes, &m->mmap_size_bytes))
+	if (!align_up(lead + size, m->page_bytes, &m->mmap_size_bytes))
 		return -EINVAL;
 	m->mmap_addr = mmap(NULL, m->mmap_size_bytes,
 			    uffd < 0 ? PROT_READ | PROT_WRITE : PROT_NONE, MAP_SHARED, fd,
@@ -90,12 +111,9 @@ int filemap_open_missing(struct filemap *m, int fd, uint64_t offset, uint64_t si
 	}
 	m->start = (uint8_t __guest *)((uintptr_t)m->mmap_addr + lead);
 	m->watch = sigbus_watch(m->mmap_addr, m->mmap_size_bytes);
+	if (how != NULL && how->resident)
+		make_resident(m);
 	return 0;
-}
-
-int filemap_open(struct filemap *m, int fd, uint64_t offset, uint64_t size, const char *what)
-{
-	return filemap_open_missing(m, fd, offset, size, what, -1);
 }
 
 void filemap_cut(struct filemap *m)

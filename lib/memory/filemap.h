@@ -13,23 +13,36 @@ struct filemap {
 	uint8_t __guest *start; /* of the piece; it need not start a page */
 	void *mmap_addr;
 	uint64_t mmap_size_bytes;
+	uint64_t page_bytes; /* of its file */
 	int watch; /* sigbus.h */
+	/* What kept it from being resident, -errno; 0: nothing. What is not filled is not locked. */
+	int fill_error;
+	int lock_error;
+};
+
+/* How it is mapped, besides. */
+struct filemap_how {
+	/*
+	 * Pages that the file does not hold yet are waited for there (uffd.h; -1: they are not):
+	 * nothing of it has been touched when it is mapped, whatever mlockall() said.
+	 */
+	int uffd;
+	/*
+	 * Every page is there from the start and stays in memory, so that what copies
+	 * without the CPU finds it. Where that is not to be had it is mapped all the same:
+	 * fill_error, lock_error. Not together with `uffd`.
+	 */
+	bool resident;
 };
 
 /*
  * Maps `size_bytes` (not 0) from `offset_bytes` of the file; `fd` stays the
- * caller's. `what` names the piece in the log. Returns 0, -EINVAL
+ * caller's. `what` names the piece in the log; `how` may be NULL. Returns 0, -EINVAL
  * (the numbers wrap), -ENXIO (the file is too small), -ENOTSUP (kind of file),
  * or what stat or mmap said.
  */
 int filemap_open(struct filemap *m, int fd, uint64_t offset_bytes, uint64_t size_bytes,
-		 const char *what);
-/*
- * The same, but pages that the file does not hold yet are waited for, on `uffd` (uffd.h; -1: they
- * are not): nothing of it has been touched when this returns, whatever mlockall() said.
- */
-int filemap_open_missing(struct filemap *m, int fd, uint64_t offset_bytes, uint64_t size_bytes,
-			 const char *what, int uffd);
+		 const char *what, const struct filemap_how *how);
 void filemap_close(struct filemap *m);
 
 /* Makes it private zeroed memory, as if its file had been cut; others may be using it. */

@@ -9,6 +9,13 @@
 #include "base/log.h"
 #include "region.h"
 
+static const struct region_hooks *region_hooks;
+
+void region_set_hooks(const struct region_hooks *hooks)
+{
+	region_hooks = hooks;
+}
+
 /* Addresses and sizes that wrap around 2^64 describe nothing. */
 static int check_numbers(const struct region_desc *d, unsigned int index)
 {
@@ -29,8 +36,8 @@ static int check_numbers(const struct region_desc *d, unsigned int index)
 	return 0;
 }
 
-int region_map_missing(const struct region_desc *d, int fd, unsigned int index, int uffd,
-		       struct region **out)
+int region_map(const struct region_desc *d, int fd, unsigned int index,
+	       const struct filemap_how *how, struct region **out)
 {
 	struct filemap map;
 	struct region *r;
@@ -40,8 +47,7 @@ int region_map_missing(const struct region_desc *d, int fd, unsigned int index, 
 	snprintf(what, sizeof(what), "memory region %u", index);
 	ret = check_numbers(d, index);
 	if (ret == 0)
-		ret = filemap_open_missing(&map, fd, d->mmap_offset_bytes, d->size_bytes, what,
-					   uffd);
+		ret = filemap_open(&map, fd, d->mmap_offset_bytes, d->size_bytes, what, how);
 	if (ret < 0)
 		return ret;
 	r = calloc(1, sizeof(*r));
@@ -58,13 +64,11 @@ int region_map_missing(const struct region_desc *d, int fd, unsigned int index, 
 	r->fd = fd;
 	r->refs = 1;
 	r->claims = 1;
+	r->resident = how != NULL && how->resident;
+	if (r->resident && region_hooks != NULL)
+		region_hooks->mapped(r);
 	*out = r;
 	return 0;
-}
-
-int region_map(const struct region_desc *d, int fd, unsigned int index, struct region **out)
-{
-	return region_map_missing(d, fd, index, -1, out);
 }
 
 bool region_matches(const struct region *r, const struct region_desc *d, int fd)
@@ -87,6 +91,8 @@ void region_put(struct region *r)
 {
 	if (__atomic_sub_fetch(&r->refs, 1, __ATOMIC_ACQ_REL) != 0)
 		return;
+	if (r->resident && region_hooks != NULL)
+		region_hooks->unmapping(r);
 	filemap_close(&r->map);
 	fd_close(&r->fd);
 	free(r);

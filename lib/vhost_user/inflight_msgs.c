@@ -90,7 +90,7 @@ int vhu_set_inflight_fd(struct vhu_call *call)
 		return -EINVAL;
 	}
 	/* As guest memory: checked against its file, mapped shared. */
-	ret = region_map(&desc, call->fds->fds[0], 0, &inflight.areas);
+	ret = region_map(&desc, call->fds->fds[0], 0, NULL, &inflight.areas);
 	if (ret < 0) {
 		LOG_ERR("%s: SET_INFLIGHT_FD: cannot map its memory (error %d)", dev->ifname, -ret);
 		return ret;

@@ -33,13 +33,41 @@ static struct region_desc desc_of(const struct device *dev, const struct vhu_reg
 				     .mmap_offset_bytes = r->mmap_offset_bytes };
 }
 
-/* The guest may be coming by postcopy: then a page that is missing is still on its way. */
-static int map_region(const struct device *dev, const struct region_desc *desc, int fd,
+/* Engines copy to and from what is there and stays there. Once a connection: it may go on so. */
+static void warn_not_resident(struct device *dev, const struct filemap *map)
+{
+	if (dev->warned_not_resident || (map->fill_error == 0 && map->lock_error == 0))
+		return;
+	dev->warned_not_resident = true;
+	if (map->fill_error != 0)
+		LOG_WARN("%s: guest memory could not be populated (error %d), and is not locked: "
+			 "an engine may not find what it is to copy; give the guest enough memory "
+			 "or huge pages, preallocated (QEMU: prealloc=on), and use Linux 5.14 or "
+			 "later",
+			 dev->ifname, -map->fill_error);
+	if (map->lock_error != 0)
+		LOG_WARN("%s: guest memory could not be locked (error %d): it may be swapped out "
+			 "while an engine copies; raise RLIMIT_MEMLOCK above the memory of all "
+			 "guests (`ulimit -l`, LimitMEMLOCK=), or give this process CAP_IPC_LOCK",
+			 dev->ifname, -map->lock_error);
+}
+
+/*
+ * The guest may be coming by postcopy: then a page that is missing is still on its way. Not where
+ * engines copy (rte_vhost_driver_register() refuses both): there all pages are to be there.
+ */
+static int map_region(struct device *dev, const struct region_desc *desc, int fd,
 		      unsigned int index, struct region **out)
 {
-	int uffd = dev->postcopy.listening ? dev->postcopy.uffd : -1;
+	const struct filemap_how how = {
+		.uffd = dev->postcopy.listening ? dev->postcopy.uffd : -1,
+		.resident = (dev->config->flags & RTE_VHOST_USER_ASYNC_COPY) != 0,
+	};
+	int ret = region_map(desc, fd, index, &how, out);
 
-	return region_map_missing(desc, fd, index, uffd, out);
+	if (ret == 0 && how.resident)
+		warn_not_resident(dev, &(*out)->map);
+	return ret;
 }
 
 /* The table that a region is added to or removed from. */

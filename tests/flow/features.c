@@ -2,8 +2,12 @@
 /* What is offered, what the application may change, what a frontend may choose. */
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <rte_log.h>
 
 #include "flow_main.h"
 
@@ -186,6 +190,48 @@ flags_change_the_offer(void)
 	check_flags(RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS, NET_FEATURES, NET_PROTOCOL_FEATURES);
 	check_flags(RTE_VHOST_USER_NET_STATS_ENABLE, NET_FEATURES, NET_PROTOCOL_FEATURES);
 	check_flags(RTE_VHOST_USER_RESERVED_1, NET_FEATURES, NET_PROTOCOL_FEATURES);
+	/* Migration goes on beside engines; not in the stock library. */
+	check_flags(RTE_VHOST_USER_ASYNC_COPY,
+		    is_stock ? NET_FEATURES & ~(uint64_t)FE_F_LOG_ALL : NET_FEATURES,
+		    NET_PROTOCOL_FEATURES);
+}
+
+/* Refused, and what is said names the flags: those that cannot be had together, no others. */
+static void
+engines_need_memory_that_stays(void)
+{
+	static const struct {
+		uint64_t flags;
+		bool iommu, postcopy;
+	} rows[] = {
+		{RTE_VHOST_USER_IOMMU_SUPPORT, true, false},
+		{RTE_VHOST_USER_POSTCOPY_SUPPORT, false, true},
+		{RTE_VHOST_USER_IOMMU_SUPPORT | RTE_VHOST_USER_POSTCOPY_SUPPORT, true, true},
+	};
+
+	for (unsigned i = 0; i < RTE_DIM(rows); i++) {
+		const char *other = flow_path();
+		char *said = NULL;
+		size_t len = 0;
+		FILE *log = open_memstream(&said, &len);
+		int rc;
+
+		CHECK(log != NULL);
+		rte_openlog_stream(log);
+		rc = rte_vhost_driver_register(other, RTE_VHOST_USER_ASYNC_COPY | rows[i].flags);
+		rte_openlog_stream(NULL);
+		fclose(log);
+		fprintf(stderr, "%s", said);
+		/* The stock library refuses, and returns 0 all the same. */
+		CHECK_EQ(rc, is_stock ? 0 : -1);
+		CHECK_EQ(rte_vhost_driver_unregister(other), -1);
+		if (!is_stock) {
+			CHECK(strstr(said, "RTE_VHOST_USER_ASYNC_COPY") != NULL);
+			CHECK_EQ(strstr(said, "IOMMU_SUPPORT") != NULL, rows[i].iommu);
+			CHECK_EQ(strstr(said, "POSTCOPY_SUPPORT") != NULL, rows[i].postcopy);
+		}
+		free(said);
+	}
 }
 
 static void
@@ -410,6 +456,7 @@ main(int argc, char **argv)
 		FLOW_TEST(set_protocol_features),
 		FLOW_TEST(protocol_features_that_cannot_be),
 		FLOW_TEST(flags_change_the_offer),
+		FLOW_TEST(engines_need_memory_that_stays),
 		FLOW_TEST(frontend_may_choose_only_what_is_offered),
 		FLOW_TEST(need_reply_without_reply_ack),
 		FLOW_TEST(unoffered_bit_without_reply_closes),

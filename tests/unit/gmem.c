@@ -25,7 +25,7 @@ static struct region *region_at(uint64_t gpa_, uint64_t uva_, uint64_t size)
 	struct region_desc d = { .gpa = gpa(gpa_), .uva = uva(uva_), .size_bytes = size };
 	struct region *r = NULL;
 
-	assert_int_equal(region_map(&d, kit_memfd(size), 0, &r), 0);
+	assert_int_equal(region_map(&d, kit_memfd(size), 0, NULL, &r), 0);
 	return r;
 }
 

@@ -81,7 +81,7 @@ struct gmem *kit_gmem(const struct guest_memory *mem)
 					    .size_bytes = r->size_bytes,
 					    .mmap_offset_bytes = r->mmap_offset_bytes };
 
-		assert_int_equal(region_map(&desc, dup(r->fd), i, &regions[i]), 0);
+		assert_int_equal(region_map(&desc, dup(r->fd), i, NULL, &regions[i]), 0);
 	}
 	built = gmem_build(regions, mem->nregions);
 	assert_non_null(built);

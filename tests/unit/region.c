@@ -53,7 +53,7 @@ static void maps_at_the_offset(void **state)
 		char got[2];
 		int fd = kit_memfd(FILE_BYTES);
 
-		assert_int_equal(region_map(&d, fd, 0, &r), 0);
+		assert_int_equal(region_map(&d, fd, 0, NULL, &r), 0);
 		assert_int_equal(r->map.mmap_size_bytes % PAGE, 0);
 		assert_true((uintptr_t)kit_host(r->host) >= (uintptr_t)r->map.mmap_addr);
 		assert_true((uintptr_t)kit_host(r->host) + 5000 <=
@@ -75,7 +75,7 @@ static void owns_descriptor_and_mapping_until_the_last_put(void **state)
 	struct region *r;
 
 	(void)state;
-	assert_int_equal(region_map(&d, kit_memfd(FILE_BYTES), 0, &r), 0);
+	assert_int_equal(region_map(&d, kit_memfd(FILE_BYTES), 0, NULL, &r), 0);
 	assert_int_equal(mappings(), maps + 1);
 	assert_ptr_equal(region_get(r), r);
 	region_put(r);
@@ -92,13 +92,13 @@ static void whole_file_to_the_byte(void **state)
 	struct region *r;
 
 	(void)state;
-	assert_int_equal(region_map(&d, kit_memfd(FILE_BYTES), 0, &r), 0);
+	assert_int_equal(region_map(&d, kit_memfd(FILE_BYTES), 0, NULL, &r), 0);
 	kit_host(r->host)[FILE_BYTES - 1] = 1;
 	region_put(r);
 	/* A file that is no multiple of pages still ends where it ends. */
 	d.size_bytes = 100;
 	d.mmap_offset_bytes = PAGE;
-	assert_int_equal(region_map(&d, kit_memfd(PAGE + 100), 0, &r), 0);
+	assert_int_equal(region_map(&d, kit_memfd(PAGE + 100), 0, NULL, &r), 0);
 	kit_host(r->host)[99] = 1;
 	region_put(r);
 }
@@ -137,7 +137,7 @@ static void senseless_numbers(void **state)
 		struct region *r = NULL;
 		int fd = kit_memfd(FILE_BYTES);
 		unsigned int maps = mappings();
-		int ret = region_map(&d, fd, i, &r);
+		int ret = region_map(&d, fd, i, NULL, &r);
 
 		if (ret != rows[i].error)
 			print_error("%s: %d\n", rows[i].what, ret);
@@ -172,7 +172,7 @@ static void files_that_are_no_memory(void **state)
 		struct region *r = NULL;
 
 		rows[i].error = rows[i].fd == closed ? -EBADF : -ENOTSUP;
-		assert_int_equal(region_map(&d, rows[i].fd, i, &r), rows[i].error);
+		assert_int_equal(region_map(&d, rows[i].fd, i, NULL, &r), rows[i].error);
 		assert_null(r);
 		if (rows[i].fd != closed)
 			assert_int_equal(close(rows[i].fd), 0);
@@ -191,7 +191,7 @@ static void read_only_descriptor(void **state)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	ro = open(path, O_RDONLY);
 	assert_true(ro >= 0);
-	assert_int_equal(region_map(&d, ro, 0, &r), -EACCES);
+	assert_int_equal(region_map(&d, ro, 0, NULL, &r), -EACCES);
 	assert_null(r);
 	close(ro);
 	close(fd);
@@ -217,7 +217,7 @@ static void huge_pages_are_mapped_whole(void **state)
 		skip();
 	}
 	assert_int_equal(ftruncate(fd, (off_t)(2 * huge)), 0);
-	ret = region_map(&d, fd, 0, &r);
+	ret = region_map(&d, fd, 0, NULL, &r);
 	if (ret == -ENOMEM) {
 		assert_null(r);
 		close(fd);

@@ -21,7 +21,7 @@ static void map_file(struct filemap *m, int *fd)
 	*fd = memfd_create("unit", MFD_CLOEXEC);
 	CHECK(*fd >= 0);
 	CHECK_EQ(ftruncate(*fd, PAGES * PAGE), 0);
-	CHECK_EQ(filemap_open(m, *fd, 100, PAGES * PAGE - 100, "test"), 0);
+	CHECK_EQ(filemap_open(m, *fd, 100, PAGES * PAGE - 100, "test", NULL), 0);
 }
 
 /* A byte of the mapping, in the pages that is `i`-th from its start. */
