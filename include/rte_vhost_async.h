@@ -29,8 +29,8 @@
  *   library drives DMA devices of DPDK itself and the application names one in each call.
  *   These have 22.11's symbols, so programs built for 22.11 use them without being built anew.
  *
- * The functions of this header arrive with a later release. Until then they are declared here
- * and absent from the library: using one gives an error from the linker. So does
+ * Those functions of this header that say so arrive with a later release. Until then they are
+ * declared here and absent from the library: using one gives an error from the linker. So does
  * rte_vhost_driver_register() refuse #RTE_VHOST_USER_ASYNC_COPY until then.
  *
  * Packets given to rte_vhost_submit_enqueue_burst() belong to the library until they are given
@@ -74,7 +74,7 @@ enum {
 struct rte_vhost_iov_iter {
 	size_t offset;		/**< Bytes to skip in the first piece. */
 	size_t count;		/**< Bytes in all, after @c offset. */
-	struct iovec *iov;	/**< Pieces. */
+	struct iovec *iov;	/**< Pieces; virtual addresses. */
 	unsigned long nr_segs;	/**< Elements in @c iov. */
 };
 
@@ -289,21 +289,85 @@ __rte_experimental
 uint16_t rte_vhost_clear_queue(int vid, uint16_t queue_id, struct rte_mbuf **pkts,
 	uint16_t count) __asm__("vhost_ng_async_clear_queue");
 
+/**
+ * Get functions for rte_vhost_async_channel_register() that stand for a channel of a DMA device:
+ * the library drives it then, and does not call them. The queues that share a channel may be
+ * polled by different threads. The application may use the channel too, but not at the same time.
+ *
+ * @param dma_id
+ *   DMA device, configured and started; able to copy from memory to memory.
+ * @param vchan_id
+ *   Its virtual channel.
+ * @return
+ *   The functions, to be passed as they are, not as a copy; the same for each call, never freed.
+ *   NULL: no such device or channel, it does not run or is in silent mode, it cannot copy from
+ *   memory to memory, or memory ran out.
+ *
+ * Threads: any. Source: vhost-ng.
+ */
+__rte_experimental
+struct rte_vhost_async_channel_ops *rte_vhost_async_dmadev_ops(int16_t dma_id, uint16_t vchan_id);
+
+/**
+ * Let an lcore do copies, and nothing else until rte_vhost_async_helper_stop(). Any number of
+ * queues may share it.
+ *
+ * @param lcore_id
+ *   Worker lcore that waits for work (see rte_eal_remote_launch()).
+ * @return
+ *   - 0: it copies.
+ *   - -1: no worker lcore, it is busy (perhaps with this), or memory ran out.
+ *
+ * Threads: the main lcore's, which EAL wants for launching. Source: vhost-ng.
+ */
+__rte_experimental
+int rte_vhost_async_helper_start(unsigned int lcore_id);
+
+/**
+ * Take an lcore back from rte_vhost_async_helper_start(). It finishes the copies that it has
+ * been given; the call waits for that. Unregister the queues that use it first: they can start
+ * no copies from then on.
+ *
+ * @param lcore_id
+ *   Worker lcore.
+ * @return
+ *   - 0: the lcore waits for work.
+ *   - -1: it was not started.
+ *
+ * Threads: the main lcore's, which EAL wants for waiting. Source: vhost-ng.
+ */
+__rte_experimental
+int rte_vhost_async_helper_stop(unsigned int lcore_id);
+
+/**
+ * Get functions for rte_vhost_async_channel_register() that stand for an lcore which copies: the
+ * library talks to it then, and does not call them.
+ *
+ * @param lcore_id
+ *   Worker lcore, given to rte_vhost_async_helper_start() before.
+ * @return
+ *   The functions, to be passed as they are, not as a copy; the same for each call, never freed.
+ *   NULL: the lcore was not started, or memory ran out.
+ *
+ * Threads: any. Source: vhost-ng.
+ */
+__rte_experimental
+struct rte_vhost_async_channel_ops *rte_vhost_async_helper_ops(unsigned int lcore_id);
+
 #else /* RTE_VHOST_ASYNC_DMADEV */
 
 /**
  * Let the library use a channel of a DMA device. Needed once per channel, before it is named in
  * any other call. The application may use the channel too, but not at the same time.
  *
- * @note Not in this release.
- *
  * @param dma_id
- *   DMA device, configured and started.
+ *   DMA device, configured and started; able to copy from memory to memory.
  * @param vchan_id
  *   Its virtual channel.
  * @return
  *   - 0: done, also if it was before.
- *   - -1: no such device or channel, it has no room, or memory ran out.
+ *   - -1: no such device or channel, it does not run or is in silent mode, it cannot copy
+ *     from memory to memory, or memory ran out.
  *
  * Threads: any. Source: 22.11.
  */
@@ -312,8 +376,6 @@ int rte_vhost_async_dma_configure(int16_t dma_id, uint16_t vchan_id);
 
 /**
  * Take a channel back, when no copy for the library is under way in it.
- *
- * @note Not in this release.
  *
  * @param dma_id
  *   DMA device.
