@@ -29,15 +29,30 @@
  *   library drives DMA devices of DPDK itself and the application names one in each call.
  *   These have 22.11's symbols, so programs built for 22.11 use them without being built anew.
  *
- * The functions of this header arrive with a later release. Until then they are declared here
- * and absent from the library: using one gives an error from the linker. So does
- * rte_vhost_driver_register() refuse #RTE_VHOST_USER_ASYNC_COPY until then.
+ * Both may be used in one process, on different queues; a function of one kind at a queue of the
+ * other returns 0 or -1.
  *
  * Packets given to rte_vhost_submit_enqueue_burst() belong to the library until they are given
- * back by it or by one of the poll and clear functions. Classes of thread safety are those
- * of rte_vhost.h; one further is
- * - @b held: only inside vring_state_changed() of that queue, when the library holds it for the
- *   caller. (The guide calls these functions thread-unsafe.)
+ * back by it or by one of the poll and clear functions, in the order they were given, each once.
+ * Packets below a threshold are copied by the CPU: rte_vhost_async_config::async_threshold of an
+ * application's own engine, a measured one (docs/guide/library.md) of those that the library has.
+ * While packets are in flight on a queue, rte_vhost_enqueue_burst() and rte_vhost_dequeue_burst()
+ * do nothing there.
+ *
+ * An engine must be out of the way before memory and rings change:
+ * - When the frontend replaces or removes memory, vring_state_changed(0) is called for each queue
+ *   with an engine, and vring_state_changed(1) afterwards. When a queue is stopped,
+ *   destroy_device() is called first. Both are the place to collect packets.
+ * - Then the library waits for DMA channels and helper cores itself. It does not call an
+ *   application's engine for that: what is in flight there keeps its memory mapped, its buffers
+ *   are not shown to the guest as used, and its packets are returned when they are polled for.
+ * - After destroy_connection() what nobody collected is freed.
+ *
+ * The functions of an engine must not call the library.
+ *
+ * Classes of thread safety are those of rte_vhost.h; one further is
+ * - @b held: like "any"; meant for vring_state_changed() and the other callbacks. (The guide calls
+ *   these functions thread-unsafe. Here they lock what they need, like their counterparts.)
  */
 
 #include <stddef.h>
@@ -74,7 +89,7 @@ enum {
 struct rte_vhost_iov_iter {
 	size_t offset;		/**< Bytes to skip in the first piece. */
 	size_t count;		/**< Bytes in all, after @c offset. */
-	struct iovec *iov;	/**< Pieces. */
+	struct iovec *iov;	/**< Pieces; virtual addresses. */
 	unsigned long nr_segs;	/**< Elements in @c iov. */
 };
 
@@ -146,8 +161,6 @@ struct rte_vhost_async_config {
 /**
  * Give a queue an engine, once the queue is enabled.
  *
- * @note Not in this release.
- *
  * @param vid
  *   Device.
  * @param queue_id
@@ -172,8 +185,6 @@ int rte_vhost_async_channel_register(int vid, uint16_t queue_id,
 /**
  * rte_vhost_async_channel_register() for use in a callback.
  *
- * @note Not in this release.
- *
  * @param vid
  *   Device.
  * @param queue_id
@@ -195,8 +206,6 @@ int rte_vhost_async_channel_register_thread_unsafe(int vid, uint16_t queue_id,
 /**
  * Give packets to the guest, copied by the engine. Packets given back in @p comp_pkts and
  * those not taken are the caller's; the others stay the library's until polled for.
- *
- * @note Not in this release.
  *
  * @param vid
  *   Device.
@@ -224,8 +233,6 @@ uint16_t rte_vhost_submit_enqueue_burst(int vid, uint16_t queue_id, struct rte_m
 /**
  * Collect packets whose copies are finished, and show them to the guest.
  *
- * @note Not in this release.
- *
  * @param vid
  *   Device.
  * @param queue_id
@@ -247,8 +254,6 @@ uint16_t rte_vhost_poll_enqueue_completed(int vid, uint16_t queue_id, struct rte
  * Collect packets whose copies are finished, when a queue is being stopped. Call it until
  * rte_vhost_async_get_inflight_thread_unsafe() says 0.
  *
- * @note Not in this release.
- *
  * @param vid
  *   Device.
  * @param queue_id
@@ -268,8 +273,6 @@ uint16_t rte_vhost_clear_queue_thread_unsafe(int vid, uint16_t queue_id,
 
 /**
  * rte_vhost_clear_queue_thread_unsafe() for use outside of callbacks.
- *
- * @note Not in this release.
  *
  * @param vid
  *   Device.
@@ -316,21 +319,85 @@ uint16_t rte_vhost_async_try_dequeue_burst(int vid, uint16_t queue_id,
 	struct rte_mempool *mbuf_pool, struct rte_mbuf **pkts, uint16_t count, int *nr_inflight)
 	__asm__("vhost_ng_async_try_dequeue_burst");
 
+/**
+ * Get functions for rte_vhost_async_channel_register() that stand for a channel of a DMA device:
+ * the library drives it then, and does not call them. The queues that share a channel may be
+ * polled by different threads. The application may use the channel too, but not at the same time.
+ *
+ * @param dma_id
+ *   DMA device, configured and started; able to copy from memory to memory.
+ * @param vchan_id
+ *   Its virtual channel.
+ * @return
+ *   The functions, to be passed as they are, not as a copy; the same for each call, never freed.
+ *   NULL: no such device or channel, it does not run or is in silent mode, it cannot copy from
+ *   memory to memory, or memory ran out.
+ *
+ * Threads: any. Source: vhost-ng.
+ */
+__rte_experimental
+struct rte_vhost_async_channel_ops *rte_vhost_async_dmadev_ops(int16_t dma_id, uint16_t vchan_id);
+
+/**
+ * Let an lcore do copies, and nothing else until rte_vhost_async_helper_stop(). Any number of
+ * queues may share it.
+ *
+ * @param lcore_id
+ *   Worker lcore that waits for work (see rte_eal_remote_launch()).
+ * @return
+ *   - 0: it copies.
+ *   - -1: no worker lcore, it is busy (perhaps with this), or memory ran out.
+ *
+ * Threads: the main lcore's, which EAL wants for launching. Source: vhost-ng.
+ */
+__rte_experimental
+int rte_vhost_async_helper_start(unsigned int lcore_id);
+
+/**
+ * Take an lcore back from rte_vhost_async_helper_start(). It finishes the copies that it has
+ * been given; the call waits for that. Unregister the queues that use it first: they can start
+ * no copies from then on.
+ *
+ * @param lcore_id
+ *   Worker lcore.
+ * @return
+ *   - 0: the lcore waits for work.
+ *   - -1: it was not started.
+ *
+ * Threads: the main lcore's, which EAL wants for waiting. Source: vhost-ng.
+ */
+__rte_experimental
+int rte_vhost_async_helper_stop(unsigned int lcore_id);
+
+/**
+ * Get functions for rte_vhost_async_channel_register() that stand for an lcore which copies: the
+ * library talks to it then, and does not call them.
+ *
+ * @param lcore_id
+ *   Worker lcore, given to rte_vhost_async_helper_start() before.
+ * @return
+ *   The functions, to be passed as they are, not as a copy; the same for each call, never freed.
+ *   NULL: the lcore was not started, or memory ran out.
+ *
+ * Threads: any. Source: vhost-ng.
+ */
+__rte_experimental
+struct rte_vhost_async_channel_ops *rte_vhost_async_helper_ops(unsigned int lcore_id);
+
 #else /* RTE_VHOST_ASYNC_DMADEV */
 
 /**
  * Let the library use a channel of a DMA device. Needed once per channel, before it is named in
  * any other call. The application may use the channel too, but not at the same time.
  *
- * @note Not in this release.
- *
  * @param dma_id
- *   DMA device, configured and started.
+ *   DMA device, configured and started; able to copy from memory to memory.
  * @param vchan_id
  *   Its virtual channel.
  * @return
  *   - 0: done, also if it was before.
- *   - -1: no such device or channel, it has no room, or memory ran out.
+ *   - -1: no such device or channel, it does not run or is in silent mode, it cannot copy
+ *     from memory to memory, or memory ran out.
  *
  * Threads: any. Source: 22.11.
  */
@@ -339,8 +406,6 @@ int rte_vhost_async_dma_configure(int16_t dma_id, uint16_t vchan_id);
 
 /**
  * Take a channel back, when no copy for the library is under way in it.
- *
- * @note Not in this release.
  *
  * @param dma_id
  *   DMA device.
@@ -357,8 +422,6 @@ int rte_vhost_async_dma_unconfigure(int16_t dma_id, uint16_t vchan_id);
 
 /**
  * Prepare a queue for copies by DMA, once the queue is enabled.
- *
- * @note Not in this release.
  *
  * @param vid
  *   Device.
@@ -377,8 +440,6 @@ int rte_vhost_async_channel_register(int vid, uint16_t queue_id);
 /**
  * rte_vhost_async_channel_register() for use in a callback.
  *
- * @note Not in this release.
- *
  * @param vid
  *   Device.
  * @param queue_id
@@ -394,8 +455,6 @@ int rte_vhost_async_channel_register_thread_unsafe(int vid, uint16_t queue_id);
 /**
  * Give packets to the guest, copied by a DMA channel. Packets taken are the library's until
  * polled for.
- *
- * @note Not in this release.
  *
  * @param vid
  *   Device.
@@ -422,8 +481,6 @@ uint16_t rte_vhost_submit_enqueue_burst(int vid, uint16_t queue_id, struct rte_m
 /**
  * Collect packets whose copies are finished, and show them to the guest.
  *
- * @note Not in this release.
- *
  * @param vid
  *   Device.
  * @param queue_id
@@ -449,8 +506,6 @@ uint16_t rte_vhost_poll_enqueue_completed(int vid, uint16_t queue_id, struct rte
  * Collect packets whose copies are finished, when a queue is being stopped. Call it until
  * rte_vhost_async_get_inflight_thread_unsafe() says 0.
  *
- * @note Not in this release.
- *
  * @param vid
  *   Device.
  * @param queue_id
@@ -474,8 +529,6 @@ uint16_t rte_vhost_clear_queue_thread_unsafe(int vid, uint16_t queue_id,
 
 /**
  * rte_vhost_clear_queue_thread_unsafe() for use outside of callbacks.
- *
- * @note Not in this release.
  *
  * @param vid
  *   Device.
@@ -502,8 +555,6 @@ uint16_t rte_vhost_clear_queue(int vid, uint16_t queue_id, struct rte_mbuf **pkt
 /**
  * Take packets from the guest, copied by a DMA channel. Copies are started now; a later call
  * gives the packets.
- *
- * @note Not in this release.
  *
  * @param vid
  *   Device.
@@ -538,8 +589,6 @@ uint16_t rte_vhost_async_try_dequeue_burst(int vid, uint16_t queue_id,
  * Take the engine from a queue. All its packets must have been given back. The place to do it
  * is destroy_device().
  *
- * @note Not in this release.
- *
  * @param vid
  *   Device.
  * @param queue_id
@@ -557,8 +606,6 @@ int rte_vhost_async_channel_unregister(int vid, uint16_t queue_id);
 /**
  * rte_vhost_async_channel_unregister() for use in a callback.
  *
- * @note Not in this release.
- *
  * @param vid
  *   Device.
  * @param queue_id
@@ -575,8 +622,6 @@ int rte_vhost_async_channel_unregister_thread_unsafe(int vid, uint16_t queue_id)
 /**
  * Ask how many packets of a queue are with the engine.
  *
- * @note Not in this release.
- *
  * @param vid
  *   Device.
  * @param queue_id
@@ -592,8 +637,6 @@ int rte_vhost_async_get_inflight(int vid, uint16_t queue_id);
 
 /**
  * rte_vhost_async_get_inflight() for use in a callback.
- *
- * @note Not in this release.
  *
  * @param vid
  *   Device.

@@ -6,6 +6,7 @@
 #include <rte_vhost_async.h>
 
 #include "async/callbacks.h"
+#include "async/ready.h"
 #include "channel.h"
 
 int rte_vhost_async_channel_register(int vid, uint16_t queue_id,
@@ -24,7 +25,9 @@ int rte_vhost_async_channel_register(int vid, uint16_t queue_id,
 			"(RTE_VHOST_ASYNC_INORDER)", vid, queue_id);
 		return -1;
 	}
-	engine = callbacks_engine_new(vid, queue_id, ops, config.async_threshold);
+	engine = ready_engine_of(ops);
+	if (engine == NULL)
+		engine = callbacks_engine_new(vid, queue_id, ops, config.async_threshold);
 	return engine == NULL ? -1 : channel_register(vid, queue_id, engine);
 }
 

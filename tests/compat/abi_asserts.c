@@ -231,6 +231,12 @@ uint16_t rte_vhost_clear_queue_thread_unsafe(int vid, uint16_t queue_id, struct 
 	uint16_t count);
 uint16_t rte_vhost_clear_queue(int vid, uint16_t queue_id, struct rte_mbuf **pkts, uint16_t count);
 
+/* Our own. */
+struct rte_vhost_async_channel_ops *rte_vhost_async_dmadev_ops(int16_t dma_id, uint16_t vchan_id);
+struct rte_vhost_async_channel_ops *rte_vhost_async_helper_ops(unsigned int lcore_id);
+int rte_vhost_async_helper_start(unsigned int lcore_id);
+int rte_vhost_async_helper_stop(unsigned int lcore_id);
+
 SIZE(rte_vhost_iov_iter, 32);
 AT(rte_vhost_iov_iter, offset, 0);
 AT(rte_vhost_iov_iter, count, 8);

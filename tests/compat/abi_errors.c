@@ -12,7 +12,9 @@
 #include <stdio.h>
 
 #include <rte_eal.h>
+#define RTE_VHOST_ASYNC_DMADEV
 #include <rte_vhost.h>
+#include <rte_vhost_async.h>
 #include <rte_vdpa.h>
 #include <vdpa_driver.h>
 
@@ -126,6 +128,15 @@ print_vdpa_facts(void)
 	PRINT("untouched_output_of_vdpa", "NULL", features + queues);
 }
 
+/* No DMA device is there. */
+static void
+print_dma_facts(int16_t dma_id, uint16_t vchan, const char *key)
+{
+	PRINT("rte_vhost_async_dma_configure", key, rte_vhost_async_dma_configure(dma_id, vchan));
+	PRINT("rte_vhost_async_dma_unconfigure", key,
+		rte_vhost_async_dma_unconfigure(dma_id, vchan));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -150,6 +161,9 @@ main(int argc, char **argv)
 	print_path_facts("no-such-socket", "unknown");
 	print_path_facts("", "empty");
 	print_vdpa_facts();
+	print_dma_facts(-1, 0, "dma=-1");
+	print_dma_facts(0, 0, "dma=0");
+	print_dma_facts(INT16_MAX, UINT16_MAX, "dma=INT16_MAX,vchan=65535");
 	PRINT("rte_vhost_driver_register", "NULL", rte_vhost_driver_register(NULL, 0));
 	PRINT("rte_vhost_driver_unregister", "NULL", rte_vhost_driver_unregister(NULL));
 	return rte_eal_cleanup() == 0 ? 0 : 1;
