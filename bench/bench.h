@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <rte_cycles.h>
 #include <rte_mbuf.h>
 #include <rte_vhost.h>
 
@@ -34,6 +35,13 @@ enum bench_offload {
 	OFFLOAD_TSO,
 };
 
+/* Who copies. */
+enum bench_engine {
+	ENGINE_NONE, /* the core that calls */
+	ENGINE_HELPER, /* another one */
+	ENGINE_DMA, /* dma_skeleton */
+};
+
 /* H2G is rte_vhost_enqueue_burst(), G2H is rte_vhost_dequeue_burst(). */
 enum bench_direction { H2G, G2H };
 
@@ -51,6 +59,7 @@ struct bench_options {
 	bool event_idx;
 	bool in_order;
 	bool inflight; /* the frontend keeps in-flight areas */
+	enum bench_engine engine;
 	unsigned burst;
 	unsigned ring_size;
 	unsigned regions;
@@ -60,7 +69,7 @@ struct bench_options {
 	unsigned max_rounds; /* attempts at most */
 	unsigned core;
 	bool cross; /* the guest runs on guest_core, at the same time */
-	unsigned guest_core;
+	unsigned guest_core; /* or the core that helps */
 	double quiet_ticks; /* 0: measure it here */
 	bool calibrate;	    /* only print it */
 	const char *label;
@@ -87,6 +96,7 @@ struct bench {
 	struct frontend fe;
 	int vid;
 	struct rte_mempool *pool;
+	struct rte_vhost_async_channel_ops *ops; /* of the engine */
 	uint8_t *own_view[GUEST_MAX_REGIONS]; /* the frontend's mappings, for clean-up */
 	uint64_t mem_mark[GUEST_MAX_REGIONS]; /* regions are free from here on */
 
@@ -120,6 +130,16 @@ void floor_init(struct bench *b); /* its ring, for good */
 void floor_begin(struct bench *b);
 void floor_end(struct bench *b);
 unsigned floor_burst(struct bench *b, struct rte_mbuf **pkts, unsigned n);
+
+/* async.c: both queues have the engine. */
+void async_start(struct bench *b);
+void async_stop(struct bench *b);
+/*
+ * One burst, all copied in the end; ticks of the calls alone, but for what the timer costs if one
+ * section is timed.
+ */
+unsigned async_burst(struct bench *b, struct rte_mbuf **pkts, unsigned n, double cost,
+		     uint64_t *ticks);
 
 /* guest.c: the guest driver's share. */
 void cell_begin(struct bench *b, enum bench_direction dir, uint32_t pkt_bytes);
@@ -173,9 +193,24 @@ struct bench_result {
 double measure_quiet_ticks(unsigned ms);
 void cell_measure(struct bench *b, struct bench_result *result);
 
+static inline uint64_t
+fenced_tsc(void)
+{
+	uint64_t tsc;
+
+	__builtin_ia32_lfence();
+	tsc = rte_rdtsc();
+	__builtin_ia32_lfence();
+	return tsc;
+}
+
 static inline unsigned
 bench_burst(struct bench *b, struct rte_mbuf **pkts, unsigned n)
 {
+	uint64_t ticks;
+
+	if (b->opts.engine != ENGINE_NONE)
+		return async_burst(b, pkts, n, 0, &ticks);
 	if (b->floor.on)
 		return floor_burst(b, pkts, n);
 	if (b->dir == H2G)

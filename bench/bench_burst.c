@@ -28,6 +28,7 @@ static const char usage[] =
 	"  --mrg 0|1         mergeable receive buffers [1]\n"
 	"  --layout WHICH    descriptors of a packet: one, two (header, data), indirect [one]\n"
 	"  --offload WHICH   none, negotiated (but not used), csum, tso [none]\n"
+	"  --engine WHICH    who copies: none, helper (another core), dma (dma_skeleton) [none]\n"
 	"  --stats           register the driver with statistics\n"
 	"  --event-idx       negotiate VIRTIO_F_EVENT_IDX\n"
 	"  --in-order        negotiate VIRTIO_F_IN_ORDER\n"
@@ -99,6 +100,7 @@ parse_option(struct bench_options *o, const char *name, char *value)
 {
 	static const char *const dirs[] = {"enq", "deq", "both"};
 	static const char *const layouts[] = {"one", "two", "indirect"};
+	static const char *const engines[] = {"none", "helper", "dma"};
 	static const char *const offloads[] = {"none", "negotiated", "csum", "tso"};
 
 	if (strcmp(name, "size") == 0) {
@@ -114,6 +116,8 @@ parse_option(struct bench_options *o, const char *name, char *value)
 		o->layout = (enum bench_layout)choice(value, layouts, RTE_DIM(layouts), name);
 	} else if (strcmp(name, "offload") == 0) {
 		o->offload = (enum bench_offload)choice(value, offloads, RTE_DIM(offloads), name);
+	} else if (strcmp(name, "engine") == 0) {
+		o->engine = (enum bench_engine)choice(value, engines, RTE_DIM(engines), name);
 	} else if (strcmp(name, "burst") == 0) {
 		o->burst = number(value, 1, BENCH_MAX_BURST, name);
 	} else if (strcmp(name, "ring") == 0) {
@@ -140,6 +144,7 @@ parse_option(struct bench_options *o, const char *name, char *value)
 static const struct option long_options[] = {
 	{"size", required_argument, NULL, 1},	 {"dir", required_argument, NULL, 1},
 	{"mrg", required_argument, NULL, 1},	 {"layout", required_argument, NULL, 1},
+	{"engine", required_argument, NULL, 1},
 	{"offload", required_argument, NULL, 1}, {"burst", required_argument, NULL, 1},
 	{"ring", required_argument, NULL, 1},	 {"regions", required_argument, NULL, 1},
 	{"buffers-mib", required_argument, NULL, 1},
@@ -163,6 +168,8 @@ check_options(struct bench_options *o)
 		bad_usage("--ring must be a power of two, unless packed");
 	if (o->cross && (o->floor || o->empty))
 		bad_usage("--cross is for the library, and for bursts that find something");
+	if (o->engine != ENGINE_NONE && (o->cross || o->floor || o->empty))
+		bad_usage("--engine goes with neither --cross, --floor nor --empty");
 	if (o->max_rounds == 0)
 		o->max_rounds = o->rounds * 10;
 	for (unsigned i = 0; i < o->nr_sizes; i++) {
@@ -293,7 +300,7 @@ main(int argc, char **argv)
 	if (out == NULL || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
 		bench_die("no stdout");
 	/* EAL leaves us one core. */
-	if (b->opts.cross)
+	if (b->opts.cross || b->opts.engine == ENGINE_HELPER)
 		b->opts.guest_core = cross_core(b->opts.core);
 	bench_start(b, argv[0]);
 	if (b->opts.quiet_ticks <= 0)

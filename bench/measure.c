@@ -34,17 +34,6 @@
 #define MAX_SETS 64
 #define CROSS_PATIENCE_S 10
 
-static inline uint64_t
-fenced_tsc(void)
-{
-	uint64_t tsc;
-
-	__builtin_ia32_lfence();
-	tsc = rte_rdtsc();
-	__builtin_ia32_lfence();
-	return tsc;
-}
-
 /* Independent additions, more than a core can start in a cycle; ticks it took. */
 static __attribute__((noinline)) uint64_t
 alu_kernel(void)
@@ -142,7 +131,7 @@ rotation_end(struct rotation *r)
 
 /* One burst with everything around it; ticks of the burst call alone. */
 static uint64_t
-one_burst(struct bench *b, struct rotation *r, bool on_valgrind)
+one_burst(struct bench *b, struct rotation *r, double cost, bool on_valgrind)
 {
 	unsigned s = r->next++ % r->nr_sets;
 	unsigned burst = b->opts.burst, n;
@@ -157,8 +146,12 @@ one_burst(struct bench *b, struct rotation *r, bool on_valgrind)
 	if (on_valgrind)
 		CALLGRIND_TOGGLE_COLLECT;
 	start = fenced_tsc();
-	n = bench_burst(b, pkts, burst);
-	ticks = fenced_tsc() - start;
+	if (b->opts.engine != ENGINE_NONE) {
+		n = async_burst(b, pkts, burst, cost, &ticks);
+	} else {
+		n = bench_burst(b, pkts, burst);
+		ticks = fenced_tsc() - start;
+	}
 	if (on_valgrind)
 		CALLGRIND_TOGGLE_COLLECT;
 	if (n != burst)
@@ -224,7 +217,8 @@ one_round(struct bench *b, struct rotation *r, double cost, bool on_valgrind)
 	if (b->opts.empty)
 		return ((double)empty_polls(b, r) - cost) / ROUND_BURSTS;
 	for (unsigned i = 0; i < ROUND_BURSTS; i++) {
-		ticks += (double)(b->opts.cross ? cross_burst(b, r) : one_burst(b, r, on_valgrind));
+		ticks += (double)(b->opts.cross ? cross_burst(b, r) :
+						  one_burst(b, r, cost, on_valgrind));
 		ticks -= cost;
 	}
 	return ticks / (double)(b->packets - packets);
@@ -242,7 +236,7 @@ prepare(struct bench *b, struct rotation *r)
 	guest_post(b, b->vq->size);
 	for (unsigned i = 0; i < (b->opts.buffers_mib != 0 ? COLD_WARM_UP_BURSTS : WARM_UP_BURSTS);
 	     i++)
-		one_burst(b, r, false);
+		one_burst(b, r, 0, false);
 }
 
 void

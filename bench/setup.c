@@ -73,21 +73,27 @@ static const struct rte_vhost_device_ops device_ops = {
 };
 
 static void
-start_eal(const struct bench *b, const char *program)
+start_eal(struct bench *b, const char *program)
 {
-	char prefix[64], core[16], name[64];
+	char prefix[64], core[32], name[64];
 	char no_huge[] = "--no-huge", no_pci[] = "--no-pci", no_shconf[] = "--no-shconf";
 	char memory[] = "-m", megabytes[] = "512", lcores[] = "-l", level[] = "--log-level";
 	char errors[] = "error", quiet[] = "--no-telemetry", file_prefix[] = "--file-prefix";
 	char *argv[] = {
 		name, no_huge, no_pci, no_shconf, memory, megabytes, lcores, core, level, errors,
-		quiet, file_prefix, prefix, NULL,
+		quiet, file_prefix, prefix, NULL, NULL,
 	};
+	char dma[] = "--vdev=dma_skeleton";
+	int argc = (int)RTE_DIM(argv) - 2;
 
 	snprintf(name, sizeof(name), "%s", program);
 	snprintf(core, sizeof(core), "%u", b->opts.core);
+	if (b->opts.engine == ENGINE_HELPER)
+		snprintf(core, sizeof(core), "%u,%u", b->opts.core, b->opts.guest_core);
+	if (b->opts.engine == ENGINE_DMA)
+		argv[argc++] = dma;
 	snprintf(prefix, sizeof(prefix), "bench%d", (int)getpid());
-	if (rte_eal_init((int)RTE_DIM(argv) - 1, argv) < 0)
+	if (rte_eal_init(argc, argv) < 0)
 		bench_die("EAL does not start: %s", rte_strerror(rte_errno));
 	snprintf(scratch, sizeof(scratch), "/tmp/vhost-bench-XXXXXX");
 	if (mkdtemp(scratch) == NULL)
@@ -210,6 +216,9 @@ bench_start(struct bench *b, const char *program)
 {
 	uint64_t flags = b->opts.stats ? RTE_VHOST_USER_NET_STATS_ENABLE : 0;
 
+	if (b->opts.engine != ENGINE_NONE)
+		flags |= RTE_VHOST_USER_ASYNC_COPY;
+
 	start_eal(b, program);
 	b->pool = rte_pktmbuf_pool_create("bench", POOL_MBUFS, POOL_CACHE, 0,
 					  (uint16_t)(b->opts.data_room_bytes +
@@ -225,6 +234,8 @@ bench_start(struct bench *b, const char *program)
 	share_mapping(b);
 	if (b->opts.floor)
 		floor_init(b);
+	if (b->opts.engine != ENGINE_NONE)
+		async_start(b);
 	for (unsigned i = 0; i < b->fe.mem.nregions; i++)
 		b->mem_mark[i] = b->fe.mem.regions[i].used_bytes;
 	/* Polling on both sides: no eventfd in the picture. */
@@ -239,6 +250,8 @@ bench_start(struct bench *b, const char *program)
 void
 bench_stop(struct bench *b)
 {
+	if (b->opts.engine != ENGINE_NONE)
+		async_stop(b);
 	for (unsigned i = 0; i < b->fe.mem.nregions; i++)
 		b->fe.mem.regions[i].local = b->own_view[i];
 	if (b->opts.floor)
