@@ -35,19 +35,40 @@ static struct {
 	unsigned int no_doorbells;
 	unsigned int asked;  /* for completions */
 	unsigned int copies; /* taken */
+	bool yields;         /* while it takes a copy, now and then */
+	int inside;          /* threads, atomic */
+	bool met;            /* two of them */
 } fault;
+
+/* A driver may be called by one thread at a time. */
+static void enter(void)
+{
+	if (__atomic_fetch_add(&fault.inside, 1, __ATOMIC_ACQ_REL) != 0)
+		fault.met = true;
+}
+
+static void leave(void)
+{
+	__atomic_fetch_sub(&fault.inside, 1, __ATOMIC_ACQ_REL);
+}
 
 static int faulty_copy(void *priv, uint16_t vchan, rte_iova_t src, rte_iova_t dst, uint32_t len,
 		       uint64_t flags)
 {
+	int idx;
+
 	if (fault.refuse_after == 0) {
 		fault.refuse_after = NEVER;
 		return fault.refusal;
 	}
 	if (fault.refuse_after != NEVER)
 		fault.refuse_after--;
-	fault.copies++;
-	return driver.copy(priv, vchan, src, dst, len, flags);
+	enter();
+	idx = driver.copy(priv, vchan, src, dst, len, flags);
+	if (++fault.copies % 1024 == 0 && fault.yields)
+		sched_yield();
+	leave();
+	return idx;
 }
 
 static int faulty_submit(void *priv, uint16_t vchan)
@@ -69,8 +90,10 @@ static uint16_t faulty_completed(void *priv, uint16_t vchan, const uint16_t most
 		return 0;
 	if (fault.bad_after != NEVER && fault.bad_after < n)
 		n = (uint16_t)fault.bad_after;
+	enter();
 	if (n > 0)
 		n = driver.completed(priv, vchan, n, last, has_error);
+	leave();
 	if (fault.bad_after != NEVER) {
 		fault.bad_after -= n;
 		*has_error = fault.bad_after == 0;
@@ -252,6 +275,7 @@ static void two_threads_share_a_channel(void)
 	void *wrong[2];
 
 	begin(128);
+	fault.yields = true;
 	for (uintptr_t i = 0; i < 2; i++)
 		if (pthread_create(&threads[i], NULL, producer, (void *)(i + 1)) != 0)
 			abort();
@@ -259,6 +283,7 @@ static void two_threads_share_a_channel(void)
 		pthread_join(threads[i], &wrong[i]);
 	for (unsigned int i = 0; i < 2; i++)
 		CHECK_STR(wrong[i] == NULL ? "" : (const char *)wrong[i], "");
+	CHECK(!fault.met);
 	CHECK_EQ(dma_engine_unconfigure(dma_id, 0), 0);
 }
 
