@@ -8,6 +8,16 @@
 #include "async/dma.h"
 #include "channel.h"
 
+int rte_vhost_async_dma_configure(int16_t dma_id, uint16_t vchan_id)
+{
+	return dma_engine_configure(dma_id, vchan_id) == 0 ? 0 : -1;
+}
+
+int rte_vhost_async_dma_unconfigure(int16_t dma_id, uint16_t vchan_id)
+{
+	return dma_engine_unconfigure(dma_id, vchan_id) == 0 ? 0 : -1;
+}
+
 int rte_vhost_async_channel_register(int vid, uint16_t queue_id)
 {
 	return channel_register(vid, queue_id, NULL);
