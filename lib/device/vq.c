@@ -129,6 +129,7 @@ void vq_stop(struct vq *vq)
 
 void vq_set_base(struct vq *vq, uint16_t avail, uint16_t used)
 {
+	vq_abandon(vq);
 	vring_set_base(&vq->ring, avail, used);
 	vq->base_set = true;
 }

@@ -40,10 +40,10 @@ static unsigned int untake(enum ring_kind k, struct vq *vq, uint32_t from, struc
 static unsigned int start(enum ring_kind k, struct vq *vq, uint32_t first, struct rte_mbuf **mbufs)
 {
 	struct pending *p = vq->pending;
-	unsigned int refused;
+	unsigned int refused = untake(k, vq, pending_start(p, first), mbufs);
 
+	/* Nobody takes it away while we are here. */
 	pending_hold(p, first, (struct gmem *)(uintptr_t)vq->ring.mem);
-	refused = untake(k, vq, pending_start(p, first), mbufs);
 	return refused;
 }
 
