@@ -283,8 +283,8 @@ uint16_t rte_vhost_clear_queue_thread_unsafe(int vid, uint16_t queue_id,
  * @param count
  *   Room in @p pkts.
  * @return
- *   Packets stored; 0 also if there is no such device or queue, it has no engine, or another
- *   thread is in the queue.
+ *   Packets stored; 0 also if there is no such device or queue, it has no engine, or control is
+ *   at it.
  *
  * Threads: any. Source: 22.11, with the guide's parameters.
  */
@@ -543,8 +543,7 @@ uint16_t rte_vhost_clear_queue_thread_unsafe(int vid, uint16_t queue_id,
  * @param vchan_id
  *   Its virtual channel.
  * @return
- *   Packets stored; 0 also if there is no such device, queue or channel, or another thread is
- *   in the queue.
+ *   Packets stored; 0 also if there is no such device, queue or channel, or control is at it.
  *
  * Threads: any. Source: 22.11.
  */
@@ -595,8 +594,7 @@ uint16_t rte_vhost_async_try_dequeue_burst(int vid, uint16_t queue_id,
  *   Queue.
  * @return
  *   - 0: done, also if it had none.
- *   - -1: no such device or queue, packets are in flight, or the library holds the
- *     queue, as it does during vring_state_changed().
+ *   - -1: no such device or queue, or packets are in flight.
  *
  * Threads: any. Source: guide.
  */
@@ -628,7 +626,7 @@ int rte_vhost_async_channel_unregister_thread_unsafe(int vid, uint16_t queue_id)
  *   Queue.
  * @return
  *   - >= 0: packets.
- *   - -1: no such device or queue, it has no engine, or the library holds the queue.
+ *   - -1: no such device or queue, or it has no engine.
  *
  * Threads: any. Source: guide.
  */

@@ -169,19 +169,8 @@ int rte_vhost_async_channel_unregister_thread_unsafe(int vid, uint16_t queue_id)
 	return rte_vhost_async_channel_unregister(vid, queue_id);
 }
 
+/* An answer of -1 for "not now" would be taken for a number by those who have not met it. */
 int rte_vhost_async_get_inflight(int vid, uint16_t queue_id)
-{
-	struct visit v;
-	int n;
-
-	if (!visit_try(&v, vid, queue_id))
-		return -1;
-	n = (int)v.vq->pending->nr_mbufs;
-	visit_end(&v);
-	return n;
-}
-
-int rte_vhost_async_get_inflight_thread_unsafe(int vid, uint16_t queue_id)
 {
 	struct visit v;
 	int n;
@@ -191,6 +180,11 @@ int rte_vhost_async_get_inflight_thread_unsafe(int vid, uint16_t queue_id)
 	n = (int)v.vq->pending->nr_mbufs;
 	visit_end(&v);
 	return n;
+}
+
+int rte_vhost_async_get_inflight_thread_unsafe(int vid, uint16_t queue_id)
+{
+	return rte_vhost_async_get_inflight(vid, queue_id);
 }
 
 /* --- packets ------------------------------------------------------------ */
