@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Plugs the EAL-free layers into EAL: log lines and the event thread.
+ * Plugs the EAL-free layers into EAL: log lines, the event thread, and what engines
+ * have to know of guest memory.
  */
 #include <stdio.h>
 
@@ -8,6 +9,7 @@
 #include <rte_lcore.h>
 #include <rte_log.h>
 
+#include "async/iova.h"
 #include "base/log.h"
 #include "server/loop.h"
 
@@ -37,9 +39,15 @@ static int spawn_eal(pthread_t *thread, const char *name, void *(*run)(void *), 
 	return rte_ctrl_thread_create(thread, name, NULL, run, arg);
 }
 
+static const struct region_hooks engine_memory = {
+	.mapped = iova_region_mapped,
+	.unmapping = iova_region_unmapping,
+};
+
 RTE_INIT(vhost_ng_init)
 {
 	logtype = rte_log_register_type_and_pick_level("lib.vhost.config", RTE_LOG_INFO);
 	log_set_sink(sink_eal);
 	loop_set_spawn(spawn_eal);
+	region_set_hooks(&engine_memory);
 }
