@@ -69,13 +69,10 @@ static void make_resident(struct filemap *m)
 		if (m->fill_error != -EINVAL)
 			return;
 	}
-	if (mlock(m->mmap_addr, m->mmap_size_bytes) == 0) {
+	if (mlock(m->mmap_addr, m->mmap_size_bytes) == 0)
 		m->fill_error = 0;
-		return;
-	}
-	m->lock_error = -errno;
-	/* It may have failed half way: that half would be counted. */
-	(void)munlock(m->mmap_addr, m->mmap_size_bytes);
+	else
+		m->lock_error = -errno;
 }
 
 int filemap_open(struct filemap *m, int fd, uint64_t offset, uint64_t size, const char *what,

@@ -10,10 +10,10 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/memfd.h>
-#include <pthread.h>
-#include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -176,24 +176,52 @@ static void each_byte_of_an_unaligned_region(void)
 	}
 }
 
+static int by_bus(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* A mapping of a file's pages in the order that they have in memory: so some are neighbours. */
 static void runs_are_as_long_as_they_can_be(void)
 {
-	const uint32_t bytes = 16u << 20;
-	struct region *r;
+	enum { PAGES = 16384 };
+	const uint32_t bytes = PAGES * PAGE;
+	struct region r = { 0 };
+	static uint64_t bus[PAGES][2];
 	unsigned int seed = 1, longest = 0;
+	uint8_t *any, *sorted;
+	int fd;
 
 	needs_root();
-	r = map(PAGE + 100, bytes);
+	fd = memfd(bytes);
+	any = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	sorted = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(any != MAP_FAILED && sorted != MAP_FAILED);
+	for (unsigned int i = 0; i < PAGES; i++) {
+		bus[i][0] = rte_mem_virt2phy(any + i * PAGE);
+		bus[i][1] = i;
+	}
+	qsort(bus, PAGES, sizeof(bus[0]), by_bus);
+	for (unsigned int i = 0; i < PAGES; i++)
+		CHECK(mmap(sorted + i * PAGE, PAGE, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd,
+			   (off_t)(bus[i][1] * PAGE)) == sorted + i * PAGE);
+	r.map = (struct filemap){ .mmap_addr = sorted, .mmap_size_bytes = bytes, .page_bytes = PAGE };
+	iova_region_mapped(&r);
 	for (unsigned int i = 0; i < 2000; i++) {
 		uint32_t len = 1 + (uint32_t)rand_r(&seed) % 70000;
 		uint32_t off = (uint32_t)rand_r(&seed) % (bytes - len);
-		unsigned int pages = check_run(host(r) + off, len, host(r) + bytes);
+		unsigned int pages = check_run(sorted + off, len, sorted + bytes);
 
 		longest = RTE_MAX(longest, pages);
 	}
-	/* Of 4096 pages some will be neighbours. */
 	CHECK(longest > 1);
-	region_put(r);
+	iova_region_unmapping(&r);
+	munmap(any, bytes);
+	munmap(sorted, bytes);
+	close(fd);
 }
 
 /* What was not to be had when it was mapped is unknown, page by page; the rest is not. */
@@ -255,67 +283,114 @@ static void memory_of_nobody(void)
 	CHECK_EQ(run, 4);
 }
 
-/* Readers of regions that stay must not notice others that come and go. */
-#define READERS 2
-#define STAYING 8
+/*
+ * Whoever looks for a region that stays must not notice others that come and go. A signal comes
+ * in at any instruction, and its handler does what another thread would do: it looks while the
+ * table is being changed (a lock would be the end here), or changes it while somebody looks.
+ * Regions of a page each, of which there is nothing but the mapping; every other one stays.
+ */
+#define REGIONS 400
+#define SIGNALS 5000
 
 static struct {
-	struct region *regions[STAYING];
-	bool stop;
-	uint64_t rounds, wrong;
-} readers;
+	struct region regions[REGIONS];
+	bool there[REGIONS];
+	uint64_t expected[REGIONS];
+	unsigned int seed;
+	unsigned int signals, wrong;
+} crowd;
 
-static void *read_on(void *arg)
+static void look_for_all(void)
 {
-	uint64_t expected[STAYING];
 	uint32_t run;
 
-	(void)arg;
-	for (unsigned int i = 0; i < STAYING; i++)
-		expected[i] = rte_mem_virt2phy(host(readers.regions[i]));
-	while (!__atomic_load_n(&readers.stop, __ATOMIC_RELAXED)) {
-		for (unsigned int i = 0; i < STAYING; i++)
-			if (iova_run(host(readers.regions[i]), PAGE, &run) != expected[i])
-				__atomic_fetch_add(&readers.wrong, 1, __ATOMIC_RELAXED);
-		__atomic_fetch_add(&readers.rounds, 1, __ATOMIC_RELAXED);
-		sched_yield();
-	}
-	return NULL;
+	for (unsigned int i = 1; i < REGIONS; i += 2)
+		crowd.wrong += iova_run(crowd.regions[i].map.mmap_addr, PAGE, &run) !=
+			       crowd.expected[i];
 }
 
-static void readers_while_regions_come_and_go(void)
+static void change_one(void)
 {
-	static struct region *others[100];
-	pthread_t threads[READERS];
-	unsigned int seed = 2;
+	unsigned int i = (unsigned int)rand_r(&crowd.seed) % (REGIONS / 2) * 2;
+
+	if (crowd.there[i])
+		iova_region_unmapping(&crowd.regions[i]);
+	else
+		iova_region_mapped(&crowd.regions[i]);
+	crowd.there[i] = !crowd.there[i];
+}
+
+static void next_signal(void)
+{
+	struct itimerval soon = { .it_value.tv_usec = 5 + rand_r(&crowd.seed) % 40 };
+
+	if (crowd.signals++ < SIGNALS)
+		(void)setitimer(ITIMER_REAL, &soon, NULL);
+}
+
+static void look_on_signal(int number)
+{
+	(void)number;
+	look_for_all();
+	next_signal();
+}
+
+static void change_on_signal(int number)
+{
+	(void)number;
+	change_one();
+	next_signal();
+}
+
+static void with_signals(void (*handler)(int number), void (*work)(void))
+{
+	uint8_t *arena;
+	uint32_t run;
 
 	needs_root();
-	for (unsigned int i = 0; i < STAYING; i++)
-		readers.regions[i] = map(0, PAGE);
-	for (unsigned int i = 0; i < READERS; i++)
-		CHECK_EQ(pthread_create(&threads[i], NULL, read_on, NULL), 0);
-	for (unsigned int i = 0; i < 3000 || __atomic_load_n(&readers.rounds, __ATOMIC_RELAXED) < 1000;
-	     i++) {
-		struct region **r = &others[(unsigned int)rand_r(&seed) % RTE_DIM(others)];
-		uint32_t run;
-
-		if (*r != NULL) {
-			region_put(*r);
-			*r = NULL;
+	memset(&crowd, 0, sizeof(crowd));
+	crowd.seed = 2;
+	/* Two pages for each: no region is the neighbour of another. */
+	arena = mmap(NULL, 2 * REGIONS * PAGE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	CHECK(arena != MAP_FAILED);
+	for (unsigned int i = 0; i < REGIONS; i++) {
+		crowd.regions[i].map = (struct filemap){ .mmap_addr = arena + 2 * i * PAGE,
+							 .mmap_size_bytes = PAGE,
+							 .page_bytes = PAGE };
+		crowd.expected[i] = rte_mem_virt2phy(arena + 2 * i * PAGE);
+		crowd.there[i] = i % 2 == 1;
+		if (!crowd.there[i])
 			continue;
-		}
-		*r = map(0, PAGE);
-		CHECK_EQ(iova_run(host(*r) + 1, 1, &run), rte_mem_virt2phy(host(*r) + 1));
+		iova_region_mapped(&crowd.regions[i]);
+		/* From here on it is in the table only, the kernel does not know. */
+		CHECK_EQ(madvise(arena + 2 * i * PAGE, PAGE, MADV_DONTNEED), 0);
 	}
-	__atomic_store_n(&readers.stop, true, __ATOMIC_RELAXED);
-	for (unsigned int i = 0; i < READERS; i++)
-		pthread_join(threads[i], NULL);
-	for (unsigned int i = 0; i < RTE_DIM(others); i++)
-		if (others[i] != NULL)
-			region_put(others[i]);
-	for (unsigned int i = 0; i < STAYING; i++)
-		region_put(readers.regions[i]);
-	CHECK_EQ(readers.wrong, 0);
+	signal(SIGALRM, handler);
+	next_signal();
+	while (__atomic_load_n(&crowd.signals, __ATOMIC_RELAXED) <= SIGNALS)
+		work();
+	signal(SIGALRM, SIG_DFL);
+	for (unsigned int i = 0; i < REGIONS; i++) {
+		if (i % 2 == 0 && crowd.there[i])
+			CHECK_EQ(iova_run(crowd.regions[i].map.mmap_addr, PAGE, &run),
+				 crowd.expected[i]);
+		if (crowd.there[i])
+			iova_region_unmapping(&crowd.regions[i]);
+	}
+	CHECK_EQ(iova_run(crowd.regions[1].map.mmap_addr, PAGE, &run), IOVA_UNKNOWN);
+	munmap(arena, 2 * REGIONS * PAGE);
+	CHECK_EQ(crowd.wrong, 0);
+}
+
+static void looking_while_the_table_changes(void)
+{
+	with_signals(look_on_signal, change_one);
+}
+
+static void changes_while_somebody_looks(void)
+{
+	with_signals(change_on_signal, look_for_all);
 }
 
 /* Every run, with the addresses that iova_run() says; each goes while it is still mapped. */
@@ -534,7 +609,7 @@ static bool start_eal(const char *kind)
 	snprintf(prefix, sizeof(prefix), "iova%d", (int)getpid());
 	if (strcmp(kind, "pa") == 0) {
 		argv[10] = ARG("--iova-mode=pa");
-		argv[2] = ARG("--huge-unlink");
+		argv[2] = ARG("--in-memory"); /* which needs no mounted hugetlbfs */
 	}
 	return rte_eal_init(RTE_DIM(argv) - 1, argv) >= 0;
 }
@@ -552,7 +627,8 @@ int main(int argc, char **argv)
 		TAP_TEST(missing_pages),
 		TAP_TEST(kernel_that_does_not_tell),
 		TAP_TEST(memory_of_nobody),
-		TAP_TEST(readers_while_regions_come_and_go),
+		TAP_TEST(looking_while_the_table_changes),
+		TAP_TEST(changes_while_somebody_looks),
 		TAP_TEST(vfio_is_told_physical_runs),
 		TAP_TEST(vfio_keeps_pages_that_another_table_has),
 		TAP_TEST(vfio_without_a_device),

@@ -23,6 +23,15 @@
 #define PAGE 4096u
 #define FILE_PAGES 16u
 
+/* The sanitizers' runtime makes mlock() do nothing, and say that it did. */
+#if defined(__has_feature)
+#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
 static const struct filemap_how resident = { .uffd = -1, .resident = true };
 
 static int setup(void **state)
@@ -101,7 +110,7 @@ static void all_pages_are_there_and_locked(void **state)
 		const uint64_t kib = rows[i].pages * PAGE / 1024;
 
 		assert_int_equal(smaps_kib(r->map.mmap_addr, "Rss"), kib);
-		assert_int_equal(smaps_kib(r->map.mmap_addr, "Locked"), kib);
+		assert_int_equal(smaps_kib(r->map.mmap_addr, "Locked"), SANITIZED ? 0 : kib);
 		assert_int_equal(r->map.fill_error, 0);
 		assert_int_equal(r->map.lock_error, 0);
 		assert_int_equal(r->map.page_bytes, PAGE);
@@ -134,7 +143,7 @@ static void locking_is_not_permitted(void **state)
 	(void)state;
 	may_lock(false);
 	r = map(0, FILE_PAGES * PAGE, &resident);
-	assert_int_equal(r->map.lock_error, -EPERM);
+	assert_int_equal(r->map.lock_error, SANITIZED ? 0 : -EPERM);
 	assert_int_equal(r->map.fill_error, 0);
 	assert_int_equal(smaps_kib(r->map.mmap_addr, "Rss"), FILE_PAGES * PAGE / 1024);
 	kit_host(r->host)[FILE_PAGES * PAGE - 1] = 1;
@@ -144,7 +153,7 @@ static void locking_is_not_permitted(void **state)
 	limit.rlim_cur = 4 * PAGE;
 	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
 	r = map(0, FILE_PAGES * PAGE, &resident);
-	assert_int_equal(r->map.lock_error, -ENOMEM);
+	assert_int_equal(r->map.lock_error, SANITIZED ? 0 : -ENOMEM);
 	assert_int_equal(r->map.fill_error, 0);
 	assert_int_equal(smaps_kib(NULL, "Locked"), 0);
 	region_put(r);
@@ -356,11 +365,11 @@ static void one_warning_a_connection(void **state)
 		open_async(RTE_VHOST_USER_ASYNC_COPY);
 		kit_capture_log();
 		session_memory(&s);
-		assert_int_equal(kit_lines, 1);
-		assert_true(warned_of_locking());
+		assert_int_equal(kit_lines, SANITIZED ? 0 : 1);
+		assert_true(SANITIZED || warned_of_locking());
 		assert_non_null(s.dev->mem);
 		assert_int_equal(session_mem_table(&s, &s.mem), 0);
-		assert_int_equal(kit_lines, 1);
+		assert_int_equal(kit_lines, SANITIZED ? 0 : 1);
 		session_close(&s);
 	}
 	may_lock(true);
