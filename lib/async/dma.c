@@ -40,7 +40,7 @@ struct dma_channel {
 	bool taken; /* atomic; changes under the device's lock */
 
 	/* Under the device's lock. */
-	bool is_va;
+	bool takes_pointers;
 	bool doorbell_due;
 	bool failing; /* a copy of the job that is next to be through failed */
 	uint32_t jobs;
@@ -93,7 +93,7 @@ static bool dma_piece(const struct dma_channel *ch, const struct copy_seg *seg, 
 	uint32_t left = seg->len_bytes - done, run;
 
 	*len = left;
-	if (ch->is_va) {
+	if (ch->takes_pointers) {
 		*src = (uintptr_t)from;
 		*dst = (uintptr_t)to;
 		return true;
@@ -377,7 +377,8 @@ static int channel_take(int16_t dma_id, uint16_t vchan, const struct rte_dma_inf
 		return -ENOMEM;
 	}
 	rte_spinlock_lock(&devices[dma_id].lock);
-	ch->is_va = iova_is_va() || (info->dev_capa & RTE_DMA_CAPA_SVA) != 0;
+	/* Others, also where bus addresses are virtual: VFIO may have refused a region. */
+	ch->takes_pointers = (info->dev_capa & RTE_DMA_CAPA_SVA) != 0;
 	ch->doorbell_due = false;
 	ch->failing = false;
 	ch->mask = nr_places - 1;

@@ -299,8 +299,8 @@ static void read_pages(struct bus_map *m)
 		unknown += pfn == 0;
 	}
 	if (unknown != 0)
-		LOG_WARN("the kernel does not tell the physical addresses of %" PRIu64 " of %" PRIu64
-			 " pages of guest memory: no engine can copy there; give this process "
+		LOG_WARN("the kernel does not tell the physical addresses of %" PRIu64
+			 " of %" PRIu64 " pages of guest memory: no engine can copy there; give this process "
 			 "CAP_SYS_ADMIN (/proc/self/pagemap), or run EAL with --iova-mode=va",
 			 unknown, nr);
 	else if (step == 1 && !__atomic_exchange_n(&warned_small, true, __ATOMIC_RELAXED))

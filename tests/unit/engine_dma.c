@@ -122,7 +122,6 @@ static const void *off_the_bus;
 
 int __real_rte_dma_info_get(int16_t dev_id, struct rte_dma_info *info);
 int __wrap_rte_dma_info_get(int16_t dev_id, struct rte_dma_info *info);
-bool __wrap_iova_is_va(void);
 uint64_t __wrap_iova_run(const void *at, uint32_t len, uint32_t *run_bytes);
 
 int __wrap_rte_dma_info_get(int16_t dev_id, struct rte_dma_info *info)
@@ -132,11 +131,6 @@ int __wrap_rte_dma_info_get(int16_t dev_id, struct rte_dma_info *info)
 	if (rc == 0 && bus)
 		info->dev_capa &= ~RTE_DMA_CAPA_SVA;
 	return rc;
-}
-
-bool __wrap_iova_is_va(void)
-{
-	return !bus;
 }
 
 /* Contiguous for a cache line at most; the numbers are virtual, so that the skeleton can copy. */

@@ -208,7 +208,9 @@ static void runs_are_as_long_as_they_can_be(void)
 		CHECK(mmap(sorted + i * PAGE, PAGE, PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd,
 			   (off_t)(bus[i][1] * PAGE)) == sorted + i * PAGE);
-	r.map = (struct filemap){ .mmap_addr = sorted, .mmap_size_bytes = bytes, .page_bytes = PAGE };
+	r.map = (struct filemap){ .mmap_addr = sorted,
+				  .mmap_size_bytes = bytes,
+				  .page_bytes = PAGE };
 	iova_region_mapped(&r);
 	for (unsigned int i = 0; i < 2000; i++) {
 		uint32_t len = 1 + (uint32_t)rand_r(&seed) % 70000;
