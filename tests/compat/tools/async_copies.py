@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""DPDK's example application vhost, compiled as it is against our library, with DMA channels.
+"""Two guests (testpmd with virtio-user) and a program that has an engine copy between them.
 
-It switches between two guests (testpmd with virtio-user), with an asynchronous channel on all four
-queues (--dmas) and dma_skeleton to copy. What one guest sends, the other gets, byte by byte.
+- DPDK's example application vhost, compiled as it is against our library, with an asynchronous
+  channel on all four queues (--dmas) and dma_skeleton to copy.
+- Our example async_forward, which uses the guide's functions, with each kind of engine.
+
+What one guest sends, the other gets, byte by byte.
 """
 
 import subprocess
@@ -13,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "guest"))
 
 from frames import compare, pcap_bytes, random_frames, read_pcap, write_pcap  # noqa: E402
-from lab import LIBRARY, ROOT, Skip, check, check_library, library_env, need_programs, note, \
+from lab import BUILD, LIBRARY, Skip, check, check_library, library_env, need_programs, note, \
     run_tests, wait_for  # noqa: E402
 from pmd import Testpmd  # noqa: E402
 
@@ -115,5 +118,55 @@ def plain_buffers(lab):
     forward(lab, mergeable=False, packed=False, sizes=(300, 1514))
 
 
+def forward_both_ways(lab, engine, *, packed=False, sizes=(60, 1514), arguments=()):
+    need_programs("dpdk-testpmd")
+    sockets = [lab.path(f"{name}.sock") for name in "ab"]
+    argv = ["stdbuf", "-oL", BUILD / "examples/async_forward", "--lcores=0@(0-1),1@(0-1)", "-m",
+            "512", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry", "--file-prefix",
+            f"forward{lab.dir.name}", *arguments, "--", *sockets, engine]
+    program = lab.spawn("forward", [str(word) for word in argv], env=library_env())
+    program.wait_log("forwarding", 30)
+    check_library(program)
+    frames = {"a": addressed(random_frames(FRAMES, sizes, "a"), RECEIVER, SENDER),
+              "b": addressed(random_frames(FRAMES, sizes, "b"), SENDER, RECEIVER)}
+    guests = [start_guest(lab, name, frames[name], packed) for name in "ab"]
+    for guest in guests:
+        guest.start()
+    wanted = {lab.path("a-out.pcap"): frames["b"], lab.path("b-out.pcap"): frames["a"]}
+    try:
+        wait_for(lambda: all(path.stat().st_size >= pcap_bytes(sent)
+                             for path, sent in wanted.items()), 30, "all packets to arrive", 0.1)
+    finally:
+        statuses = [guest.quit() for guest in guests]
+    check(statuses == [0, 0], f"the guests ended with {statuses}")
+    for path, sent in wanted.items():
+        compare(read_pcap(path), sent, path.name)
+    program.popen.terminate()
+    check(program.wait(20) == 0, "async_forward did not end well")
+    program.wait_log("0 packets left behind", 1)
+    note(f"{2 * FRAMES} packets, {sum(map(len, frames['a'] + frames['b']))} bytes")
+
+
+def own_engine(lab):
+    """async_forward: an engine of its own, split rings."""
+    forward_both_ways(lab, "own")
+
+
+def own_engine_packed(lab):
+    """async_forward: an engine of its own, packed rings."""
+    forward_both_ways(lab, "own", packed=True)
+
+
+def helper_core(lab):
+    """async_forward: a helper core."""
+    forward_both_ways(lab, "helper", sizes=(1000, 1514))
+
+
+def dma_device(lab):
+    """async_forward: dma_skeleton."""
+    forward_both_ways(lab, "dma_skeleton", arguments=["--vdev=dma_skeleton"])
+
+
 if __name__ == "__main__":
-    run_tests(split_ring, packed_ring, plain_buffers)
+    run_tests(split_ring, packed_ring, plain_buffers, own_engine, own_engine_packed, helper_core,
+              dma_device)
