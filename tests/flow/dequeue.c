@@ -4,13 +4,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "copier.h"
 #include "flow_main.h"
 #include "guest_net.h"
 #include "packets.h"
 
 #define BURST 32
-/* Most packets one call of the stock library returns from a split ring; ours has no limit. */
-#define STOCK_LIMIT 32
 #define NR_MBUFS 512
 #define ROOM_BYTES 2048
 #define ARENA_BYTES (4u << 20)
@@ -37,7 +36,8 @@ up(uint64_t features, uint16_t ring_size, uint16_t base)
 		.base = base,
 	};
 
-	flow_up(&flow, 0, &config);
+	flow_up(&flow, copier_driver_flags, &config);
+	copier_attach(flow.vid);
 	guest_tx_init(&tx, &flow.fe.vqs[1], guest_net_hdr_bytes(flow.fe.features), ARENA_BYTES);
 }
 
@@ -53,7 +53,7 @@ take_one(void)
 {
 	struct rte_mbuf *pkts[BURST];
 
-	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 1, pool, pkts, BURST), 1);
+	CHECK_EQ(copier_dequeue(flow.vid, 1, pool, pkts, BURST), 1);
 	return pkts[0];
 }
 
@@ -307,7 +307,7 @@ take_many(unsigned ask, unsigned expect, unsigned first)
 {
 	struct rte_mbuf *pkts[128];
 
-	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 1, pool, pkts, (uint16_t)ask), expect);
+	CHECK_EQ(copier_dequeue(flow.vid, 1, pool, pkts, (uint16_t)ask), expect);
 	for (unsigned i = 0; i < expect; i++) {
 		CHECK(packet_is_pattern(pkts[i], first + i, 60 + first + i));
 		rte_pktmbuf_free(pkts[i]);
@@ -317,7 +317,7 @@ take_many(unsigned ask, unsigned expect, unsigned first)
 static void
 bursts_of_any_length(void)
 {
-	bool limited = is_stock && !flow_packed;
+	bool limited = is_stock && (!flow_packed || !copier_is_cpu);
 
 	up(modern, 256, 0);
 	take_many(BURST, 0, 0);
@@ -328,7 +328,7 @@ bursts_of_any_length(void)
 	count_is(93);
 	take_many(1, 1, 7);
 	take_many(BURST, BURST, 8);
-	take_many(100, limited ? STOCK_LIMIT : 60, 40);
+	take_many(100, limited ? STOCK_BURST : 60, 40);
 	take_many(BURST, limited ? 28 : 0, 72);
 	take_many(BURST, 0, 100);
 	count_is(0);
@@ -359,7 +359,7 @@ in_order(void)
 			CHECK(id >= 0);
 			ids[i] = (uint16_t)id;
 		}
-		CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 1, pool, pkts, BURST), burst);
+		CHECK_EQ(copier_dequeue(flow.vid, 1, pool, pkts, BURST), burst);
 		CHECK_EQ(guest_ring_pending(tx.vq), burst);
 		for (unsigned i = 0; i < burst; i++) {
 			CHECK(packet_is_pattern(pkts[i], n + i, 60 + i));
@@ -396,11 +396,11 @@ wrong_queue_gives_nothing(void)
 
 	up(modern, 64, 0);
 	post_many(4);
-	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 0, pool, pkts, BURST), 0);
-	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 3, pool, pkts, BURST), 0);
-	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 65535, pool, pkts, BURST), 0);
-	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid + 1, 1, pool, pkts, BURST), 0);
-	CHECK_EQ(rte_vhost_dequeue_burst(-1, 1, pool, pkts, BURST), 0);
+	CHECK_EQ(copier_dequeue(flow.vid, 0, pool, pkts, BURST), 0);
+	CHECK_EQ(copier_dequeue(flow.vid, 3, pool, pkts, BURST), 0);
+	CHECK_EQ(copier_dequeue(flow.vid, 65535, pool, pkts, BURST), 0);
+	CHECK_EQ(copier_dequeue(flow.vid + 1, 1, pool, pkts, BURST), 0);
+	CHECK_EQ(copier_dequeue(-1, 1, pool, pkts, BURST), 0);
 	take_many(BURST, 4, 0);
 	down();
 }
@@ -414,12 +414,12 @@ disabled_or_stopped_queue_gives_nothing(void)
 	post_many(2);
 	CHECK_EQ(fe_set_vring_enable(&flow.fe, 1, false), 0);
 	CHECK_EQ(fe_sync(&flow.fe), 0);
-	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 1, pool, pkts, BURST), 0);
+	CHECK_EQ(copier_dequeue(flow.vid, 1, pool, pkts, BURST), 0);
 	CHECK_EQ(fe_set_vring_enable(&flow.fe, 1, true), 0);
 	CHECK_EQ(fe_sync(&flow.fe), 0);
 	take_many(1, 1, 0);
 	CHECK_EQ(fe_get_vring_base(&flow.fe, 1, NULL), 0);
-	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 1, pool, pkts, BURST), 0);
+	CHECK_EQ(copier_dequeue(flow.vid, 1, pool, pkts, BURST), 0);
 	CHECK_EQ(fe_start_vring(&flow.fe, 1), 0);
 	CHECK_EQ(fe_sync(&flow.fe), 0);
 	down();
@@ -455,14 +455,14 @@ pool_exhaustion_loses_nothing(void)
 	up(modern, 256, 0);
 	post_many(40);
 	for (int tries = 0; tries < 100 && got < 40; tries++) {
-		unsigned n = rte_vhost_dequeue_burst(flow.vid, 1, small, pkts, 8);
+		unsigned n = copier_dequeue(flow.vid, 1, small, pkts, 8);
 
 		for (unsigned i = 0; i < n; i++)
 			CHECK(packet_is_pattern(pkts[i], got + i, 60 + got + i));
 		if (n == 8) {
 			struct rte_mbuf *none[BURST];
 
-			CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 1, small, none, BURST), 0);
+			CHECK_EQ(copier_dequeue(flow.vid, 1, small, none, BURST), 0);
 		}
 		rte_pktmbuf_free_bulk(pkts, n);
 		got += n;
@@ -485,11 +485,11 @@ pool_too_small_for_a_long_packet(void)
 	guest_pattern(1, data, 20000);
 	CHECK(guest_tx_send(&tx, NULL, data, 20000) >= 0);
 	post_many(1);
-	got = rte_vhost_dequeue_burst(flow.vid, 1, small, pkts, BURST);
+	got = copier_dequeue(flow.vid, 1, small, pkts, BURST);
 	rte_pktmbuf_free_bulk(pkts, got);
 	CHECK(flow_pool_full(small));
 	for (int i = 0; i < 10 && got < 1; i++) {
-		got = rte_vhost_dequeue_burst(flow.vid, 1, pool, pkts, 1);
+		got = copier_dequeue(flow.vid, 1, pool, pkts, 1);
 		rte_pktmbuf_free_bulk(pkts, got);
 	}
 	CHECK_EQ(got, 1);
@@ -512,7 +512,8 @@ packets_across_regions(void)
 	};
 	struct guest_memory *mem;
 
-	flow_up(&flow, 0, &config);
+	flow_up(&flow, copier_driver_flags, &config);
+	copier_attach(flow.vid);
 	mem = &flow.fe.mem;
 	for (uint32_t before = 1; before < 200; before++) {
 		uint64_t gpa = (8u << 20) - before;
@@ -562,5 +563,6 @@ main(int argc, char **argv)
 		FLOW_TEST(packets_across_regions),
 	};
 
+	flow_vdev = copier_vdev;
 	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, flow_teardown);
 }

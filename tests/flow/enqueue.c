@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "copier.h"
 #include "flow_main.h"
 #include "guest_net.h"
 #include "packets.h"
 
 #define BURST 32
-#define STOCK_LIMIT 32 /* most packets one call of the stock library takes; ours has no limit */
 #define NR_MBUFS 512
 #define ROOM_BYTES 2048
 
@@ -33,7 +33,8 @@ setup(void)
 static void
 up_config(const struct fe_config *config, unsigned nr_buffers, uint32_t buffer_bytes)
 {
-	flow_up(&flow, 0, config);
+	flow_up(&flow, copier_driver_flags, config);
+	copier_attach(flow.vid);
 	CHECK_EQ(guest_rx_init(&rx, &flow.fe.vqs[0], guest_net_hdr_bytes(flow.fe.features),
 			       (flow.fe.features & FE_F_MRG_RXBUF) != 0, nr_buffers,
 			       buffer_bytes), 0);
@@ -61,7 +62,7 @@ static unsigned
 give(uint32_t seed, uint32_t len, uint32_t seg_bytes)
 {
 	struct rte_mbuf *m = packet_pattern(pool, seed, len, seg_bytes);
-	unsigned n = rte_vhost_enqueue_burst(flow.vid, 0, &m, 1);
+	unsigned n = copier_enqueue(flow.vid, 0, &m, 1);
 
 	CHECK_EQ(rte_mbuf_refcnt_read(m), 1);
 	CHECK(packet_is_pattern(m, seed, len));
@@ -351,7 +352,7 @@ give_many(unsigned ask, unsigned expect, unsigned first)
 
 	for (unsigned i = 0; i < ask; i++)
 		pkts[i] = packet_pattern(pool, first + i, 60 + first + i, 0);
-	CHECK_EQ(rte_vhost_enqueue_burst(flow.vid, 0, pkts, (uint16_t)ask), expect);
+	CHECK_EQ(copier_enqueue(flow.vid, 0, pkts, (uint16_t)ask), expect);
 	rte_pktmbuf_free_bulk(pkts, ask);
 }
 
@@ -389,8 +390,8 @@ bursts_of_any_length(void)
 	count_is(92);
 	give_many(BURST, BURST, 8);
 	receive_many(40, 0);
-	give_many(50, is_stock ? STOCK_LIMIT : 50, 40);
-	receive_many(is_stock ? STOCK_LIMIT : 50, 40);
+	give_many(50, is_stock ? STOCK_BURST : 50, 40);
+	receive_many(is_stock ? STOCK_BURST : 50, 40);
 	down();
 }
 
@@ -414,11 +415,11 @@ wrong_queue_takes_nothing(void)
 
 	up(modern, 64, 16, 1526);
 	guest_rx_fill(&rx, UINT32_MAX);
-	CHECK_EQ(rte_vhost_enqueue_burst(flow.vid, 1, &m, 1), 0);
-	CHECK_EQ(rte_vhost_enqueue_burst(flow.vid, 2, &m, 1), 0);
-	CHECK_EQ(rte_vhost_enqueue_burst(flow.vid, 65535, &m, 1), 0);
-	CHECK_EQ(rte_vhost_enqueue_burst(flow.vid + 1, 0, &m, 1), 0);
-	CHECK_EQ(rte_vhost_enqueue_burst(-1, 0, &m, 1), 0);
+	CHECK_EQ(copier_enqueue(flow.vid, 1, &m, 1), 0);
+	CHECK_EQ(copier_enqueue(flow.vid, 2, &m, 1), 0);
+	CHECK_EQ(copier_enqueue(flow.vid, 65535, &m, 1), 0);
+	CHECK_EQ(copier_enqueue(flow.vid + 1, 0, &m, 1), 0);
+	CHECK_EQ(copier_enqueue(-1, 0, &m, 1), 0);
 	rte_pktmbuf_free(m);
 	pass(1, 60, 0, 1);
 	down();
@@ -475,7 +476,8 @@ buffers_across_regions(void)
 	struct guest_memory *mem;
 	uint8_t flat[400];
 
-	flow_up(&flow, 0, &config);
+	flow_up(&flow, copier_driver_flags, &config);
+	copier_attach(flow.vid);
 	mem = &flow.fe.mem;
 	for (uint32_t before = is_stock ? 12 : 1; before < 200; before++) {
 		uint64_t gpa = (8u << 20) - before;
@@ -530,5 +532,6 @@ main(int argc, char **argv)
 		FLOW_TEST(buffers_across_regions),
 	};
 
+	flow_vdev = copier_vdev;
 	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, flow_teardown);
 }

@@ -35,6 +35,8 @@ int rec_new_connection_result;
 void (*rec_hook)(const char *word, int vid);
 
 bool flow_packed;
+const char *flow_vdev;
+void (*flow_at_cleanup)(void);
 
 static struct flow *current;
 
@@ -95,13 +97,15 @@ flow_init(const char *program)
 		(char *)(uintptr_t)"-m", (char *)(uintptr_t)"512",
 		(char *)(uintptr_t)"-l", (char *)(uintptr_t)"0",
 		(char *)(uintptr_t)"--no-telemetry",
-		(char *)(uintptr_t)"--file-prefix", prefix, NULL,
+		(char *)(uintptr_t)"--file-prefix", prefix,
+		(char *)(uintptr_t)"--vdev", (char *)(uintptr_t)flow_vdev, NULL,
 	};
+	int argc = sizeof(argv) / sizeof(argv[0]) - (flow_vdev != NULL ? 1 : 3);
 
 	check_library();
 	(void)program;
 	snprintf(prefix, sizeof(prefix), "flow%d", (int)getpid());
-	if (rte_eal_init(sizeof(argv) / sizeof(argv[0]) - 1, argv) < 0)
+	if (rte_eal_init(argc, argv) < 0)
 		die("EAL does not start");
 	snprintf(scratch, sizeof(scratch), "/tmp/vhost-flow-XXXXXX");
 	if (mkdtemp(scratch) == NULL)
@@ -123,6 +127,8 @@ flow_cleanup(void)
 	if (dir != NULL)
 		closedir(dir);
 	rmdir(scratch);
+	if (flow_at_cleanup != NULL)
+		flow_at_cleanup();
 	rte_eal_cleanup();
 }
 

@@ -22,6 +22,8 @@
 #define is_stock false
 #endif
 
+/* A virtual device for EAL to make; before flow_init(). */
+extern const char *flow_vdev;
 /* Starts EAL, checks that the library loaded is the one this program was built for. */
 void flow_init(const char *program);
 /* From now on every frontend asks for packed rings (and VERSION_1, which they need). */
@@ -29,6 +31,8 @@ void flow_use_packed(void);
 extern bool flow_packed;
 /* Does the library offer all of these virtio features? */
 bool flow_offers(uint64_t features);
+/* What has to be stopped before EAL is, by whoever started it. */
+extern void (*flow_at_cleanup)(void);
 /* Removes the scratch directory. */
 void flow_cleanup(void);
 
