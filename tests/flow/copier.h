@@ -15,7 +15,7 @@
 
 /* Most packets of one call, ours. */
 #define COPIER_BURST 128
-/* The stock library's; from a packed ring the CPU takes more. */
+/* Of the stock library's enqueueing ones, and of its dequeueing ones with an engine. */
 #define STOCK_BURST 32
 
 extern const bool copier_is_cpu;

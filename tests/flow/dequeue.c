@@ -10,6 +10,7 @@
 #include "packets.h"
 
 #define BURST 32
+#define LIMITED_BURST 32
 #define NR_MBUFS 512
 #define ROOM_BYTES 2048
 #define ARENA_BYTES (4u << 20)
@@ -317,7 +318,8 @@ take_many(unsigned ask, unsigned expect, unsigned first)
 static void
 bursts_of_any_length(void)
 {
-	bool limited = is_stock && (!flow_packed || !copier_is_cpu);
+	/* An engine gets 32 at a time. Difference: the stock library's CPU also, on split rings. */
+	bool limited = !copier_is_cpu || (is_stock && !flow_packed);
 
 	up(modern, 256, 0);
 	take_many(BURST, 0, 0);
@@ -328,7 +330,7 @@ bursts_of_any_length(void)
 	count_is(93);
 	take_many(1, 1, 7);
 	take_many(BURST, BURST, 8);
-	take_many(100, limited ? STOCK_BURST : 60, 40);
+	take_many(100, limited ? LIMITED_BURST : 60, 40);
 	take_many(BURST, limited ? 28 : 0, 72);
 	take_many(BURST, 0, 100);
 	count_is(0);

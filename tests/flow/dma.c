@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The DMA device of the flow tests; see dma.h. */
+#define RTE_VHOST_ASYNC_DMADEV
+
 #include "dma.h"
 
 #include <rte_debug.h>
 #include <rte_dmadev.h>
+#include <rte_vhost_async.h>
 
 #include "flow.h"
 
@@ -36,4 +39,40 @@ dma_device(void)
 	started = (int16_t)id;
 	flow_at_cleanup = stop;
 	return started;
+}
+
+int
+dma_register(int vid, uint16_t queue_id)
+{
+	if (rte_vhost_async_dma_configure(dma_device(), 0) != 0)
+		return -1;
+	return rte_vhost_async_channel_register(vid, queue_id);
+}
+
+uint16_t
+dma_submit(int vid, uint16_t queue_id, struct rte_mbuf **pkts, uint16_t count)
+{
+	return rte_vhost_submit_enqueue_burst(vid, queue_id, pkts, count, dma_device(), 0);
+}
+
+uint16_t
+dma_poll(int vid, uint16_t queue_id, struct rte_mbuf **pkts, uint16_t count)
+{
+	return rte_vhost_poll_enqueue_completed(vid, queue_id, pkts, count, dma_device(), 0);
+}
+
+uint16_t
+dma_clear(int vid, uint16_t queue_id, struct rte_mbuf **pkts, uint16_t count)
+{
+	return rte_vhost_clear_queue(vid, queue_id, pkts, count, dma_device(), 0);
+}
+
+uint16_t
+dma_dequeue(int vid, uint16_t queue_id, struct rte_mempool *pool, struct rte_mbuf **pkts,
+	    uint16_t count)
+{
+	int inflight;
+
+	return rte_vhost_async_try_dequeue_burst(vid, queue_id, pool, pkts, count, &inflight,
+						 dma_device(), 0);
 }
