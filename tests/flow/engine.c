@@ -32,15 +32,6 @@ job_at(unsigned queue, unsigned number)
 	return &jobs[queue][number % ENGINE_ROOM];
 }
 
-void
-engine_reset(void)
-{
-	pthread_mutex_lock(&lock);
-	for (unsigned i = 0; i < ENGINE_QUEUES; i++)
-		engines[i] = (struct engine) {.room = ENGINE_ROOM, .most = ENGINE_ROOM};
-	pthread_mutex_unlock(&lock);
-}
-
 struct engine *
 engine_of(uint16_t queue_id)
 {
@@ -132,6 +123,23 @@ copy_next(unsigned queue, unsigned n)
 
 		copy(job, job->bytes);
 	}
+}
+
+void
+engine_reset(void)
+{
+	pthread_mutex_lock(&lock);
+	for (unsigned i = 0; i < ENGINE_QUEUES; i++) {
+		struct engine *e = &engines[i];
+		unsigned left;
+
+		copy_next(i, UINT32_MAX);
+		left = e->started - e->reported;
+		*e = (struct engine) {
+			.started = left, .copied = left, .room = ENGINE_ROOM, .most = ENGINE_ROOM,
+		};
+	}
+	pthread_mutex_unlock(&lock);
 }
 
 void

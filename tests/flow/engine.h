@@ -37,7 +37,7 @@ extern struct rte_vhost_async_channel_ops engine_ops;
 /* In order; copies of fewer bytes than that are for the CPU. */
 struct rte_vhost_async_config engine_config(uint32_t threshold_bytes);
 
-/* All engines: forgets what was started (it is never copied), no script. */
+/* All engines: copies what was started and is still to be reported, counts anew, has no script. */
 void engine_reset(void);
 struct engine *engine_of(uint16_t queue_id);
 /* Copies the next n of what was started. */

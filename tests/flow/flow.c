@@ -412,6 +412,12 @@ flow_down(struct flow *flow)
 }
 
 void
+flow_forget(void)
+{
+	current = NULL;
+}
+
+void
 flow_teardown(void)
 {
 	rec_hook = NULL;

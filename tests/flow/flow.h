@@ -75,6 +75,8 @@ struct flow {
 };
 void flow_up(struct flow *flow, uint64_t driver_flags, const struct fe_config *config);
 void flow_down(struct flow *flow);
+/* The driver is unregistered already. */
+void flow_forget(void);
 /* Teardown for tap_run(): whatever flow_up() left open after a failed test. */
 void flow_teardown(void);
 

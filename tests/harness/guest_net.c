@@ -242,7 +242,8 @@ buffer_intact(const struct guest_rx *rx, const struct guest_rx_buffer *buffer, u
 {
 	return all_bytes(rx, buffer->gpa - GUARD_BYTES, GUARD_BYTE, GUARD_BYTES) &&
 	       all_bytes(rx, buffer->gpa + rx->buffer_bytes, GUARD_BYTE, GUARD_BYTES) &&
-	       all_bytes(rx, buffer->gpa + written, FILL_BYTE, rx->buffer_bytes - written);
+	       (rx->touched ||
+		all_bytes(rx, buffer->gpa + written, FILL_BYTE, rx->buffer_bytes - written));
 }
 
 bool

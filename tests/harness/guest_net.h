@@ -85,6 +85,7 @@ struct guest_rx {
 	unsigned hdr_bytes;
 	bool mergeable;
 	uint32_t buffer_bytes;
+	bool touched; /* buffers may have been written to and not used: only their guards count */
 	uint32_t piece_bytes; /* buffers are posted as descriptors of this length; 0 = one */
 	unsigned nr_buffers;
 	struct guest_rx_buffer *buffers;
