@@ -142,6 +142,8 @@ void pending_give(struct pending *p)
 	if (packet->holds_mem)
 		gmem_put(packet->mem);
 	packet->holds_mem = false;
+	if (unlikely(p->nr_abandoned != 0))
+		p->nr_abandoned--;
 }
 
 void pending_redo(const struct pending *p, const struct pending_packet *packet)

@@ -339,13 +339,36 @@ static void what_is_abandoned_has_no_ring(void **state)
 	(void)state;
 	take_packet(0, 1);
 	assert_int_equal(pending_start(p, 0), 1);
-	p->abandoned = p->taken;
+	p->nr_abandoned = 1;
 	take_packet(1, 0);
 	assert_false(pending_has_ring(p));
 	finish_oldest();
 	pending_give(p);
 	assert_true(pending_has_ring(p));
 	pending_give(p);
+	assert_int_equal(p->nr_abandoned, 0);
+}
+
+/* However many packets there have been. */
+static void numbers_wrap(void **state)
+{
+	(void)state;
+	for (uint32_t at = 1, round = 0; round < 5; round++, at += 0x3fffffff) {
+		p->taken = p->given = p->returned = at;
+		p->used_taken = p->used_given = at;
+		assert_true(pending_is_idle(p));
+		assert_true(pending_has_ring(p));
+		take_packet(0, 1);
+		take_packet(1, 0);
+		assert_int_equal(pending_start(p, at), at + 2);
+		finish_oldest();
+		assert_true(pending_is_done(p));
+		pending_give(p);
+		pending_give(p);
+		assert_ptr_equal(pending_return(p), &mbufs[0]);
+		assert_ptr_equal(pending_return(p), &mbufs[1]);
+		assert_true(pending_is_idle(p));
+	}
 }
 
 /* --- another thread copies ---------------------------------------------- */
@@ -430,6 +453,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(memory_stays_while_it_is_copied, setup, teardown),
 		cmocka_unit_test_setup_teardown(only_engines_that_may_be_polled_are, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_abandoned_has_no_ring, setup, teardown),
+		cmocka_unit_test_setup_teardown(numbers_wrap, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_thread_copies, setup, teardown),
 	};
 
