@@ -218,8 +218,12 @@ static uint16_t return_packets(struct pending *p, struct rte_mbuf **pkts, uint16
 
 static bool can_take(const struct visit *v)
 {
-	/* A queue that is off is only emptied. */
-	return v->locked == NULL && v->vq->ring.fault == RING_FAULT_NONE;
+	/*
+	 * A queue that is off is only emptied, and so is one whose buffers an engine may still
+	 * write for packets from before it was stopped: the guest has them on the ring again.
+	 */
+	return v->locked == NULL && v->vq->ring.fault == RING_FAULT_NONE &&
+	       pending_has_ring(v->vq->pending);
 }
 
 uint16_t channel_submit(struct visit *v, struct copy_engine *engine, struct rte_mbuf **pkts,

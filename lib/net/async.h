@@ -202,7 +202,8 @@ static ALWAYS_INLINE void give_back(enum ring_kind k, struct vq *vq, enum chain_
 		struct pending_packet *packet = pending_at(p, p->given);
 
 		if (unlikely(packet->state == JOB_FAILED)) {
-			pending_redo(p, packet);
+			if (pending_has_ring(p))
+				pending_redo(p, packet);
 			vq->stats.engine_copies_failed++;
 		}
 		if (unlikely(vq->ring.log != NULL) && dir == CHAIN_WRITABLE && packet->nr_segs != 0)
