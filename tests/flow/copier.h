@@ -14,7 +14,7 @@
 #include <rte_mbuf.h>
 
 /* Most packets of one call, ours. */
-#define COPIER_BURST 128
+#define COPIER_BURST 256
 /* Of the stock library's enqueueing ones, and of its dequeueing ones with an engine. */
 #define STOCK_BURST 32
 

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The same random traffic through a split and a packed device gives the same: packets and mbuf
- * metadata one way, headers, bytes and used lengths the other way, and not a byte more written.
- * During a migration the dirty log of each tells exactly the pages that changed. FLOW_SEED=n chooses
- * other traffic.
+ * The same random traffic through two devices gives the same: packets and mbuf metadata one way,
+ * headers, bytes and used lengths the other way, and not a byte more written. During a migration the
+ * dirty log of each tells exactly the pages that changed. FLOW_SEED=n chooses other traffic.
+ *
+ * One device is split and the other packed; or, if an engine copies (copier.h), both are alike and
+ * the CPU copies for the first: then all of the guests' memory and their dirty logs are the same.
  */
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "copier.h"
 #include "flow_main.h"
 #include "guest_log.h"
 #include "guest_net.h"
 #include "packets.h"
 
-/* The stock library takes its time for each device. */
-#define ROUNDS (is_stock ? 4 : 12)
+/* The stock library takes its time for each device, an engine for each packet. */
+#define ROUNDS (is_stock || !copier_is_cpu ? 4 : 12)
 #define BURSTS 12
 #define MAX_BURST 256
 #define MAX_CUTS 24
@@ -23,7 +26,7 @@
 #define GUARD_BYTES 64	       /* around receive buffers: guest_net.c */
 #define FILL_BYTE 0xa5	       /* in them, likewise */
 
-enum { SPLIT, PACKED, BOTH };
+enum { ONE, OTHER, BOTH };
 
 static struct flow flows[BOTH];
 static bool is_up[BOTH];
@@ -77,7 +80,8 @@ seed(unsigned round)
 static void
 setup(void)
 {
-	fe_extra_features = 0; /* one of the two is split */
+	if (copier_is_cpu)
+		fe_extra_features = 0; /* one of the two is split */
 	logged = false;
 	if (pool == NULL || !flow_pool_full(pool))
 		pool = flow_pool(16383, 2048);
@@ -89,9 +93,15 @@ down(void)
 	for (int d = BOTH - 1; d >= 0; d--)
 		if (is_up[d])
 			flow_down(&flows[d]);
-	is_up[SPLIT] = is_up[PACKED] = false;
-	guest_log_destroy(&logs[SPLIT]);
-	guest_log_destroy(&logs[PACKED]);
+	is_up[ONE] = is_up[OTHER] = false;
+	guest_log_destroy(&logs[ONE]);
+	guest_log_destroy(&logs[OTHER]);
+}
+
+static bool
+is_packed(int d)
+{
+	return copier_is_cpu ? d == OTHER : flow_packed;
 }
 
 /* The guests have written what they will. */
@@ -102,12 +112,39 @@ before_the_device_writes(void)
 		guest_log_snapshot(&logs[d], &flows[d].fe);
 }
 
+static int64_t
+first_difference(const struct guest_region *a, const struct guest_region *b)
+{
+	uint64_t at = 0;
+
+	if (memcmp(a->local, b->local, a->size_bytes) == 0)
+		return -1;
+	while (a->local[at] == b->local[at])
+		at++;
+	return (int64_t)(a->gpa + at);
+}
+
+/* The whole of both guests, rings included, and what was marked of it. */
+static void
+check_same_memory(void)
+{
+	const struct guest_memory *one = &flows[ONE].fe.mem, *other = &flows[OTHER].fe.mem;
+
+	for (unsigned i = 0; i < one->nregions; i++)
+		CHECK_EQ(first_difference(&one->regions[i], &other->regions[i]), -1);
+	if (logged)
+		CHECK(memcmp(logs[ONE].bits, logs[OTHER].bits, logs[ONE].size_bytes) == 0);
+}
+
 static void
 check_logs(void)
 {
+	/* Difference: with the stock library, some used lengths of what is only read are not 0. */
+	if (!copier_is_cpu && !is_stock)
+		check_same_memory();
 	for (int d = 0; logged && d < BOTH; d++) {
 		/* Difference: it logs used descriptors as if they were in the event structure. */
-		if (is_stock && d == PACKED)
+		if (is_stock && is_packed(d))
 			continue;
 		CHECK_EQ(guest_log_lies(&logs[d], &flows[d].fe.mem), 0);
 	}
@@ -146,16 +183,23 @@ up(uint64_t features, uint64_t flags)
 
 	features |= FE_F_VERSION_1 | (maybe() ? FE_F_INDIRECT_DESC : 0) |
 		    (maybe() ? FE_F_EVENT_IDX : 0) | (maybe() ? FE_F_IN_ORDER : 0);
+	/* How much is given back together decides what is written of a packed ring. */
+	if (!copier_is_cpu && flow_packed)
+		features &= ~FE_F_IN_ORDER;
+	config.ring_size = logged ? 1024 : 256;
 	for (int d = 0; d < BOTH; d++) {
-		config.features = features | (d == PACKED ? FE_F_RING_PACKED : 0);
-		config.ring_size = (uint16_t)(d == PACKED ? 256 + below(50) : 256);
-		/* Whose used parts have several pages. */
-		if (logged)
-			config.ring_size = (uint16_t)(d == PACKED ? 1000 + below(50) : 1024);
-		flow_up(&flows[d], flags, &config);
+		/* With a log, rings whose used parts have several pages. */
+		if (is_packed(d) && (copier_is_cpu || d == ONE))
+			config.ring_size = (uint16_t)(logged ? 1000 + below(50) : 256 + below(50));
+		config.features = features | (is_packed(d) ? FE_F_RING_PACKED : 0);
+		flow_up(&flows[d], flags | (d == OTHER ? copier_driver_flags : 0), &config);
 		is_up[d] = true;
 	}
-	CHECK_EQ(flows[PACKED].fe.features, flows[SPLIT].fe.features | FE_F_RING_PACKED);
+	copier_attach(flows[OTHER].vid);
+	if (copier_is_cpu)
+		CHECK_EQ(flows[OTHER].fe.features, flows[ONE].fe.features | FE_F_RING_PACKED);
+	else
+		CHECK_EQ(flows[OTHER].fe.features, flows[ONE].fe.features);
 	start_logs();
 }
 
@@ -216,7 +260,7 @@ struct sender {
 static bool
 post_same(struct sender *senders, unsigned number)
 {
-	bool indirect = (flows[SPLIT].fe.features & FE_F_INDIRECT_DESC) && maybe();
+	bool indirect = (flows[ONE].fe.features & FE_F_INDIRECT_DESC) && maybe();
 	uint32_t cuts[MAX_CUTS], gap = below(40);
 	unsigned nr_cuts = maybe() ? below(2) : below(MAX_CUTS);
 	struct guest_net_hdr hdr;
@@ -273,13 +317,17 @@ check_same_mbuf(const struct rte_mbuf *a, const struct rte_mbuf *b)
 
 /* Everything that is there, in calls of random size. */
 static unsigned
-take_all(int vid, struct rte_mbuf **pkts)
+take_all(int d, struct rte_mbuf **pkts)
 {
 	unsigned n = 0, got;
 
 	do {
-		got = rte_vhost_dequeue_burst(vid, 1, pool, pkts + n,
-					      (uint16_t)RTE_MIN(MAX_BURST - n, 1 + below(MAX_BURST)));
+		uint16_t most = (uint16_t)RTE_MIN(MAX_BURST - n, 1 + below(MAX_BURST));
+
+		if (d == ONE)
+			got = rte_vhost_dequeue_burst(flows[d].vid, 1, pool, pkts + n, most);
+		else
+			got = copier_dequeue(flows[d].vid, 1, pool, pkts + n, most);
 		n += got;
 	} while (got > 0 && n < MAX_BURST);
 	return n;
@@ -297,9 +345,9 @@ check_same_used(struct sender *senders, unsigned n)
 			CHECK(used[d].id < senders[d].tx.vq->size);
 			senders[d].tx.outstanding--;
 		}
-		CHECK_EQ(used[SPLIT].len_bytes, used[PACKED].len_bytes);
-		CHECK_EQ(senders[SPLIT].order[used[SPLIT].id],
-			 senders[PACKED].order[used[PACKED].id]);
+		CHECK_EQ(used[ONE].len_bytes, used[OTHER].len_bytes);
+		CHECK_EQ(senders[ONE].order[used[ONE].id],
+			 senders[OTHER].order[used[OTHER].id]);
 	}
 	for (int d = 0; d < BOTH; d++)
 		CHECK_EQ(guest_ring_pending(senders[d].tx.vq), 0);
@@ -329,16 +377,16 @@ guest_to_host_with(uint64_t flags)
 			}
 			before_the_device_writes();
 			for (int d = 0; d < BOTH; d++)
-				got[d] = take_all(flows[d].vid, pkts[d]);
+				got[d] = take_all(d, pkts[d]);
 			check_logs();
-			CHECK_EQ(got[SPLIT], got[PACKED]);
+			CHECK_EQ(got[ONE], got[OTHER]);
 			check_same_used(senders, n);
-			for (unsigned i = 0; i < got[SPLIT]; i++)
-				check_same_mbuf(pkts[SPLIT][i], pkts[PACKED][i]);
+			for (unsigned i = 0; i < got[ONE]; i++)
+				check_same_mbuf(pkts[ONE][i], pkts[OTHER][i]);
 			for (int d = 0; d < BOTH; d++)
 				rte_pktmbuf_free_bulk(pkts[d], got[d]);
 			if (flags == 0)
-				CHECK_EQ(got[SPLIT], n);
+				CHECK_EQ(got[ONE], n);
 			total += n;
 		}
 		CHECK(total > BURSTS);
@@ -415,12 +463,17 @@ random_mbufs(struct rte_mbuf *m[BOTH])
 }
 
 static unsigned
-give_all(int vid, struct rte_mbuf **pkts, unsigned n)
+give_all(int d, struct rte_mbuf **pkts, unsigned n)
 {
 	unsigned done = 0, took;
 
 	do {
-		took = rte_vhost_enqueue_burst(vid, 0, pkts + done, (uint16_t)(n - done));
+		uint16_t most = (uint16_t)(n - done);
+
+		if (d == ONE)
+			took = rte_vhost_enqueue_burst(flows[d].vid, 0, pkts + done, most);
+		else
+			took = copier_enqueue(flows[d].vid, 0, pkts + done, most);
 		done += took;
 	} while (took > 0 && done < n);
 	return done;
@@ -431,7 +484,7 @@ static unsigned
 check_same_buffers(struct guest_rx rx[BOTH])
 {
 	static uint8_t bytes[BOTH][70000 + 2 * GUARD_BYTES];
-	uint32_t all_bytes = rx[SPLIT].buffer_bytes + 2 * GUARD_BYTES;
+	uint32_t all_bytes = rx[ONE].buffer_bytes + 2 * GUARD_BYTES;
 	struct guest_rx_buffer *buffers[BOTH];
 	struct guest_used used[BOTH];
 	unsigned n = 0;
@@ -445,8 +498,8 @@ check_same_buffers(struct guest_rx rx[BOTH])
 			there[d] = guest_ring_poll(rx[d].vq, &used[d], &cookie);
 			buffers[d] = cookie;
 		}
-		CHECK_EQ(there[SPLIT], there[PACKED]);
-		if (!there[SPLIT])
+		CHECK_EQ(there[ONE], there[OTHER]);
+		if (!there[ONE])
 			return n;
 		for (int d = 0; d < BOTH; d++) {
 			CHECK(buffers[d] != NULL);
@@ -454,9 +507,9 @@ check_same_buffers(struct guest_rx rx[BOTH])
 			guest_read(rx[d].vq->mem, buffers[d]->gpa - GUARD_BYTES, bytes[d],
 				   all_bytes);
 		}
-		CHECK_EQ(buffers[SPLIT] - rx[SPLIT].buffers, buffers[PACKED] - rx[PACKED].buffers);
-		CHECK_EQ(used[SPLIT].len_bytes, used[PACKED].len_bytes);
-		CHECK(memcmp(bytes[SPLIT], bytes[PACKED], all_bytes) == 0);
+		CHECK_EQ(buffers[ONE] - rx[ONE].buffers, buffers[OTHER] - rx[OTHER].buffers);
+		CHECK_EQ(used[ONE].len_bytes, used[OTHER].len_bytes);
+		CHECK(memcmp(bytes[ONE], bytes[OTHER], all_bytes) == 0);
 	}
 }
 
@@ -466,7 +519,7 @@ one_burst_to_guests(struct guest_rx rx[BOTH], unsigned *delivered)
 	static struct rte_mbuf *pkts[BOTH][MAX_BURST];
 	unsigned n = 0, want = 1 + below(MAX_BURST), fill = 1 + below(256), filled[BOTH], took[BOTH];
 	/* Difference: in a burst the stock library takes the table for a buffer. */
-	bool indirect = !is_stock && (flows[SPLIT].fe.features & FE_F_INDIRECT_DESC) && maybe();
+	bool indirect = !is_stock && (flows[ONE].fe.features & FE_F_INDIRECT_DESC) && maybe();
 
 	for (uint32_t bytes = 0; n < want && bytes < BURST_BYTES; n++) {
 		struct rte_mbuf *m[BOTH];
@@ -482,12 +535,12 @@ one_burst_to_guests(struct guest_rx rx[BOTH], unsigned *delivered)
 	}
 	before_the_device_writes();
 	for (int d = 0; d < BOTH; d++) {
-		took[d] = give_all(flows[d].vid, pkts[d], n);
+		took[d] = give_all(d, pkts[d], n);
 		rte_pktmbuf_free_bulk(pkts[d], n);
 	}
 	check_logs();
-	CHECK_EQ(filled[SPLIT], filled[PACKED]);
-	CHECK_EQ(took[SPLIT], took[PACKED]);
+	CHECK_EQ(filled[ONE], filled[OTHER]);
+	CHECK_EQ(took[ONE], took[OTHER]);
 	*delivered += check_same_buffers(rx);
 }
 
@@ -537,23 +590,31 @@ host_to_guest_plain(void)
 }
 
 static void
+log_writes(void)
+{
+	if (is_stock && !copier_is_cpu)
+		tap_skip("the stock library cannot migrate a guest whose packets an engine copies");
+	logged = true;
+}
+
+static void
 guest_to_host_while_migrating(void)
 {
-	logged = true;
+	log_writes();
 	guest_to_host_with(0);
 }
 
 static void
 host_to_guest_mergeable_while_migrating(void)
 {
-	logged = true;
+	log_writes();
 	host_to_guest_with(FE_F_MRG_RXBUF);
 }
 
 static void
 host_to_guest_plain_while_migrating(void)
 {
-	logged = true;
+	log_writes();
 	host_to_guest_with(0);
 }
 
@@ -571,5 +632,6 @@ main(int argc, char **argv)
 		FLOW_TEST(host_to_guest_plain_while_migrating),
 	};
 
+	flow_vdev = copier_vdev;
 	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, down);
 }
