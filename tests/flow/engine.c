@@ -151,13 +151,29 @@ engine_copy(uint16_t queue_id, unsigned n)
 }
 
 void
+engine_mend(uint16_t queue_id)
+{
+	struct engine *e = engine_of(queue_id);
+
+	pthread_mutex_lock(&lock);
+	copy_next(queue_id, UINT32_MAX);
+	e->room = e->most = ENGINE_ROOM;
+	e->at_once = true;
+	e->drip = 0;
+	e->transfer_error = e->check_error = e->boast = 0;
+	pthread_mutex_unlock(&lock);
+}
+
+void
 engine_copy_half(uint16_t queue_id)
 {
 	const struct job *job;
 
 	pthread_mutex_lock(&lock);
-	job = job_at(queue_id, engines[queue_id].copied);
-	copy(job, job->bytes / 2);
+	if (engines[queue_id].copied != engines[queue_id].started) {
+		job = job_at(queue_id, engines[queue_id].copied);
+		copy(job, job->bytes / 2);
+	}
 	pthread_mutex_unlock(&lock);
 }
 

@@ -42,6 +42,8 @@ void engine_reset(void);
 struct engine *engine_of(uint16_t queue_id);
 /* Copies the next n of what was started. */
 void engine_copy(uint16_t queue_id, unsigned n);
+/* Copies and reports everything from now on, until the script says otherwise. */
+void engine_mend(uint16_t queue_id);
 /* Copies the first half of the next one, and does not count it. */
 void engine_copy_half(uint16_t queue_id);
 
