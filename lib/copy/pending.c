@@ -137,6 +137,7 @@ void pending_give(struct pending *p)
 {
 	struct pending_packet *packet = pending_at(p, p->given++);
 
+	p->abandoned -= p->abandoned != 0;
 	p->used_given += packet->nr_used;
 	p->segs_given = packet->segs_end;
 	if (packet->holds_mem)

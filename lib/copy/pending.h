@@ -38,7 +38,7 @@ struct pending_packet {
 struct pending {
 	/* Numbers that go on for ever, and wrap: taken >= given >= returned. */
 	uint32_t taken, given, returned;
-	uint32_t abandoned; /* no ring has the chains of packets before this */
+	uint32_t abandoned; /* how many, of those next to be given, have chains that no ring has */
 	uint32_t used_taken, used_given;
 	uint32_t segs_taken, segs_given;
 	uint32_t nr_mbufs;  /* taken, not returned */
@@ -119,7 +119,7 @@ static inline bool pending_is_done(const struct pending *p)
 /* Have its chains a ring to go back to? */
 static inline bool pending_has_ring(const struct pending *p)
 {
-	return (int32_t)(p->given - p->abandoned) >= 0;
+	return p->abandoned == 0;
 }
 
 /* The next packet is given back, to whom it may concern. */

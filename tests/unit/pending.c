@@ -315,13 +315,28 @@ static void what_is_abandoned_has_no_ring(void **state)
 	(void)state;
 	take_packet(0, 1);
 	assert_int_equal(pending_start(p, 0), 1);
-	p->abandoned = p->taken;
+	p->abandoned = p->taken - p->given;
 	take_packet(1, 0);
 	assert_false(pending_has_ring(p));
 	finish_oldest();
 	pending_give(p);
 	assert_true(pending_has_ring(p));
 	pending_give(p);
+}
+
+/* Some minutes at full speed are so many packets. */
+static void numbers_wrap(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 4; i++) {
+		p->taken = p->given = p->returned = i << 30;
+		take_packet(0, 1);
+		assert_int_equal(pending_start(p, p->given), p->taken);
+		assert_true(pending_has_ring(p));
+		finish_oldest();
+		pending_give(p);
+		assert_ptr_equal(pending_return(p), &mbufs[0]);
+	}
 }
 
 /* --- another thread copies ---------------------------------------------- */
@@ -405,6 +420,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(memory_stays_while_it_is_copied, setup, teardown),
 		cmocka_unit_test_setup_teardown(only_engines_that_may_be_polled_are, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_abandoned_has_no_ring, setup, teardown),
+		cmocka_unit_test_setup_teardown(numbers_wrap, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_thread_copies, setup, teardown),
 	};
 
