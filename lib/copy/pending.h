@@ -89,7 +89,8 @@ static inline struct copy_seg *pending_segs(struct pending *p)
 {
 	uint32_t size = p->segs_mask + 1, to_end, skip;
 
-	if (p->segs_taken == p->segs_given)
+	/* Also packets without copies know where these stood. */
+	if (pending_is_idle(p))
 		p->segs_taken = p->segs_given = 0;
 	to_end = size - (p->segs_taken & p->segs_mask);
 	skip = to_end < PENDING_SEGS_MAX ? to_end : 0;

@@ -261,6 +261,30 @@ static void room_is_for_chains_too(void **state)
 	assert_int_equal(pending_room(p), RING);
 }
 
+/* A packet without copies behind all that have some, and one that was looked at and not taken. */
+static void room_is_not_lost(void **state)
+{
+	struct used used = used_make(2, 1);
+
+	(void)state;
+	take_packet(0, PENDING_SEGS_MAX);
+	take_packet(1, PENDING_SEGS_MAX);
+	assert_int_equal(pending_start(p, 0), 2);
+	finish_oldest();
+	finish_oldest();
+	pending_give(p);
+	pending_give(p);
+	(void)pending_take(p, &mbufs[2], &used, 1, NULL, 0);
+	assert_non_null(pending_segs(p));
+	pending_give(p);
+	assert_true(pending_is_idle(p));
+	for (unsigned int i = 0; i < 4; i++)
+		assert_non_null(pending_segs(p));
+	take_packet(3, 3);
+	assert_int_equal(pending_start(p, 3), 4);
+	finish_oldest();
+}
+
 static void memory_stays_while_it_is_copied(void **state)
 {
 	static const struct guest_region_spec spec[] = { { .gpa = 0, .size_bytes = 1 << 20 } };
@@ -464,6 +488,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_failed_is_done_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(pieces_of_a_packet_lie_together, setup, teardown),
 		cmocka_unit_test_setup_teardown(room_is_for_chains_too, setup, teardown),
+		cmocka_unit_test_setup_teardown(room_is_not_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(memory_stays_while_it_is_copied, setup, teardown),
 		cmocka_unit_test_setup_teardown(only_engines_that_may_be_polled_are, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_abandoned_has_no_ring, setup, teardown),
