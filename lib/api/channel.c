@@ -195,10 +195,10 @@ static void give_back(struct visit *v)
 	struct vq *vq = v->vq;
 	struct ring *vr = &vq->ring;
 
-	if (pending_is_idle(vq->pending))
-		return;
-	vq->net.bursts->give_back(vq, is_to_guest(vq->index) ? CHAIN_WRITABLE : CHAIN_READABLE);
-	if (vr->unsignalled == 0 || vq->callfd < 0)
+	if (!pending_is_idle(vq->pending))
+		vq->net.bursts->give_back(vq, is_to_guest(vq->index) ? CHAIN_WRITABLE :
+								       CHAIN_READABLE);
+	if (vr->unsignalled == 0 || vq->callfd < 0 || !vring_attached(vr))
 		return;
 	/* guest_notified() is not called with the device locked. */
 	if (v->locked == NULL)

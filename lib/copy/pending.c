@@ -28,10 +28,12 @@ struct pending *pending_new(uint16_t ring_size, struct copy_engine *engine)
 	p->mask = packets - 1;
 	p->segs_mask = segs - 1;
 	p->copy = copy_segs;
-	p->packets = calloc(packets, sizeof(*p->packets));
+	if (posix_memalign((void **)&p->packets, CACHE_LINE_BYTES, packets * sizeof(*p->packets)) != 0)
+		p->packets = NULL;
+	p->mbufs = calloc(packets, sizeof(*p->mbufs));
 	p->used = calloc(packets, sizeof(*p->used));
 	p->segs = calloc(segs, sizeof(*p->segs));
-	if (p->packets != NULL && p->used != NULL && p->segs != NULL) {
+	if (p->packets != NULL && p->mbufs != NULL && p->used != NULL && p->segs != NULL) {
 		p->engine = engine;
 		return p;
 	}
@@ -44,34 +46,23 @@ void pending_free(struct pending *p)
 	if (p->engine != NULL && p->engine->ops->release != NULL)
 		p->engine->ops->release(p->engine);
 	free(p->packets);
+	free(p->mbufs);
 	free(p->used);
 	free(p->segs);
 	free(p);
 }
 
-struct pending_packet *pending_take(struct pending *p, void *mbuf, const struct used *used,
-				    unsigned int nr_used, struct copy_engine *engine,
-				    unsigned int nr_segs)
+void pending_pass(struct pending *p, void *const *mbufs, unsigned int n)
 {
-	struct pending_packet *packet = pending_at(p, p->taken++);
-
-	*packet = (struct pending_packet){ .mbuf = mbuf,
-					   .engine = engine,
-					   .nr_segs = (uint16_t)nr_segs,
-					   .nr_used = (uint16_t)nr_used,
-					   .state = nr_segs != 0 ? JOB_RUNNING : JOB_DONE,
-					   .segs_at = p->segs_taken,
-					   .segs_end = p->segs_taken + nr_segs };
-	p->segs_taken += nr_segs;
-	p->nr_mbufs += mbuf != NULL;
-	for (unsigned int i = 0; i < nr_used; i++)
-		p->used[p->used_taken++ & p->mask] = used[i];
-	return packet;
+	for (unsigned int i = 0; i < n; i++)
+		*pending_mbuf_at(p, p->taken++) = mbufs[i];
+	p->given = p->taken;
+	p->nr_mbufs += n;
 }
 
 static struct copy_job job_of(const struct pending *p, struct pending_packet *packet)
 {
-	return (struct copy_job){ .segs = &p->segs[packet->segs_at & p->segs_mask],
+	return (struct copy_job){ .segs = &p->segs[packet->segs_at],
 				  .nr_segs = packet->nr_segs,
 				  .state = &packet->state };
 }
@@ -104,64 +95,61 @@ uint32_t pending_start(struct pending *p, uint32_t first)
 	return p->taken;
 }
 
+/* How far a place is behind another: a packet's pieces and what was skipped, not once round. */
+static uint32_t segs_since(const struct pending *p, uint32_t before, uint32_t place)
+{
+	return (place - before) & p->segs_mask;
+}
+
 unsigned int pending_untake(struct pending *p, struct used *used, void **mbuf)
 {
 	const struct pending_packet *packet = pending_at(p, --p->taken);
 
 	for (unsigned int i = packet->nr_used; i-- > 0;)
 		used[i] = p->used[--p->used_taken & p->mask];
-	p->segs_taken = packet->segs_at;
-	p->nr_mbufs -= packet->mbuf != NULL;
-	*mbuf = packet->mbuf;
+	if (packet->nr_segs != 0)
+		p->segs_taken -= segs_since(p, packet->segs_at, p->segs_taken);
+	*mbuf = *pending_mbuf_at(p, p->taken);
+	p->nr_mbufs -= *mbuf != NULL;
 	return packet->nr_used;
 }
 
 void pending_hold(struct pending *p, uint32_t first, struct gmem *mem)
 {
-	bool any = false;
+	/* They are given in order: when the last one with copies is, all are. */
+	for (uint32_t i = p->taken; i != first; i--) {
+		struct pending_packet *packet = pending_at(p, i - 1);
 
-	for (; first != p->taken; first++) {
-		struct pending_packet *packet = pending_at(p, first);
-
-		packet->mem = mem;
-		any |= packet->nr_segs != 0;
-	}
-	/* They are given in order: when the last one is, all are. */
-	if (!any)
+		if (packet->nr_segs == 0)
+			continue;
+		packet->mem = gmem_get(mem);
 		return;
-	(void)gmem_get(mem);
-	pending_at(p, p->taken - 1)->holds_mem = true;
+	}
+}
+
+struct gmem *pending_mem(const struct pending *p, uint32_t number)
+{
+	while (pending_at(p, number)->mem == NULL)
+		number++;
+	return pending_at(p, number)->mem;
 }
 
 void pending_give(struct pending *p)
 {
 	struct pending_packet *packet = pending_at(p, p->given++);
 
+	p->abandoned -= p->abandoned != 0;
 	p->used_given += packet->nr_used;
-	p->segs_given = packet->segs_end;
-	if (packet->holds_mem)
+	if (packet->nr_segs != 0)
+		p->segs_given +=
+			segs_since(p, p->segs_given, packet->segs_at + packet->nr_segs);
+	if (packet->mem != NULL)
 		gmem_put(packet->mem);
-	packet->holds_mem = false;
-	if (unlikely(p->nr_abandoned != 0))
-		p->nr_abandoned--;
 }
 
 void pending_redo(const struct pending *p, const struct pending_packet *packet)
 {
-	p->copy(&p->segs[packet->segs_at & p->segs_mask], packet->nr_segs);
-}
-
-void *pending_return(struct pending *p)
-{
-	while (p->returned != p->given) {
-		void *mbuf = pending_at(p, p->returned++)->mbuf;
-
-		if (mbuf != NULL) {
-			p->nr_mbufs--;
-			return mbuf;
-		}
-	}
-	return NULL;
+	p->copy(&p->segs[packet->segs_at], packet->nr_segs);
 }
 
 unsigned int pending_poll(const struct pending *p)

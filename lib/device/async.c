@@ -15,7 +15,7 @@ void vq_abandon(struct vq *vq)
 	LOG_WARN("%s: queue %u: stops with %u packets in flight; their buffers were not given "
 		 "back: collect them in destroy_device()",
 		 vq->dev->ifname, vq->index, p->taken - p->given);
-	p->nr_abandoned = p->taken - p->given;
+	p->abandoned = p->taken - p->given;
 	vring_set_base(&vq->ring, vq->ring.used_idx, vq->ring.used_idx);
 }
 

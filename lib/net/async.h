@@ -40,11 +40,29 @@ static unsigned int untake(enum ring_kind k, struct vq *vq, uint32_t from, struc
 static unsigned int start(enum ring_kind k, struct vq *vq, uint32_t first, struct rte_mbuf **mbufs)
 {
 	struct pending *p = vq->pending;
-	unsigned int refused = untake(k, vq, pending_start(p, first), mbufs);
+	unsigned int refused;
+
+	/* What passed is given already. */
+	if ((int32_t)(p->given - first) > 0)
+		first = p->given;
+	refused = untake(k, vq, pending_start(p, first), mbufs);
 
 	/* Nobody takes it away while we are here. */
 	pending_hold(p, first, (struct gmem *)(uintptr_t)vq->ring.mem);
+	/* What passed, and chains that only went back. */
+	if (vq->ring.published != vq->ring.used_idx)
+		ring_publish(k, &vq->ring);
 	return refused;
+}
+
+/* For how many packets of a run there is room; none is left to one that goes alone. */
+static ALWAYS_INLINE unsigned int run_room(struct pending *p, unsigned int count)
+{
+	unsigned int room = pending_room(p);
+
+	if (room <= 1 || pending_segs(p) == NULL)
+		return 0;
+	return RTE_MIN(count, RTE_MIN(room - 1, (unsigned int)BURST_PACKETS));
 }
 
 /* --- host to guest ------------------------------------------------------ */
@@ -58,9 +76,19 @@ static ALWAYS_INLINE uint16_t submit_burst(enum ring_kind k, struct vq *vq,
 	unsigned int patience = count + 1u;
 	unsigned int n = 0;
 
-	while (n < count && pending_room(to.pending) > 1 && ring_waits(k, &vq->ring) &&
-	       enqueue_any(k, vq, &to, pkts[n], &patience))
+	while (n < count) {
+		unsigned int want = run_room(to.pending, count - n), got;
+
+		if (want == 0)
+			break;
+		got = enqueue_run(k, vq, engine, pkts + n, want);
+		n += got;
+		if (got == want)
+			continue;
+		if (!ring_waits(k, &vq->ring) || !enqueue_any(k, vq, &to, pkts[n], &patience))
+			break;
 		n++;
+	}
 	n -= start(k, vq, first, NULL);
 	if (unlikely(vq->ring.fault != RING_FAULT_NONE))
 		vq_report_broken(vq);
@@ -70,19 +98,19 @@ static ALWAYS_INLINE uint16_t submit_burst(enum ring_kind k, struct vq *vq,
 
 /* --- guest to host ------------------------------------------------------ */
 
-/* One chain; false when there is none to be had. */
-static bool fetch_one(enum ring_kind k, struct vq *vq, struct copy_engine *engine,
-		      struct rte_mempool *pool, struct rte_mbuf **fresh)
+/* One chain; how many packets that is goes to `got`. False when there is none to be had. */
+static NOINLINE bool fetch_one(enum ring_kind k, struct vq *vq, struct copy_engine *engine,
+			       struct rte_mempool *pool, struct rte_mbuf *m, unsigned int *got)
 {
 	struct copy_seg *segs = pending_segs(vq->pending);
 	struct virtio_net_hdr_v1 hdr = { 0 };
 	struct pending_packet *packet;
-	struct rte_mbuf *m = *fresh;
 	enum dequeue_result ret;
 	struct plan plan;
 	struct used used;
 	uint32_t copies;
 
+	*got = 0;
 	if (segs == NULL)
 		return false;
 	ret = dequeue_plan(k, vq, pool, m, &plan, &hdr, &used, &copies);
@@ -92,7 +120,7 @@ static bool fetch_one(enum ring_kind k, struct vq *vq, struct copy_engine *engin
 		(void)pending_take(vq->pending, NULL, &used, 1, NULL, 0);
 		return true;
 	}
-	*fresh = NULL;
+	*got = 1;
 	if (m->pkt_len < engine->threshold_bytes || copies > PENDING_SEGS_MAX) {
 		plan_execute(&plan);
 		packet = pending_take(vq->pending, m, &used, 1, NULL, 0);
@@ -108,24 +136,43 @@ static ALWAYS_INLINE void fetch_burst(enum ring_kind k, struct vq *vq, struct co
 				      struct rte_mempool *pool, uint16_t count)
 {
 	const uint32_t first = vq->pending->taken;
-	struct rte_mbuf *refused[BURST_PACKETS];
-	struct rte_mbuf *fresh = NULL;
-	unsigned int n = 0, before = vq->pending->nr_mbufs;
+	struct rte_mbuf *refused[BURST_PACKETS], *pkts[BURST_PACKETS];
+	unsigned int before = vq->pending->nr_mbufs;
+	unsigned int n = 0, fresh = 0; /* packets in pkts, then fresh mbufs */
+	unsigned int chains = 0;
+	struct fresh_start first_words;
 
+	if (!ring_waits(k, &vq->ring))
+		goto out;
+	first_words = fresh_start_of(pool);
 	count = RTE_MIN(count, (uint16_t)BURST_PACKETS);
 	/* Chains that hold no packet count, too: a guest may have many. */
-	for (; n < count && pending_room(vq->pending) > 1 && ring_waits(k, &vq->ring); n++) {
-		if (fresh == NULL && fresh_take(pool, &fresh, 1) == 0) {
-			vq->stats.mbuf_alloc_failed++;
+	while (chains < count) {
+		unsigned int want = run_room(vq->pending, count - chains), got;
+
+		if (want == 0)
 			break;
-		}
-		if (!fetch_one(k, vq, engine, pool, &fresh))
+		if (fresh == 0)
+			fresh = dequeue_take(k, vq, pool, pkts + n, want);
+		if (fresh == 0)
 			break;
+		got = dequeue_run(k, vq, engine, &first_words, pkts + n, RTE_MIN(fresh, want));
+		n += got;
+		chains += got;
+		fresh -= got;
+		if (got == want || fresh == 0)
+			continue;
+		if (!fetch_one(k, vq, engine, pool, pkts[n], &got))
+			break;
+		n += got;
+		fresh -= got;
+		chains++;
 	}
-	if (fresh != NULL)
-		rte_pktmbuf_free_bulk(&fresh, 1);
+	if (fresh != 0)
+		rte_pktmbuf_free_bulk(pkts + n, fresh);
 	n = start(k, vq, first, refused);
 	rte_pktmbuf_free_bulk(refused, n);
+out:
 	if (unlikely(vq->ring.fault != RING_FAULT_NONE))
 		vq_report_broken(vq);
 	vq->stats.inflight_submitted += vq->pending->nr_mbufs - before;
@@ -147,21 +194,22 @@ static ALWAYS_INLINE void give_chains(enum ring_kind k, struct vq *vq, enum chai
 	g->n = 0;
 }
 
-/* The engine's copies of a packet are through. */
+/* The engine's copies of the packet that is given next are through. */
 static COLD void log_copies(struct vq *vq, const struct pending_packet *packet)
 {
 	const struct pending *p = vq->pending;
-	const struct copy_seg *seg = &p->segs[packet->segs_at & p->segs_mask];
+	const struct copy_seg *seg = &p->segs[packet->segs_at];
+	const struct gmem *mem = pending_mem(p, p->given);
 
 	dirty_log_fence();
 	for (const struct copy_seg *end = seg + packet->nr_segs; seg < end; seg++)
-		ring_log_copy(&vq->ring, packet->mem,
-			      (uint8_t __guest *)(uintptr_t)seg->dst, seg->len_bytes);
+		ring_log_copy(&vq->ring, mem, (uint8_t __guest *)(uintptr_t)seg->dst,
+			      seg->len_bytes);
 }
 
 static uint32_t engine_bytes(const struct pending *p, const struct pending_packet *packet)
 {
-	const struct copy_seg *seg = &p->segs[packet->segs_at & p->segs_mask];
+	const struct copy_seg *seg = &p->segs[packet->segs_at];
 	uint32_t bytes = 0;
 
 	for (const struct copy_seg *end = seg + packet->nr_segs; seg < end; seg++)
@@ -170,9 +218,8 @@ static uint32_t engine_bytes(const struct pending *p, const struct pending_packe
 }
 
 static ALWAYS_INLINE void packet_done(struct vq *vq, enum chain_dir dir,
-				      const struct pending_packet *packet)
+				      const struct pending_packet *packet, struct rte_mbuf *m)
 {
-	struct rte_mbuf *m = packet->mbuf;
 	struct virtio_net_hdr_v1 hdr = { 0 };
 
 	if (m == NULL)
@@ -200,6 +247,7 @@ static ALWAYS_INLINE void give_back(enum ring_kind k, struct vq *vq, enum chain_
 	g.n = 0;
 	while (pending_is_done(p)) {
 		struct pending_packet *packet = pending_at(p, p->given);
+		void **mbuf = pending_mbuf_at(p, p->given);
 
 		if (unlikely(packet->state == JOB_FAILED)) {
 			if (pending_has_ring(p))
@@ -209,15 +257,15 @@ static ALWAYS_INLINE void give_back(enum ring_kind k, struct vq *vq, enum chain_
 		if (unlikely(vq->ring.log != NULL) && dir == CHAIN_WRITABLE && packet->nr_segs != 0)
 			log_copies(vq, packet);
 		if (likely(pending_has_ring(p))) {
-			packet_done(vq, dir, packet);
+			packet_done(vq, dir, packet, *mbuf);
 			if (g.n + packet->nr_used > RTE_DIM(g.used))
 				give_chains(k, vq, dir, &g);
 			for (unsigned int i = 0; i < packet->nr_used; i++)
 				g.used[g.n++] = p->used[(p->used_given + i) & p->mask];
-		} else if (dir == CHAIN_READABLE && packet->mbuf != NULL) {
+		} else if (dir == CHAIN_READABLE && *mbuf != NULL) {
 			/* It will be fetched again. */
-			rte_pktmbuf_free(packet->mbuf);
-			packet->mbuf = NULL;
+			rte_pktmbuf_free(*mbuf);
+			*mbuf = NULL;
 			p->nr_mbufs--;
 		}
 		pending_give(p);

@@ -254,16 +254,46 @@ static NOINLINE enum dequeue_result dequeue_any(enum ring_kind k, struct vq *vq,
 	return ret;
 }
 
+/* The packets of a run are pending, and what the plan has for the engine is the engine's. */
+static NOINLINE void fetched_pend(struct vq *vq, struct copy_engine *engine, struct plan *plan,
+				  const uint8_t __guest *const *leads, const struct used *used,
+				  struct rte_mbuf *const *pkts)
+{
+	struct copy_seg *next = pending_segs(vq->pending);
+	const unsigned int n = plan->nr_segs;
+	uint32_t cpu_bytes = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct copy_seg *seg = &plan->segs[i];
+		const bool by_engine = seg->len_bytes >= engine->threshold_bytes;
+		struct pending_packet *packet =
+			pending_take(vq->pending, pkts[i], &used[i], 1, engine, by_engine);
+
+		if (vq->net.parse_hdr)
+			shm_read(packet->hdr, leads[i], HDR_READ_BYTES);
+		if (by_engine) {
+			*next++ = *seg;
+			seg->len_bytes = 0;
+		}
+		cpu_bytes |= seg->len_bytes;
+	}
+	if (cpu_bytes == 0)
+		plan->nr_segs = 0;
+}
+
 /*
  * Usual packets into up to `count` fresh mbufs; ends before the first chain
- * that holds something else.
+ * that holds something else. With an engine as enqueue_run().
  */
 static ALWAYS_INLINE unsigned int dequeue_run(enum ring_kind k, struct vq *vq,
+					      struct copy_engine *engine,
 					      const struct fresh_start *start,
 					      struct rte_mbuf **pkts, unsigned int count)
 {
 	const uint32_t hdr_bytes = vq->net.hdr_bytes;
 	struct ring_cursor c = ring_open(k, &vq->ring, CHAIN_READABLE);
+	const uint32_t threshold = engine != NULL ? engine->threshold_bytes : 0;
+	bool pends = engine != NULL && !pending_is_idle(vq->pending);
 	const uint8_t __guest *leads[BURST_PACKETS];
 	struct used used[BURST_PACKETS];
 	struct plan plan;
@@ -281,7 +311,12 @@ static ALWAYS_INLINE unsigned int dequeue_run(enum ring_kind k, struct vq *vq,
 		if (unlikely(!fresh_fits(m, start, len)))
 			break;
 		ring_take(k, &c, piece.used);
-		shm_prefetch_start(piece.body, len, false);
+		if (engine != NULL && len >= threshold) {
+			shm_prefetch_start(piece.lead, hdr_bytes, false);
+			pends = true;
+		} else {
+			shm_prefetch_start(piece.body, len, false);
+		}
 		used[n] = piece.used;
 		leads[n] = piece.lead;
 		fresh_set(m, start, len);
@@ -291,7 +326,11 @@ static ALWAYS_INLINE unsigned int dequeue_run(enum ring_kind k, struct vq *vq,
 		return 0;
 	ring_close(k, &vq->ring, CHAIN_READABLE, &c);
 	plan.nr_segs = n;
+	if (pends)
+		fetched_pend(vq, engine, &plan, leads, used, pkts);
 	plan_execute(&plan);
+	if (pends)
+		return n;
 	for (unsigned int i = 0; vq->net.parse_hdr && i < n; i++) {
 		struct virtio_net_hdr_v1 hdr;
 
@@ -301,6 +340,8 @@ static ALWAYS_INLINE unsigned int dequeue_run(enum ring_kind k, struct vq *vq,
 	ring_used_push(k, &vq->ring, CHAIN_READABLE, used, n);
 	if (vq->stats_on)
 		run_stats_g2h(vq, pkts, n, &plan, hdr_read_bytes(vq));
+	if (engine != NULL)
+		packets_pass(vq, pkts, n);
 	return n;
 }
 
@@ -337,7 +378,7 @@ static ALWAYS_INLINE uint16_t dequeue_burst(enum ring_kind k, struct vq *vq,
 			fresh = dequeue_take(k, vq, pool, pkts + n, count - n);
 		if (fresh == 0)
 			break;
-		got = dequeue_run(k, vq, &start, pkts + n, fresh);
+		got = dequeue_run(k, vq, NULL, &start, pkts + n, fresh);
 		n += got;
 		fresh -= got;
 		if (fresh == 0)

@@ -145,7 +145,44 @@ static ALWAYS_INLINE void write_fixups(const struct enqueue_run *r)
 	}
 }
 
-/* Headers, and bodies with what was put right in them. */
+/* How much of a packet the CPU copies because it puts something right in it afterwards. */
+static uint32_t fixups_end(const struct hdr_fixups *fixups)
+{
+	uint32_t end = 0;
+
+	for (unsigned int i = 0; i < fixups->count; i++)
+		end = RTE_MAX(end, (uint32_t)(fixups->at[i].offset_bytes +
+					      sizeof(fixups->at[i].value)));
+	return end;
+}
+
+/* The packets of a run are pending, and what the plan has for the engine is the engine's. */
+static NOINLINE void run_pends(struct pending *p, struct copy_engine *engine, struct enqueue_run *r,
+			       struct rte_mbuf *const *pkts, unsigned int n)
+{
+	struct copy_seg *next = pending_segs(p);
+	uint32_t cpu_bytes = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct copy_seg *seg = &r->plan.segs[i];
+		uint32_t head = seg->len_bytes, by_engine;
+
+		if (head >= engine->threshold_bytes)
+			head = (r->asking >> i & 1) != 0 ? fixups_end(&r->fixups[i]) : 0;
+		head = RTE_MIN(head, seg->len_bytes);
+		by_engine = seg->len_bytes - head;
+		if (by_engine != 0)
+			*next++ = (struct copy_seg){ (uint8_t *)seg->dst + head,
+						     (const uint8_t *)seg->src + head, by_engine };
+		(void)pending_take(p, pkts[i], &r->used[i], 1, engine, by_engine != 0);
+		seg->len_bytes = head;
+		cpu_bytes |= head;
+	}
+	if (cpu_bytes == 0)
+		r->plan.nr_segs = 0;
+}
+
+/* Headers, and bodies with what was put right in them, as far as the CPU copied them. */
 static NOINLINE void log_run(struct ring *vr, const struct enqueue_run *r, unsigned int n,
 			     uint32_t hdr_bytes)
 {
@@ -157,13 +194,20 @@ static NOINLINE void log_run(struct ring *vr, const struct enqueue_run *r, unsig
 	}
 }
 
-/* Up to BURST_PACKETS usual packets; ends before the first that is not. */
+/*
+ * Up to BURST_PACKETS usual packets; ends before the first that is not. With an
+ * engine, which copies those that are long enough, there is room for all of them
+ * and their copies. While none is with it, the guest gets the others at once.
+ */
 static ALWAYS_INLINE unsigned int enqueue_run(enum ring_kind k, struct vq *vq,
-					      struct rte_mbuf **pkts, unsigned int count)
+					      struct copy_engine *engine, struct rte_mbuf **pkts,
+					      unsigned int count)
 {
 	const uint32_t hdr_bytes = vq->net.hdr_bytes;
+	const uint32_t threshold = engine != NULL ? engine->threshold_bytes : 0;
 	struct ring_cursor c = ring_open(k, &vq->ring, CHAIN_WRITABLE);
 	struct enqueue_run r;
+	bool pends = engine != NULL && !pending_is_idle(vq->pending);
 	unsigned int n;
 
 	r.asking = 0;
@@ -185,7 +229,12 @@ static ALWAYS_INLINE unsigned int enqueue_run(enum ring_kind k, struct vq *vq,
 			r.asking |= 1u << i;
 		}
 		ring_take(k, &c, piece.used);
-		shm_prefetch_start(piece.lead, hdr_bytes + m->pkt_len, true);
+		if (engine != NULL && m->pkt_len >= threshold) {
+			shm_prefetch_start(piece.lead, hdr_bytes, true);
+			pends = true;
+		} else {
+			shm_prefetch_start(piece.lead, hdr_bytes + m->pkt_len, true);
+		}
 		r.leads[n] = piece.lead;
 		r.used[n] = used_written(piece.used, hdr_bytes + m->pkt_len);
 		plan_set_write(&r.plan, n, piece.body, rte_pktmbuf_mtod(m, const void *),
@@ -196,13 +245,19 @@ static ALWAYS_INLINE unsigned int enqueue_run(enum ring_kind k, struct vq *vq,
 	ring_close(k, &vq->ring, CHAIN_WRITABLE, &c);
 	write_headers(&r, pkts, n, hdr_bytes);
 	r.plan.nr_segs = n;
+	if (pends)
+		run_pends(vq->pending, engine, &r, pkts, n);
 	plan_execute(&r.plan);
 	write_fixups(&r);
 	if (unlikely(vq->ring.log != NULL))
 		log_run(&vq->ring, &r, n, hdr_bytes);
+	if (pends)
+		return n;
 	ring_used_push(k, &vq->ring, CHAIN_WRITABLE, r.used, n);
 	if (vq->stats_on)
 		run_stats_h2g(vq, pkts, n, &r.plan, hdr_bytes);
+	if (engine != NULL)
+		packets_pass(vq, pkts, n);
 	return n;
 }
 
@@ -257,17 +312,6 @@ static struct write_cursor plan_head(struct plan *plan, uint32_t hdr_bytes,
 		cursor_skip(&c, fixups->at[i].offset_bytes);
 		plan_into_chains(plan, &c, &fixups->at[i].value, sizeof(fixups->at[i].value));
 	}
-	return end;
-}
-
-/* How much of a packet the CPU copies because it puts something right in it afterwards. */
-static uint32_t fixups_end(const struct hdr_fixups *fixups)
-{
-	uint32_t end = 0;
-
-	for (unsigned int i = 0; i < fixups->count; i++)
-		end = RTE_MAX(end, (uint32_t)(fixups->at[i].offset_bytes +
-					      sizeof(fixups->at[i].value)));
 	return end;
 }
 
@@ -493,7 +537,7 @@ static ALWAYS_INLINE uint16_t enqueue_burst(enum ring_kind k, struct vq *vq,
 
 	while (n < count) {
 		unsigned int want = RTE_MIN(count - n, (unsigned int)BURST_PACKETS);
-		unsigned int got = enqueue_run(k, vq, pkts + n, want);
+		unsigned int got = enqueue_run(k, vq, NULL, pkts + n, want);
 
 		n += got;
 		if (got == want)

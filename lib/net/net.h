@@ -25,7 +25,16 @@
 /* The largest packet we take from a guest: 64 KiB of IP and room for tags. */
 #define PACKET_MAX_BYTES (UINT16_MAX + 128u)
 
+_Static_assert(BURST_PACKETS <= PENDING_SEGS_MAX, "pending_segs() is enough for a run");
+
 extern const struct device_backend net_backend;
+
+/* With a channel and nothing pending: the guest has these already, the application is next. */
+static ALWAYS_INLINE void packets_pass(struct vq *vq, struct rte_mbuf **pkts, unsigned int n)
+{
+	pending_pass(vq->pending, (void **)pkts, n);
+	vq->stats.inflight_completed += n;
+}
 
 /*
  * What is done with a queue of one ring format, inside its gate.
