@@ -46,7 +46,9 @@
  * - Then the library waits for DMA channels and helper cores itself. It does not call an
  *   application's engine for that: what is in flight there keeps its memory mapped, its buffers
  *   are not shown to the guest as used, and its packets are returned when they are polled for.
- * - After destroy_connection() what nobody collected is freed.
+ * - After destroy_connection() what nobody collected is freed. What an application's engine is
+ *   still at is kept, with its memory, until a queue of that number on that device id is given an
+ *   engine again; that fails until the old engine has reported those copies.
  *
  * The functions of an engine must not call the library.
  *

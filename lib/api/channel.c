@@ -247,6 +247,21 @@ uint16_t channel_collect(struct visit *v, struct copy_engine *engine, struct rte
 	return return_packets(v->vq->pending, pkts, count);
 }
 
+/* Runs of up to BURST_PACKETS, as long as chains are there. */
+static void fetch(struct vq *vq, struct copy_engine *engine, struct rte_mempool *pool,
+		  uint16_t count)
+{
+	uint32_t before;
+
+	do {
+		uint16_t some = RTE_MIN(count, (uint16_t)BURST_PACKETS);
+
+		before = vq->pending->taken;
+		vq->net.bursts->fetch(vq, engine, pool, some);
+		count -= some;
+	} while (count != 0 && vq->pending->taken - before == BURST_PACKETS);
+}
+
 uint16_t channel_dequeue(struct visit *v, struct copy_engine *engine, struct rte_mempool *pool,
 			 struct rte_mbuf **pkts, uint16_t count)
 {
@@ -257,7 +272,7 @@ uint16_t channel_dequeue(struct visit *v, struct copy_engine *engine, struct rte
 	if (can_take(v)) {
 		if (unlikely(rarp_waits(v->vq->dev)))
 			n = rarp_take(v->vq->dev, pool, pkts);
-		v->vq->net.bursts->fetch(v->vq, engine, pool, count - n);
+		fetch(v->vq, engine, pool, count - n);
 	}
 	return n + channel_collect(v, engine, pkts + n, count - n);
 }
