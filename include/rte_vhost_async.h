@@ -46,9 +46,9 @@
  * - Then the library waits for DMA channels and helper cores itself. It does not call an
  *   application's engine for that: what is in flight there keeps its memory mapped, its buffers
  *   are not shown to the guest as used, and its packets are returned when they are polled for.
- * - After destroy_connection() what nobody collected is freed. What an application's engine is
- *   still at is kept, with its memory, until a queue of that number on that device id is given an
- *   engine again; that fails until the old engine has reported those copies.
+ * - After destroy_connection() what nobody collected is freed, but for what an engine is still at:
+ *   that is kept, with the guest's memory, until it says that it is through. It is asked when the
+ *   next guest of that vid comes or goes, or its queue gets an engine; an application's only then.
  *
  * The functions of an engine must not call the library.
  *
@@ -147,7 +147,7 @@ struct rte_vhost_async_channel_ops {
 	 *   Copies finished; < 0: the engine failed.
 	 *
 	 * Threads: called on the thread that submits, polls or clears, one at a time for one
-	 * queue.
+	 * queue; also on the one that registers, if copies were left by a guest before.
 	 */
 	int32_t (*check_completed_copies)(int vid, uint16_t queue_id,
 		struct rte_vhost_async_status *opaque_data, uint16_t max_packets);

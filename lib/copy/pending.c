@@ -19,7 +19,8 @@ static uint32_t power_of_two(uint32_t at_least)
 
 struct pending *pending_new(uint16_t ring_size, struct copy_engine *engine)
 {
-	uint32_t packets = power_of_two(ring_size);
+	/* Two: see pending_room(). */
+	uint32_t packets = power_of_two(MAX2(ring_size, 2));
 	uint32_t segs = MIN2(MAX2(4 * packets, SEGS_LEAST), SEGS_MOST);
 	struct pending *p = calloc(1, sizeof(*p));
 
@@ -150,6 +151,12 @@ void pending_give(struct pending *p)
 void pending_redo(const struct pending *p, const struct pending_packet *packet)
 {
 	p->copy(&p->segs[packet->segs_at], packet->nr_segs);
+}
+
+void pending_skip_chains(struct pending *p)
+{
+	while (p->returned != p->given && *pending_mbuf_at(p, p->returned) == NULL)
+		p->returned++;
 }
 
 unsigned int pending_poll(const struct pending *p)

@@ -55,14 +55,14 @@ static unsigned int start(enum ring_kind k, struct vq *vq, uint32_t first, struc
 	return refused;
 }
 
-/* For how many packets of a run there is room; none is left to one that goes alone. */
+/* For how many packets of a run there is room; without any there is none for one that goes alone. */
 static ALWAYS_INLINE unsigned int run_room(struct pending *p, unsigned int count)
 {
 	unsigned int room = pending_room(p);
 
-	if (room <= 1 || pending_segs(p) == NULL)
+	if (room == 0 || pending_segs(p) == NULL)
 		return 0;
-	return RTE_MIN(count, RTE_MIN(room - 1, (unsigned int)BURST_PACKETS));
+	return RTE_MIN(count, RTE_MIN(room, (unsigned int)BURST_PACKETS));
 }
 
 /* --- host to guest ------------------------------------------------------ */
@@ -224,7 +224,6 @@ static ALWAYS_INLINE void packet_done(struct vq *vq, enum chain_dir dir,
 
 	if (m == NULL)
 		return;
-	vq->stats.inflight_completed++;
 	if (dir == CHAIN_READABLE) {
 		memcpy(&hdr, packet->hdr, sizeof(packet->hdr));
 		use_header(&hdr, m, vq);
@@ -256,6 +255,7 @@ static ALWAYS_INLINE void give_back(enum ring_kind k, struct vq *vq, enum chain_
 		}
 		if (unlikely(vq->ring.log != NULL) && dir == CHAIN_WRITABLE && packet->nr_segs != 0)
 			log_copies(vq, packet);
+		vq->stats.inflight_completed += *mbuf != NULL;
 		if (likely(pending_has_ring(p))) {
 			packet_done(vq, dir, packet, *mbuf);
 			if (g.n + packet->nr_used > RTE_DIM(g.used))

@@ -352,9 +352,9 @@ static unsigned int find_chains(enum ring_kind k, struct vq *vq, const struct en
 	while (room < need) {
 		enum fetch_result ret = FETCH_NONE;
 
-		/* One is for the packet. */
 		if (to->pending != NULL)
-			most = RTE_MIN(most, pending_room(to->pending) - 1);
+			most = pending_room(to->pending) == 0 ?
+				       0 : RTE_MIN(most, pending_chains_room(to->pending));
 		if (n < most && *patience != 0)
 			ret = ring_fetch_any(k, &vq->ring, CHAIN_WRITABLE, 0, spans, &chains[n]);
 		if (ret != FETCH_OK && ret != FETCH_BAD) {
@@ -469,6 +469,9 @@ static enum enqueue_result enqueue_cut(enum ring_kind k, struct vq *vq,
 		vq->stats.dropped_unsupported++;
 		return ENQUEUE_DONE;
 	}
+	/* There will be more room when the packets in flight are collected. */
+	if (to->pending != NULL && to->pending->nr_mbufs != 0 && pending_room(to->pending) < n)
+		return ENQUEUE_WAIT;
 	if (!soft_cut(m, n, parts)) {
 		vq->stats.mbuf_alloc_failed++;
 		return ENQUEUE_DONE;
