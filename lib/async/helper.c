@@ -24,7 +24,7 @@
 #include "helper.h"
 
 /* Below this, telling another core and hearing from it costs more than the copy. */
-#define HELPER_THRESHOLD_BYTES 1024u
+#define HELPER_THRESHOLD_BYTES 2048u
 
 #define HELPER_JOBS 4096u
 #define HELPER_BATCH 32u

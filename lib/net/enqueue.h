@@ -325,6 +325,30 @@ static uint32_t copies_at_most(const struct chain *chains, unsigned int n, const
 	return pieces;
 }
 
+/* All bytes of a packet in one segment, for an engine, behind `skip` bytes of the first piece. */
+static unsigned int plan_for_engine(struct copy_seg *segs, const struct chain *chains,
+				    const struct rte_mbuf *m, uint32_t skip)
+{
+	const uint8_t *src = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint32_t left = m->pkt_len;
+	unsigned int n = 0;
+
+	for (const struct chain *chain = chains; left != 0; chain++) {
+		const struct span *end = chain->spans + chain->nr_spans;
+
+		for (const struct span *s = chain->spans; s < end && left != 0; s++) {
+			uint32_t part = RTE_MIN(left, s->len_bytes - skip);
+
+			segs[n] = (struct copy_seg){ GUEST_FORCE(void *, s->ptr + skip), src, part };
+			n += part != 0;
+			src += part;
+			left -= part;
+			skip = 0;
+		}
+	}
+	return n;
+}
+
 /* Chains that go back without a packet (no packet: NULL), or after those that are pending. */
 static void hand_back(enum ring_kind k, struct vq *vq, const struct enqueue_to *to,
 		      struct rte_mbuf *m, const struct used *used, unsigned int n)
@@ -439,6 +463,16 @@ static NOINLINE enum enqueue_result enqueue_alone(enum ring_kind k, struct vq *v
 		return ENQUEUE_WAIT;
 	if (segs != NULL && copies_at_most(chains, n, m) <= PENDING_SEGS_MAX)
 		head = RTE_MIN(head, fixups_end(&fixups));
+	if (head == 0 && m->nb_segs == 1 && chains[0].spans->len_bytes >= hdr_bytes) {
+		hdr.hdr.num_buffers = (uint16_t)n;
+		if (unlikely(header_has_hash(hdr_bytes)))
+			hdr_hash_from_mbuf(m, &hdr);
+		shm_write(chains[0].spans->ptr, &hdr, hdr_bytes);
+		chains_written(vq, chains, used, n, need, hdr_bytes);
+		(void)pending_take(to->pending, owner, used, n, to->engine,
+				   plan_for_engine(segs, chains, m, hdr_bytes));
+		return ENQUEUE_DONE;
+	}
 	plan.nr_segs = 0;
 	c = plan_head(&plan, hdr_bytes, chains, n, m, head, &hdr, &fixups);
 	plan_execute(&plan);

@@ -97,7 +97,7 @@ static void many_jobs(void)
 
 	begin();
 	CHECK(engine->ops->polls_anywhere);
-	CHECK_EQ(engine->threshold_bytes, 1024);
+	CHECK_EQ(engine->threshold_bytes, 2048);
 	wrong = work_many(engine, 40000, 1);
 	CHECK_STR(wrong == NULL ? "" : wrong, "");
 }
