@@ -19,7 +19,8 @@ static uint32_t power_of_two(uint32_t at_least)
 
 struct pending *pending_new(uint16_t ring_size, struct copy_engine *engine)
 {
-	uint32_t packets = power_of_two(ring_size);
+	/* Two: see pending_room(). */
+	uint32_t packets = power_of_two(MAX2(ring_size, 2));
 	uint32_t segs = MIN2(MAX2(4 * packets, SEGS_LEAST), SEGS_MOST);
 	struct pending *p = calloc(1, sizeof(*p));
 

@@ -76,12 +76,17 @@ static inline bool pending_is_idle(const struct pending *p)
 }
 
 /* For how many more chains there is room. */
+static inline uint32_t pending_chains_room(const struct pending *p)
+{
+	return p->mask + 1 - (p->used_taken - p->used_given);
+}
+
+/* For how many more packets of one chain, besides the one that follows the parts it was cut into. */
 static inline uint32_t pending_room(const struct pending *p)
 {
-	uint32_t packets = p->mask + 1 - (p->taken - p->returned);
-	uint32_t chains = p->mask + 1 - (p->used_taken - p->used_given);
+	uint32_t packets = p->mask - MIN2(p->mask, p->taken - p->returned);
 
-	return MIN2(packets, chains);
+	return MIN2(packets, pending_chains_room(p));
 }
 
 /* Room for the copies of one packet, in one piece; NULL: none now. */

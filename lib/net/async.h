@@ -55,14 +55,14 @@ static unsigned int start(enum ring_kind k, struct vq *vq, uint32_t first, struc
 	return refused;
 }
 
-/* For how many packets of a run there is room; none is left to one that goes alone. */
+/* For how many packets of a run there is room; without any there is none for one that goes alone. */
 static ALWAYS_INLINE unsigned int run_room(struct pending *p, unsigned int count)
 {
 	unsigned int room = pending_room(p);
 
-	if (room <= 1 || pending_segs(p) == NULL)
+	if (room == 0 || pending_segs(p) == NULL)
 		return 0;
-	return RTE_MIN(count, RTE_MIN(room - 1, (unsigned int)BURST_PACKETS));
+	return RTE_MIN(count, RTE_MIN(room, (unsigned int)BURST_PACKETS));
 }
 
 /* --- host to guest ------------------------------------------------------ */

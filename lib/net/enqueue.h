@@ -352,9 +352,9 @@ static unsigned int find_chains(enum ring_kind k, struct vq *vq, const struct en
 	while (room < need) {
 		enum fetch_result ret = FETCH_NONE;
 
-		/* One is for the packet. */
 		if (to->pending != NULL)
-			most = RTE_MIN(most, pending_room(to->pending) - 1);
+			most = pending_room(to->pending) == 0 ?
+				       0 : RTE_MIN(most, pending_chains_room(to->pending));
 		if (n < most && *patience != 0)
 			ret = ring_fetch_any(k, &vq->ring, CHAIN_WRITABLE, 0, spans, &chains[n]);
 		if (ret != FETCH_OK && ret != FETCH_BAD) {

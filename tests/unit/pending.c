@@ -248,17 +248,21 @@ static void room_is_for_chains_too(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < RING / 2; i++)
 		used[i] = used_make((uint16_t)i, 1);
-	assert_int_equal(pending_room(p), RING);
+	/* A packet less than there are chains. */
+	assert_int_equal(pending_room(p), RING - 1);
+	assert_int_equal(pending_chains_room(p), RING);
 	(void)pending_take(p, NULL, used, RING / 2, NULL, 0);
 	assert_int_equal(pending_room(p), RING / 2);
 	(void)pending_take(p, &mbufs[0], used, RING / 2, NULL, 0);
 	assert_int_equal(pending_room(p), 0);
+	assert_int_equal(pending_chains_room(p), 0);
 	pending_give(p);
 	pending_give(p);
 	/* Not handed back yet: still a packet. */
-	assert_int_equal(pending_room(p), RING - 2);
+	assert_int_equal(pending_room(p), RING - 3);
+	assert_int_equal(pending_chains_room(p), RING);
 	assert_ptr_equal(pending_return(p), &mbufs[0]);
-	assert_int_equal(pending_room(p), RING);
+	assert_int_equal(pending_room(p), RING - 1);
 }
 
 /* A packet without copies behind all that have some, and one that was looked at and not taken. */
@@ -389,7 +393,7 @@ static void what_the_guest_has_back_passes(void **state)
 	pending_pass(p, passing, 2);
 	assert_true(pending_is_idle(p));
 	assert_int_equal(p->nr_mbufs, 3);
-	assert_int_equal(pending_room(p), RING - 3);
+	assert_int_equal(pending_room(p), RING - 4);
 	for (unsigned int i = 1; i < 4; i++)
 		assert_ptr_equal(pending_return(p), &mbufs[i]);
 	assert_null(pending_return(p));

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Where a channel meets what is rare: the smallest rings, packets that need all of a ring, queues
+ * that are switched off or stopped while packets are in flight.
+ */
+#include <rte_vhost_async.h>
+
+#include "flow_main.h"
+#include "guest_net.h"
+#include "packets.h"
+
+#define NR_MBUFS 511
+#define ROOM_BYTES 2048
+#define COPIES 1024
+#define PIECES 64
+
+static struct flow flow;
+static struct rte_mempool *pool;
+
+/* --- an engine that copies when it is asked, and only while it may ----------- */
+
+static struct copy {
+	struct iovec src[PIECES], dst[PIECES];
+	unsigned nr_pieces;
+} copies[2][COPIES];
+static unsigned started[2], reported[2];
+static bool held; /* nothing gets done */
+
+static int32_t
+transfer(int vid, uint16_t queue_id, struct rte_vhost_async_desc *descs,
+	 struct rte_vhost_async_status *opaque_data, uint16_t count)
+{
+	(void)vid;
+	(void)opaque_data;
+	for (uint16_t i = 0; i < count; i++) {
+		struct copy *c = &copies[queue_id][started[queue_id]++ % COPIES];
+
+		c->nr_pieces = (unsigned)descs[i].src->nr_segs;
+		RTE_VERIFY(c->nr_pieces <= PIECES);
+		memcpy(c->src, descs[i].src->iov, c->nr_pieces * sizeof(c->src[0]));
+		memcpy(c->dst, descs[i].dst->iov, c->nr_pieces * sizeof(c->dst[0]));
+	}
+	return count;
+}
+
+static int32_t
+completed(int vid, uint16_t queue_id, struct rte_vhost_async_status *opaque_data,
+	  uint16_t max_packets)
+{
+	uint16_t n;
+
+	(void)vid;
+	(void)opaque_data;
+	for (n = 0; !held && n < max_packets && reported[queue_id] != started[queue_id]; n++) {
+		const struct copy *c = &copies[queue_id][reported[queue_id]++ % COPIES];
+
+		for (unsigned i = 0; i < c->nr_pieces; i++)
+			memcpy(c->dst[i].iov_base, c->src[i].iov_base, c->src[i].iov_len);
+	}
+	return n;
+}
+
+static struct rte_vhost_async_channel_ops ops = {transfer, completed};
+
+/* --- */
+
+static void
+setup(void)
+{
+	held = false;
+	memset(started, 0, sizeof(started));
+	memset(reported, 0, sizeof(reported));
+	if (pool == NULL || !flow_pool_full(pool)) /* a failed test keeps its mbufs */
+		pool = flow_pool(NR_MBUFS, ROOM_BYTES);
+}
+
+static void
+up(uint64_t features, uint16_t ring_size)
+{
+	const struct rte_vhost_async_config config = {.features = RTE_VHOST_ASYNC_INORDER};
+	const struct fe_config fe_config = {
+		.features = FE_F_VERSION_1 | features, .ring_size = ring_size,
+	};
+
+	flow_up(&flow, RTE_VHOST_USER_ASYNC_COPY | RTE_VHOST_USER_NET_STATS_ENABLE, &fe_config);
+	for (uint16_t i = 0; i < 2; i++)
+		CHECK_EQ(rte_vhost_async_channel_register(flow.vid, i, config, &ops), 0);
+}
+
+static void
+down(void)
+{
+	flow_down(&flow);
+	CHECK(flow_pool_full(pool));
+}
+
+/* One packet to the guest, in buffers of that size. */
+static void
+check_receives(struct guest_rx *rx, uint32_t seed, uint32_t len_bytes, unsigned buffers)
+{
+	static uint8_t got[70000], expected[70000];
+	struct rte_mbuf *m = packet_pattern(pool, seed, len_bytes, 0), *back = NULL;
+	uint32_t nr_back = 0;
+	struct guest_net_hdr hdr;
+	unsigned nr_buffers;
+
+	guest_rx_fill(rx, UINT32_MAX);
+	CHECK_EQ(rte_vhost_submit_enqueue_burst(flow.vid, 0, &m, 1, &back, &nr_back), 1);
+	if (nr_back == 0)
+		nr_back = rte_vhost_poll_enqueue_completed(flow.vid, 0, &back, 1);
+	CHECK_EQ(nr_back, 1);
+	CHECK(back == m);
+	rte_pktmbuf_free(m);
+	CHECK_EQ(guest_rx_recv(rx, &hdr, got, sizeof(got), &nr_buffers), (int)len_bytes);
+	CHECK_EQ(nr_buffers, buffers);
+	guest_pattern(seed, expected, len_bytes);
+	CHECK_EQ(memcmp(got, expected, len_bytes), 0);
+}
+
+static void
+check_sends(struct guest_tx *tx, uint32_t seed, uint32_t len_bytes)
+{
+	uint8_t data[2000];
+	struct rte_mbuf *m = NULL;
+	int nr_inflight = 77;
+
+	guest_pattern(seed, data, len_bytes);
+	tx->vq->indirect = true;
+	CHECK(guest_tx_send(tx, NULL, data, len_bytes) >= 0);
+	CHECK_EQ(rte_vhost_async_try_dequeue_burst(flow.vid, 1, pool, &m, 1, &nr_inflight), 1);
+	CHECK_EQ(nr_inflight, 0);
+	CHECK(packet_is_pattern(m, seed, len_bytes));
+	rte_pktmbuf_free(m);
+	CHECK_EQ(guest_tx_drain(tx, 1000), 0);
+}
+
+/* Packets go through rings of any size, also one that needs all buffers of the ring. */
+static void
+rings_of_any_size(void)
+{
+	static const uint16_t sizes[] = {1, 2, 3, 4, 5, 8};
+
+	for (unsigned i = 0; i < RTE_DIM(sizes); i++) {
+		struct guest_rx rx;
+		struct guest_tx tx;
+
+		if (!flow_packed && (sizes[i] & (sizes[i] - 1)) != 0)
+			continue;
+		up(FE_F_MRG_RXBUF | FE_F_INDIRECT_DESC, sizes[i]);
+		guest_tx_init(&tx, &flow.fe.vqs[1], GUEST_NET_HDR_BYTES, 1 << 16);
+		CHECK_EQ(guest_rx_init(&rx, &flow.fe.vqs[0], GUEST_NET_HDR_BYTES, true, sizes[i],
+				       256), 0);
+		for (uint32_t round = 0; round < 20; round++) {
+			check_receives(&rx, round, 100, 1);
+			check_receives(&rx, round, sizes[i] * 256u - GUEST_NET_HDR_BYTES, sizes[i]);
+			check_sends(&tx, round, 60 + round);
+		}
+		CHECK(guest_rx_guards_intact(&rx));
+		guest_rx_fini(&rx);
+		down();
+	}
+}
+
+static const struct flow_test tests[] = {
+	FLOW_TEST(rings_of_any_size),
+};
+
+int
+main(int argc, char **argv)
+{
+	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, flow_teardown);
+}
