@@ -231,6 +231,7 @@ uint16_t channel_submit(struct visit *v, struct copy_engine *engine, struct rte_
 {
 	uint16_t n = 0;
 
+	pending_skip_chains(v->vq->pending);
 	if (can_take(v))
 		n = v->vq->net.bursts->submit(v->vq, engine, pkts, count);
 	/* Small packets, and chains that only go back. */

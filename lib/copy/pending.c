@@ -153,6 +153,12 @@ void pending_redo(const struct pending *p, const struct pending_packet *packet)
 	p->copy(&p->segs[packet->segs_at], packet->nr_segs);
 }
 
+void pending_skip_chains(struct pending *p)
+{
+	while (p->returned != p->given && *pending_mbuf_at(p, p->returned) == NULL)
+		p->returned++;
+}
+
 unsigned int pending_poll(const struct pending *p)
 {
 	const struct copy_engine *asked = NULL;

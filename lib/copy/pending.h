@@ -176,6 +176,8 @@ static inline void *pending_return(struct pending *p)
 	}
 	return NULL;
 }
+/* Makes room of what comes before it and is no mbuf: nobody may ever ask for it. */
+void pending_skip_chains(struct pending *p);
 
 /* Asks all engines that may be asked by anybody, once; how many packets are with them. */
 unsigned int pending_poll(const struct pending *p);

@@ -161,8 +161,42 @@ rings_of_any_size(void)
 	}
 }
 
+/*
+ * A guest's bad buffers take no room for ever, though nothing is ever in flight: who has nothing in
+ * flight need not ask for it.
+ */
+static void
+bad_buffers_and_no_polling(void)
+{
+	const struct guest_seg bad = {.gpa = UINT64_C(1) << 40, .len_bytes = 64,
+				      .flags = GUEST_DESC_WRITE};
+	struct guest_used used;
+	struct rte_mbuf *m, *back;
+	struct guest_rx rx;
+	void *cookie;
+
+	up(FE_F_MRG_RXBUF, 8);
+	m = packet_pattern(pool, 1, 100, 0);
+	for (uint32_t i = 0; i < 20; i++) {
+		CHECK(guest_ring_post(&flow.fe.vqs[0], &bad, 1, m) >= 0);
+		CHECK_EQ(rte_vhost_submit_enqueue_burst(flow.vid, 0, &m, 1, NULL, NULL), 0);
+		CHECK_EQ(rte_vhost_async_get_inflight(flow.vid, 0), 0);
+		CHECK(guest_ring_poll(&flow.fe.vqs[0], &used, &cookie));
+		CHECK_EQ(used.len_bytes, 0);
+	}
+	CHECK_EQ(guest_rx_init(&rx, &flow.fe.vqs[0], GUEST_NET_HDR_BYTES, true, 8, 256), 0);
+	guest_rx_fill(&rx, UINT32_MAX);
+	CHECK_EQ(rte_vhost_submit_enqueue_burst(flow.vid, 0, &m, 1, NULL, NULL), 1);
+	CHECK_EQ(rte_vhost_poll_enqueue_completed(flow.vid, 0, &back, 1), 1);
+	CHECK(back == m);
+	rte_pktmbuf_free(m);
+	guest_rx_fini(&rx);
+	down();
+}
+
 static const struct flow_test tests[] = {
 	FLOW_TEST(rings_of_any_size),
+	FLOW_TEST(bad_buffers_and_no_polling),
 };
 
 int
