@@ -469,6 +469,9 @@ static enum enqueue_result enqueue_cut(enum ring_kind k, struct vq *vq,
 		vq->stats.dropped_unsupported++;
 		return ENQUEUE_DONE;
 	}
+	/* There will be more room when the packets in flight are collected. */
+	if (to->pending != NULL && to->pending->nr_mbufs != 0 && pending_room(to->pending) < n)
+		return ENQUEUE_WAIT;
 	if (!soft_cut(m, n, parts)) {
 		vq->stats.mbuf_alloc_failed++;
 		return ENQUEUE_DONE;

@@ -3,6 +3,7 @@
  * Where a channel meets what is rare: the smallest rings, packets that need all of a ring, queues
  * that are switched off or stopped while packets are in flight.
  */
+#include <netinet/in.h>
 #include <rte_vhost_async.h>
 
 #include "flow_main.h"
@@ -92,6 +93,22 @@ down(void)
 {
 	flow_down(&flow);
 	CHECK(flow_pool_full(pool));
+}
+
+static uint64_t
+stat_of(uint16_t queue, const char *name)
+{
+	struct rte_vhost_stat_name names[128];
+	struct rte_vhost_stat stats[128];
+	int n = rte_vhost_vring_stats_get_names(flow.vid, queue, names, RTE_DIM(names));
+
+	CHECK(n > 0 && n <= (int)RTE_DIM(names));
+	CHECK_EQ(rte_vhost_vring_stats_get(flow.vid, queue, stats, (unsigned)n), n);
+	for (int i = 0; i < n; i++)
+		if (strstr(names[i].name, name) != NULL)
+			return stats[i].value;
+	tap_fail(__FILE__, __LINE__, "no counter %s", name);
+	return 0;
 }
 
 /* One packet to the guest, in buffers of that size. */
@@ -194,9 +211,57 @@ bad_buffers_and_no_polling(void)
 	down();
 }
 
+/*
+ * A packet that is cut waits for packets in flight to be collected, and is not cut short because
+ * they are not.
+ */
+static void
+segments_wait_for_room(void)
+{
+	const struct frame_spec spec = {.l4_proto = IPPROTO_TCP, .payload_bytes = 8000};
+	static struct frame frame;
+	struct rte_mbuf *m[12], *back[16];
+	struct guest_rx rx;
+
+	up(0, 16);
+	CHECK_EQ(guest_rx_init(&rx, &flow.fe.vqs[0], GUEST_NET_HDR_BYTES, true, 16, 2048), 0);
+	frame_build(&frame, &spec, true);
+	for (unsigned i = 0; i < RTE_DIM(m) - 1; i++)
+		m[i] = packet_pattern(pool, i, 100, 0);
+	m[11] = packet_make(pool, frame.bytes, frame.len_bytes, 0);
+	m[11]->ol_flags = RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_TCP_SEG;
+	m[11]->l2_len = frame.l2_bytes;
+	m[11]->l3_len = frame.l3_bytes;
+	m[11]->l4_len = frame.l4_bytes;
+	m[11]->tso_segsz = 1000;
+	guest_rx_fill(&rx, UINT32_MAX);
+	CHECK_EQ(rte_vhost_submit_enqueue_burst(flow.vid, 0, m, 11, NULL, NULL), 11);
+	/* The guest has its buffers back, the packets are not collected. */
+	held = true;
+	CHECK_EQ(rte_vhost_submit_enqueue_burst(flow.vid, 0, m + 11, 1, NULL, NULL), 0);
+	held = false;
+	CHECK_EQ(rte_vhost_poll_enqueue_completed(flow.vid, 0, back, 16), 11);
+	rte_pktmbuf_free_bulk(back, 11);
+	for (unsigned i = 0; i < 11; i++) {
+		uint8_t got[2048];
+		struct guest_net_hdr hdr;
+
+		CHECK_EQ(guest_rx_recv(&rx, &hdr, got, sizeof(got), NULL), 100);
+	}
+	guest_rx_fill(&rx, UINT32_MAX);
+	CHECK_EQ(rte_vhost_submit_enqueue_burst(flow.vid, 0, m + 11, 1, NULL, NULL), 1);
+	CHECK_EQ(rte_vhost_poll_enqueue_completed(flow.vid, 0, back, 16), 1);
+	CHECK(back[0] == m[11]);
+	rte_pktmbuf_free(m[11]);
+	CHECK_EQ(stat_of(0, "dropped_segments"), 0);
+	guest_rx_fini(&rx);
+	down();
+}
+
 static const struct flow_test tests[] = {
 	FLOW_TEST(rings_of_any_size),
 	FLOW_TEST(bad_buffers_and_no_polling),
+	FLOW_TEST(segments_wait_for_room),
 };
 
 int
