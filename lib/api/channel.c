@@ -198,6 +198,8 @@ static void give_back(struct visit *v)
 	if (!pending_is_idle(vq->pending))
 		vq->net.bursts->give_back(vq, is_to_guest(vq->index) ? CHAIN_WRITABLE :
 								       CHAIN_READABLE);
+	if (v->locked != NULL)
+		vq_gave_back(vq);
 	if (vr->unsignalled == 0 || vq->callfd < 0 || !vring_attached(vr))
 		return;
 	/* guest_notified() is not called with the device locked. */

@@ -3,6 +3,8 @@
  * Channels, as the control plane sees them: packets that engines copy have to be
  * out of the way before rings and memory change.
  */
+#include <sys/eventfd.h>
+
 #include "copy/pending.h"
 #include "device.h"
 
@@ -19,10 +21,20 @@ void vq_abandon(struct vq *vq)
 	vring_set_base(&vq->ring, vq->ring.used_idx, vq->ring.used_idx);
 }
 
+void vq_gave_back(struct vq *vq)
+{
+	if (!vq->discard_waits || !pending_is_idle(vq->pending))
+		return;
+	vq->discard_waits = false;
+	(void)eventfd_write(vq->kickfd, 1);
+}
+
 static void settle(struct device *dev, struct vq *vq)
 {
-	if (vq->pending != NULL && !pending_is_idle(vq->pending))
-		dev->config->backend->settle(vq);
+	if (vq->pending == NULL || pending_is_idle(vq->pending))
+		return;
+	dev->config->backend->settle(vq);
+	vq_gave_back(vq);
 }
 
 void device_settle(struct device *dev, struct vq *vq)

@@ -124,6 +124,7 @@ struct vq {
 	bool resync;      /* just started: the used index comes from the ring */
 	bool renotify;    /* an eventfd changed under a ready queue */
 	bool parked;      /* ready, but its gate is closed until its ring is translated again */
+	bool discard_waits; /* it was kicked while it is off, but packets are pending */
 	bool owes_call;   /* a backend before us may have died before it told the guest */
 	int kickfd;
 	struct pending *left_behind; /* of a guest before this one */
@@ -300,7 +301,10 @@ void vq_report_broken(struct vq *vq);
  * fill: what comes is for vq_discard().
  */
 bool vq_discards(const struct device *dev, const struct vq *vq);
-/* How many chains wait in such a queue, attached if need be. Loop thread, device.lock. */
+/*
+ * How many chains wait in such a queue, attached if need be; 0 while packets are pending, when
+ * they are not, that is a kick. Loop thread, device.lock.
+ */
 unsigned int vq_discardable(struct device *dev, struct vq *vq);
 /*
  * Gives back `n` of them, unread, and asks for a kick with the next. Returns how
@@ -322,6 +326,8 @@ void vq_gate_open(struct vq *vq);
 
 /* The ring goes: what is pending never comes back to it, and is ahead of where it stands no more. */
 void vq_abandon(struct vq *vq);
+/* What was pending may have been given back while the gate is closed. device.lock. */
+void vq_gave_back(struct vq *vq);
 /* Gates closed: settles one queue, or all (NULL). */
 void device_settle(struct device *dev, struct vq *vq);
 

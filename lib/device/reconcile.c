@@ -45,6 +45,7 @@ static void vq_lower(struct device *dev, struct vq *vq)
 		gate_close(&vq->gate);
 	vq->parked = false;
 	vq->ready = false;
+	vq->discard_waits = false;
 	notify_queue(dev, vq, 0);
 }
 

@@ -14,6 +14,7 @@
 void vq_detach(struct vq *vq)
 {
 	vq_abandon(vq);
+	vq->discard_waits = false;
 	pthread_mutex_lock(&vq->inflight_lock);
 	vring_detach(&vq->ring);
 	pthread_mutex_unlock(&vq->inflight_lock);
@@ -308,9 +309,6 @@ bool vq_discards(const struct device *dev, const struct vq *vq)
 {
 	const struct device_backend *backend = dev->config->backend;
 
-	/* What is pending is given back first. */
-	if (vq->pending != NULL && !pending_is_idle(vq->pending))
-		return false;
 	return backend != NULL && backend->queue_dir(vq) == CHAIN_READABLE && vq->started &&
 	       vq->switched_off && !vq->ready && vq->addrs_set && vq->ring.size != 0 &&
 	       vq->kickfd >= 0 && !vq->attach_failed && dev->mem != NULL && dev->features_set;
@@ -320,6 +318,10 @@ unsigned int vq_discardable(struct device *dev, struct vq *vq)
 {
 	struct ring *vr = &vq->ring;
 
+	/* What is pending is given back first. */
+	vq->discard_waits = vq->pending != NULL && !pending_is_idle(vq->pending);
+	if (vq->discard_waits)
+		return 0;
 	if (!vring_attached(vr)) {
 		if (vq_attach(dev, vq) < 0)
 			return 0;

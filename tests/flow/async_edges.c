@@ -4,6 +4,8 @@
  * that are switched off or stopped while packets are in flight.
  */
 #include <netinet/in.h>
+#include <sys/eventfd.h>
+
 #include <rte_vhost_async.h>
 
 #include "flow_main.h"
@@ -258,10 +260,72 @@ segments_wait_for_room(void)
 	down();
 }
 
+static bool
+all_came_back(void *arg)
+{
+	struct guest_tx *t = arg;
+
+	return guest_tx_reap(t) >= 0 && t->outstanding == 0;
+}
+
+/*
+ * A queue is switched off while packets of the guest are in flight: those arrive. What the guest
+ * sends then comes back unread when it kicks, as it does without an engine, but not what stood
+ * there when it was switched off.
+ */
+static void
+switched_off_with_packets_in_flight(void)
+{
+	uint8_t data[60] = {0};
+	struct rte_mbuf *m[4];
+	struct guest_tx tx;
+	int nr_inflight;
+
+	for (int kicks = 0; kicks < 3; kicks++) {
+		up(FE_F_INDIRECT_DESC, 16);
+		guest_tx_init(&tx, &flow.fe.vqs[1], GUEST_NET_HDR_BYTES, 1 << 16);
+		held = true;
+		for (int i = 0; i < 2; i++)
+			CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
+		CHECK_EQ(rte_vhost_async_try_dequeue_burst(flow.vid, 1, pool, m, 2, &nr_inflight),
+			 0);
+		CHECK_EQ(nr_inflight, 2);
+		/* It stands there. */
+		CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
+		CHECK_EQ(fe_set_vring_enable(&flow.fe, 1, false), 0);
+		CHECK_EQ(fe_sync(&flow.fe), 0);
+		if (kicks == 1) { /* before they are collected */
+			CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
+			CHECK_EQ(eventfd_write(tx.vq->kickfd, 1), 0);
+			CHECK_EQ(fe_sync(&flow.fe), 0);
+		}
+		held = false;
+		CHECK_EQ(rte_vhost_clear_queue(flow.vid, 1, m, 4), 2);
+		rte_pktmbuf_free_bulk(m, 2);
+		if (kicks == 2) { /* after */
+			CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
+			CHECK_EQ(eventfd_write(tx.vq->kickfd, 1), 0);
+		}
+		if (kicks != 0) {
+			CHECK(flow_wait_until(all_came_back, &tx, 5000));
+			CHECK_EQ(stat_of(1, "dropped_queue_off"), 2);
+		}
+		CHECK_EQ(fe_set_vring_enable(&flow.fe, 1, true), 0);
+		CHECK_EQ(fe_sync(&flow.fe), 0);
+		CHECK_EQ(rte_vhost_async_try_dequeue_burst(flow.vid, 1, pool, m, 4, &nr_inflight),
+			 kicks == 0);
+		if (kicks == 0)
+			rte_pktmbuf_free(m[0]);
+		CHECK_EQ(stat_of(1, "dropped_queue_off"), kicks == 0 ? 0 : 2);
+		down();
+	}
+}
+
 static const struct flow_test tests[] = {
 	FLOW_TEST(rings_of_any_size),
 	FLOW_TEST(bad_buffers_and_no_polling),
 	FLOW_TEST(segments_wait_for_room),
+	FLOW_TEST(switched_off_with_packets_in_flight),
 };
 
 int
