@@ -12,7 +12,7 @@ void vq_abandon(struct vq *vq)
 {
 	struct pending *p = vq->pending;
 
-	if (p == NULL || pending_is_idle(p))
+	if (p == NULL || pending_is_idle(p) || p->abandoned == p->taken - p->given)
 		return;
 	LOG_WARN("%s: queue %u: stops with %u packets in flight; their buffers were not given "
 		 "back: collect them in destroy_device()",

@@ -224,7 +224,6 @@ static ALWAYS_INLINE void packet_done(struct vq *vq, enum chain_dir dir,
 
 	if (m == NULL)
 		return;
-	vq->stats.inflight_completed++;
 	if (dir == CHAIN_READABLE) {
 		memcpy(&hdr, packet->hdr, sizeof(packet->hdr));
 		use_header(&hdr, m, vq);
@@ -256,6 +255,7 @@ static ALWAYS_INLINE void give_back(enum ring_kind k, struct vq *vq, enum chain_
 		}
 		if (unlikely(vq->ring.log != NULL) && dir == CHAIN_WRITABLE && packet->nr_segs != 0)
 			log_copies(vq, packet);
+		vq->stats.inflight_completed += *mbuf != NULL;
 		if (likely(pending_has_ring(p))) {
 			packet_done(vq, dir, packet, *mbuf);
 			if (g.n + packet->nr_used > RTE_DIM(g.used))

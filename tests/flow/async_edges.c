@@ -321,11 +321,48 @@ switched_off_with_packets_in_flight(void)
 	}
 }
 
+/* What was in flight when its queue was stopped is not for ever, by the counters. */
+static void
+counters_of_a_queue_that_was_stopped(void)
+{
+	uint8_t data[60] = {0};
+	struct rte_mbuf *m[2];
+	struct guest_rx rx;
+	struct guest_tx tx;
+	int nr_inflight;
+	uint32_t base;
+
+	up(FE_F_MRG_RXBUF, 16);
+	guest_tx_init(&tx, &flow.fe.vqs[1], GUEST_NET_HDR_BYTES, 1 << 16);
+	CHECK_EQ(guest_rx_init(&rx, &flow.fe.vqs[0], GUEST_NET_HDR_BYTES, true, 8, 256), 0);
+	guest_rx_fill(&rx, UINT32_MAX);
+	held = true;
+	m[0] = packet_pattern(pool, 1, 100, 0);
+	CHECK_EQ(rte_vhost_submit_enqueue_burst(flow.vid, 0, m, 1, NULL, NULL), 1);
+	CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
+	CHECK_EQ(rte_vhost_async_try_dequeue_burst(flow.vid, 1, pool, m, 2, &nr_inflight), 0);
+	CHECK_EQ(nr_inflight, 1);
+	for (uint32_t i = 0; i < 2; i++)
+		CHECK_EQ(fe_get_vring_base(&flow.fe, i, &base), 0);
+	held = false;
+	CHECK_EQ(rte_vhost_clear_queue(flow.vid, 0, m, 2), 1);
+	rte_pktmbuf_free(m[0]);
+	CHECK_EQ(rte_vhost_clear_queue(flow.vid, 1, m, 2), 0);
+	for (uint16_t i = 0; i < 2; i++) {
+		CHECK_EQ(rte_vhost_async_get_inflight(flow.vid, i), 0);
+		CHECK_EQ(stat_of(i, "inflight_submitted"), 1);
+		CHECK_EQ(stat_of(i, "inflight_completed"), 1);
+	}
+	guest_rx_fini(&rx);
+	down();
+}
+
 static const struct flow_test tests[] = {
 	FLOW_TEST(rings_of_any_size),
 	FLOW_TEST(bad_buffers_and_no_polling),
 	FLOW_TEST(segments_wait_for_room),
 	FLOW_TEST(switched_off_with_packets_in_flight),
+	FLOW_TEST(counters_of_a_queue_that_was_stopped),
 };
 
 int
