@@ -147,7 +147,7 @@ struct rte_vhost_async_channel_ops {
 	 *   Copies finished; < 0: the engine failed.
 	 *
 	 * Threads: called on the thread that submits, polls or clears, one at a time for one
-	 * queue.
+	 * queue; also on the one that registers, if copies were left by a guest before.
 	 */
 	int32_t (*check_completed_copies)(int vid, uint16_t queue_id,
 		struct rte_vhost_async_status *opaque_data, uint16_t max_packets);
