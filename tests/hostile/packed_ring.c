@@ -6,6 +6,7 @@
  * which run over both formats.
  */
 #include "attack.h"
+#include "copier.h"
 
 /* Good traffic both ways, with content. */
 static void both_serve(void)
@@ -47,7 +48,7 @@ static void r7_short_buffers_in_a_batch(void)
 	}
 	changes[0] = rig_used_range(rig.rx);
 	rig_picture();
-	CHECK_EQ(rte_vhost_enqueue_burst(rig.flow.vid, 0, pkts, BURST), good);
+	CHECK_EQ(copier_enqueue(rig.flow.vid, 0, pkts, BURST), good);
 	CHECK_EQ(rig_used_list(rig.rx, used, 2 * BURST), BURST);
 	for (uint16_t i = 0; i < BURST; i++) {
 		CHECK_EQ(used[i].id, i);
@@ -293,7 +294,7 @@ static void r17_next_and_indirect_in_a_batch(void)
 	}
 	changes[0] = rig_used_range(rig.rx);
 	rig_picture();
-	CHECK_EQ(rte_vhost_enqueue_burst(rig.flow.vid, 0, pkts, BURST), BURST);
+	CHECK_EQ(copier_enqueue(rig.flow.vid, 0, pkts, BURST), BURST);
 	CHECK_EQ(rig_used_list(rig.rx, used, BURST), BURST);
 	for (uint16_t i = 0; i < BURST; i++) {
 		CHECK_EQ(used[i].id, i);

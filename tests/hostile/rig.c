@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "copier.h"
 #include "packets.h"
 
 #define STATS_MAX 128
@@ -109,8 +110,10 @@ void rig_up(uint64_t features, uint64_t driver_flags, const struct guest_region_
 		.ring_size = ring_size,
 	};
 
-	flow_up(&rig.flow, driver_flags | RTE_VHOST_USER_NET_STATS_ENABLE, &config);
+	flow_up(&rig.flow,
+		driver_flags | copier_driver_flags | RTE_VHOST_USER_NET_STATS_ENABLE, &config);
 	rig.up = true;
+	copier_attach(rig.flow.vid);
 	rig.rx = &rig.flow.fe.vqs[0];
 	rig.tx = &rig.flow.fe.vqs[1];
 	rig.buffers_gpa = guest_alloc(&rig.flow.fe.mem, BUFFERS_BYTES, 4096);
@@ -265,7 +268,7 @@ void rig_repair(struct guest_ring *vq)
 
 unsigned int rig_dequeue(struct rte_mbuf **pkts, unsigned int max)
 {
-	return rte_vhost_dequeue_burst(rig.flow.vid, 1, rig.pool, pkts, (uint16_t)max);
+	return copier_dequeue(rig.flow.vid, 1, rig.pool, pkts, (uint16_t)max);
 }
 
 unsigned int rig_drop_all(void)
@@ -281,7 +284,7 @@ unsigned int rig_drop_all(void)
 unsigned int rig_enqueue(uint32_t seed, uint32_t len)
 {
 	struct rte_mbuf *m = packet_pattern(rig.pool, seed, len, 0);
-	unsigned int n = rte_vhost_enqueue_burst(rig.flow.vid, 0, &m, 1);
+	unsigned int n = copier_enqueue(rig.flow.vid, 0, &m, 1);
 
 	rte_pktmbuf_free(m);
 	return n;
