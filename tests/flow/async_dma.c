@@ -15,6 +15,7 @@
 #include "dma.h"
 #include "flow_main.h"
 #include "guest_net.h"
+#include "numbered.h"
 #include "packets.h"
 
 #define BURST 32
@@ -72,19 +73,6 @@ down(void)
 	guest_rx_fini(&rx);
 }
 
-/* Packet i of a run: its bytes and its length follow from i. */
-static uint32_t
-length_of(uint32_t i)
-{
-	return i % 7 == 0 ? 2000 + i % 5000 : 60 + i * 37 % 1400;
-}
-
-static struct rte_mbuf *
-numbered(uint32_t i)
-{
-	return packet_pattern(pool, i, length_of(i), i % 3 == 0 ? 700 : 0);
-}
-
 static unsigned
 submit(uint32_t first, unsigned n)
 {
@@ -92,21 +80,10 @@ submit(uint32_t first, unsigned n)
 	unsigned taken;
 
 	for (unsigned i = 0; i < n; i++)
-		pkts[i] = numbered(first + i);
+		pkts[i] = numbered_mbuf(pool, first + i);
 	taken = rte_vhost_submit_enqueue_burst(flow.vid, 0, pkts, (uint16_t)n, dma, 0);
 	rte_pktmbuf_free_bulk(pkts + taken, n - taken);
 	return taken;
-}
-
-/* Packets that came back: those that were submitted, in order, unchanged. */
-static void
-check_back(struct rte_mbuf **pkts, unsigned n, uint32_t first)
-{
-	for (unsigned i = 0; i < n; i++) {
-		CHECK(packet_is_pattern(pkts[i], first + i, length_of(first + i)));
-		CHECK_EQ(rte_mbuf_refcnt_read(pkts[i]), 1);
-		rte_pktmbuf_free(pkts[i]);
-	}
 }
 
 static unsigned
@@ -115,7 +92,7 @@ poll_some(uint32_t first, unsigned most)
 	struct rte_mbuf *pkts[BURST];
 	unsigned n = rte_vhost_poll_enqueue_completed(flow.vid, 0, pkts, (uint16_t)most, dma, 0);
 
-	check_back(pkts, n, first);
+	numbered_came_back(pkts, n, first);
 	return n;
 }
 
@@ -138,30 +115,6 @@ poll_all(uint32_t first)
 	return next - first;
 }
 
-static void
-receive(uint32_t first, unsigned n)
-{
-	struct guest_net_hdr hdr;
-
-	for (uint32_t i = first; i < first + n; i++) {
-		guest_pattern(i, expected, length_of(i));
-		CHECK_EQ(guest_rx_recv(&rx, &hdr, got, sizeof(got), NULL), length_of(i));
-		CHECK(memcmp(expected, got, length_of(i)) == 0);
-	}
-}
-
-static void
-guest_sends(uint32_t first, unsigned n)
-{
-	uint32_t cuts[2] = {12, 500};
-
-	for (uint32_t i = first; i < first + n; i++) {
-		tx.vq->indirect = i % 2 == 0;
-		guest_pattern(i, expected, length_of(i));
-		CHECK(guest_tx_post(&tx, NULL, expected, length_of(i), cuts, i % 3) >= 0);
-	}
-}
-
 struct taking {
 	uint32_t next, last;
 	int inflight;
@@ -175,7 +128,7 @@ is_taken(void *arg)
 	unsigned n = rte_vhost_async_try_dequeue_burst(flow.vid, 1, pool, pkts, BURST, &t->inflight,
 						       dma, 0);
 
-	check_back(pkts, n, t->next);
+	numbered_came_back(pkts, n, t->next);
 	t->next += n;
 	return t->next == t->last;
 }
@@ -239,7 +192,7 @@ registration(void)
 	CHECK_EQ(rte_vhost_async_channel_register(flow.vid, 0), 0);
 	CHECK_EQ(submit(0, 8), 8);
 	CHECK_EQ(poll_all(0), 8);
-	receive(0, 8);
+	numbered_arrived(&rx, 0, 8);
 	down();
 }
 
@@ -247,11 +200,11 @@ registration(void)
 static void
 nothing_goes_astray(void)
 {
-	struct rte_mbuf *pkts[BURST], *m = numbered(1);
+	struct rte_mbuf *pkts[BURST], *m = numbered_mbuf(pool, 1);
 	int inflight = 77;
 
 	up();
-	guest_sends(1, 4);
+	numbered_send(&tx, 1, 4);
 	CHECK_EQ(rte_vhost_submit_enqueue_burst(flow.vid, 1, &m, 1, dma, 0), 0);
 	CHECK_EQ(rte_vhost_submit_enqueue_burst(flow.vid, 2, &m, 1, dma, 0), 0);
 	CHECK_EQ(rte_vhost_submit_enqueue_burst(flow.vid + 1, 0, &m, 1, dma, 0), 0);
@@ -280,7 +233,7 @@ nothing_goes_astray(void)
 						   (int16_t)(dma + 1), 0), 0);
 	CHECK_EQ(inflight, -1);
 	CHECK_EQ(poll_all(0), 4);
-	receive(0, 4);
+	numbered_arrived(&rx, 0, 4);
 	take(1, 4);
 	down();
 }
@@ -306,7 +259,7 @@ in_flight_until_collected(void)
 		left -= n;
 		CHECK_EQ(rte_vhost_async_get_inflight(flow.vid, 0), left);
 	}
-	receive(0, 3 * BURST);
+	numbered_arrived(&rx, 0, 3 * BURST);
 	CHECK_EQ(rte_vhost_async_channel_unregister(flow.vid, 0), 0);
 	CHECK_EQ(submit(0, 1), 0);
 	down();
@@ -324,12 +277,12 @@ clear_collects_as_well(void)
 		unsigned n = rte_vhost_clear_queue(flow.vid, 0, pkts, 7, dma, 0);
 
 		CHECK(n <= 7);
-		check_back(pkts, n, next);
+		numbered_came_back(pkts, n, next);
 		next += n;
 	}
 	CHECK_EQ(rte_vhost_clear_queue(flow.vid, 0, pkts, 7, dma, 0), 0);
 	CHECK_EQ(rte_vhost_async_get_inflight(flow.vid, 0), 0);
-	receive(0, BURST);
+	numbered_arrived(&rx, 0, BURST);
 	down();
 }
 
@@ -349,10 +302,10 @@ a_stream_to_the_guest(void)
 			collected += poll_some(collected, 1 + (unsigned)random() % BURST);
 		CHECK_EQ(rte_vhost_async_get_inflight(flow.vid, 0), submitted - collected);
 		while (guest_ring_pending(rx.vq) > 0) {
-			guest_pattern(received, expected, length_of(received));
+			guest_pattern(received, expected, numbered_bytes(received));
 			CHECK_EQ(guest_rx_recv(&rx, &hdr, got, sizeof(got), NULL),
-				 length_of(received));
-			CHECK(memcmp(expected, got, length_of(received)) == 0);
+				 numbered_bytes(received));
+			CHECK(memcmp(expected, got, numbered_bytes(received)) == 0);
 			received++;
 		}
 		CHECK(received <= submitted);
@@ -372,7 +325,7 @@ a_stream_from_the_guest(void)
 		unsigned n = RTE_MIN(1 + (unsigned)random() % BURST, 3000 - t.last);
 
 		if (t.last - t.next < BURST) {
-			guest_sends(t.last, n);
+			numbered_send(&tx, t.last, n);
 			t.last += n;
 		}
 		is_taken(&t);
@@ -394,14 +347,14 @@ two_queues_share_a_channel(void)
 
 	up();
 	for (uint32_t next = 0; next < 40 * 20; next += 20) {
-		guest_sends(next, 20);
+		numbered_send(&tx, next, 20);
 		t.last = next + 20;
 		is_taken(&t);
 		CHECK_EQ(submit(next, 20), 20);
 		take(t.next, t.last - t.next);
 		t.next = t.last;
 		CHECK_EQ(poll_all(next), 20);
-		receive(next, 20);
+		numbered_arrived(&rx, next, 20);
 		guest_rx_fill(&rx, UINT32_MAX);
 	}
 	down();
@@ -440,13 +393,13 @@ a_channel_is_left_when_it_is_idle(void)
 	CHECK_EQ(submit(0, 4), 4);
 	CHECK_EQ(poll_all(0), 4);
 	CHECK_EQ(rte_vhost_async_dma_unconfigure(dma, 0), 0);
-	m = numbered(4);
+	m = numbered_mbuf(pool, 4);
 	CHECK_EQ(rte_vhost_submit_enqueue_burst(flow.vid, 0, &m, 1, dma, 0), 0);
 	rte_pktmbuf_free(m);
 	CHECK_EQ(rte_vhost_async_dma_configure(dma, 0), 0);
 	CHECK_EQ(submit(4, 4), 4);
 	CHECK_EQ(poll_all(4), 4);
-	receive(0, 8);
+	numbered_arrived(&rx, 0, 8);
 	down();
 }
 
@@ -534,7 +487,7 @@ channels_live_as_long_as_queues(void)
 		/* Difference: the stock library hands packets back without telling the guest. */
 		if (is_stock)
 			continue;
-		receive(round * 20, 20);
+		numbered_arrived(&rx, round * 20, 20);
 		guest_rx_fill(&rx, UINT32_MAX);
 	}
 	/* A device that goes takes its queues along: the callback to let go is another one. */
@@ -571,12 +524,12 @@ new_memory_with_packets_in_flight(void)
 		CHECK_STR(rec_text(), "q0=0 q1=0 q0=1 q1=1");
 		CHECK_EQ(in_callback.results[1], 20);
 		CHECK_EQ(in_callback.collected, 20);
-		receive(round * 20, 20);
+		numbered_arrived(&rx, round * 20, 20);
 		guest_rx_fill(&rx, UINT32_MAX);
 	}
 	CHECK_EQ(submit(100, 20), 20);
 	CHECK_EQ(poll_all(100), 20);
-	receive(100, 20);
+	numbered_arrived(&rx, 100, 20);
 	down();
 }
 
@@ -605,7 +558,7 @@ what_nobody_collects_is_freed(void)
 		tap_skip("the stock library loses packets that are in flight when a device goes");
 	up();
 	CHECK_EQ(submit(0, 30), 30);
-	guest_sends(0, 10);
+	numbered_send(&tx, 0, 10);
 	CHECK_EQ(rte_vhost_async_get_inflight(flow.vid, 0), 30);
 	flow_down(&flow);
 	CHECK(flow_pool_full(pool));
@@ -622,7 +575,7 @@ restart(void)
 		CHECK_EQ(rte_vhost_async_channel_register(flow.vid, 0), 0);
 }
 
-/* A queue that stops: the application collects in destroy_device(), the queue goes on from there. */
+/* A queue that stops: the application collects in destroy_device(), it goes on from there. */
 static void
 stop_and_resume(void)
 {
@@ -640,14 +593,14 @@ stop_and_resume(void)
 		CHECK_EQ(in_callback.collected, 20);
 		CHECK_EQ(in_callback.results[2], 0);
 		CHECK_EQ(in_callback.results[3], 0);
-		receive(round * 20, 20);
+		numbered_arrived(&rx, round * 20, 20);
 		CHECK(flow_base_is(base, rx.vq));
 		guest_rx_fill(&rx, UINT32_MAX);
 		restart();
 	}
 	CHECK_EQ(submit(100, 20), 20);
 	CHECK_EQ(poll_all(100), 20);
-	receive(100, 20);
+	numbered_arrived(&rx, 100, 20);
 	down();
 }
 
@@ -662,9 +615,9 @@ stop_with_packets_in_flight(void)
 		tap_skip("the stock library loses packets that are in flight when a queue stops");
 	up();
 	CHECK_EQ(submit(0, 20), 20);
-	guest_sends(0, 10);
+	numbered_send(&tx, 0, 10);
 	CHECK_EQ(fe_get_vring_base(&flow.fe, 0, &base), 0);
-	receive(0, 20);
+	numbered_arrived(&rx, 0, 20);
 	CHECK(!guest_ring_poll(rx.vq, &used, NULL));
 	CHECK(flow_base_is(base, rx.vq));
 	guest_rx_fill(&rx, UINT32_MAX);
@@ -673,7 +626,7 @@ stop_with_packets_in_flight(void)
 	CHECK_EQ(poll_all(0), 20);
 	CHECK_EQ(submit(20, 20), 20);
 	CHECK_EQ(poll_all(20), 20);
-	receive(20, 20);
+	numbered_arrived(&rx, 20, 20);
 	take(0, 10);
 	down();
 }
@@ -688,15 +641,15 @@ the_ordinary_functions_wait(void)
 		tap_skip("the stock library lets the CPU overtake what is in flight");
 	up();
 	CHECK_EQ(submit(0, 10), 10);
-	m = numbered(10);
+	m = numbered_mbuf(pool, 10);
 	CHECK_EQ(rte_vhost_enqueue_burst(flow.vid, 0, &m, 1), 0);
 	CHECK_EQ(poll_all(0), 10);
 	CHECK_EQ(rte_vhost_enqueue_burst(flow.vid, 0, &m, 1), 1);
 	rte_pktmbuf_free(m);
-	receive(0, 11);
-	guest_sends(0, 5);
+	numbered_arrived(&rx, 0, 11);
+	numbered_send(&tx, 0, 5);
 	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 1, pool, pkts, BURST), 5);
-	check_back(pkts, 5, 0);
+	numbered_came_back(pkts, 5, 0);
 	CHECK_EQ(guest_tx_drain(&tx, 0), 0);
 	down();
 }
@@ -730,13 +683,13 @@ counters(void)
 	CHECK_EQ(counter(0, "inflight_submitted"), 20);
 	CHECK_EQ(counter(0, "inflight_completed"), 20);
 	CHECK_EQ(counter(0, "good_packets"), 20);
-	guest_sends(0, 10);
+	numbered_send(&tx, 0, 10);
 	take(0, 10);
 	/* Difference: the stock library does not count these. */
 	CHECK_EQ(counter(1, "inflight_submitted"), is_stock ? 0 : 10);
 	CHECK_EQ(counter(1, "inflight_completed"), is_stock ? 0 : 10);
 	CHECK_EQ(counter(1, "good_packets"), 10);
-	receive(0, 20);
+	numbered_arrived(&rx, 0, 20);
 	down();
 }
 

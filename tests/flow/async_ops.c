@@ -14,6 +14,7 @@
 #include "engine.h"
 #include "flow_main.h"
 #include "guest_net.h"
+#include "numbered.h"
 #include "packets.h"
 
 #define BURST 32
@@ -80,30 +81,6 @@ down(void)
 	guest_rx_fini(&rx);
 }
 
-/* Packet i of a run: its bytes and its length follow from i. */
-static uint32_t
-length_of(uint32_t i)
-{
-	return i % 7 == 0 ? 2000 + i % 5000 : 60 + i * 37 % 1400;
-}
-
-static struct rte_mbuf *
-numbered(uint32_t i)
-{
-	return packet_pattern(pool, i, length_of(i), i % 3 == 0 ? 700 : 0);
-}
-
-/* Packets that came back: those that were submitted, in order, unchanged. */
-static void
-check_back(struct rte_mbuf **pkts, unsigned n, uint32_t first)
-{
-	for (unsigned i = 0; i < n; i++) {
-		CHECK(packet_is_pattern(pkts[i], first + i, length_of(first + i)));
-		CHECK_EQ(rte_mbuf_refcnt_read(pkts[i]), 1);
-		rte_pktmbuf_free(pkts[i]);
-	}
-}
-
 /* What submit() saw come back at once; they go on where `back_next` is. */
 static uint32_t back_next;
 
@@ -115,11 +92,11 @@ submit(uint32_t first, unsigned n)
 	unsigned taken;
 
 	for (unsigned i = 0; i < n; i++)
-		pkts[i] = numbered(first + i);
+		pkts[i] = numbered_mbuf(pool, first + i);
 	taken = rte_vhost_submit_enqueue_burst(flow.vid, 0, pkts, (uint16_t)n, done, &nr_done);
 	rte_pktmbuf_free_bulk(pkts + taken, n - taken);
 	CHECK(nr_done <= n);
-	check_back(done, nr_done, back_next);
+	numbered_came_back(done, nr_done, back_next);
 	back_next += nr_done;
 	return taken;
 }
@@ -132,7 +109,7 @@ poll_most(unsigned most)
 	unsigned n = rte_vhost_poll_enqueue_completed(flow.vid, 0, pkts, (uint16_t)most);
 
 	CHECK(n <= most);
-	check_back(pkts, n, back_next);
+	numbered_came_back(pkts, n, back_next);
 	back_next += n;
 	return n;
 }
@@ -150,26 +127,8 @@ poll_all(void)
 static void
 receive(uint32_t first, unsigned n)
 {
-	struct guest_net_hdr hdr;
-
-	for (uint32_t i = first; i < first + n; i++) {
-		guest_pattern(i, expected, length_of(i));
-		CHECK_EQ(guest_rx_recv(&rx, &hdr, got, sizeof(got), NULL), length_of(i));
-		CHECK(memcmp(expected, got, length_of(i)) == 0);
-	}
+	numbered_arrived(&rx, first, n);
 	guest_rx_fill(&rx, UINT32_MAX);
-}
-
-static void
-guest_sends(uint32_t first, unsigned n)
-{
-	uint32_t cuts[2] = {12, 500};
-
-	for (uint32_t i = first; i < first + n; i++) {
-		tx.vq->indirect = i % 2 == 0;
-		guest_pattern(i, expected, length_of(i));
-		CHECK(guest_tx_post(&tx, NULL, expected, length_of(i), cuts, i % 3) >= 0);
-	}
 }
 
 /* One call; how many came, which are from `first` on, and how many are under way. */
@@ -181,7 +140,7 @@ take(uint32_t first, unsigned most, int *inflight)
 						       inflight);
 
 	CHECK(n <= most);
-	check_back(pkts, n, first);
+	numbered_came_back(pkts, n, first);
 	return n;
 }
 
@@ -233,7 +192,7 @@ registration(void)
 static void
 two_kinds_in_one_process(void)
 {
-	struct rte_mbuf *m = numbered(0), *pkts[BURST];
+	struct rte_mbuf *m = numbered_mbuf(pool, 0), *pkts[BURST];
 	int inflight = 77;
 
 	back_next = 0;
@@ -242,7 +201,7 @@ two_kinds_in_one_process(void)
 	CHECK_EQ(dma_register(flow.vid, 0), -1);
 	CHECK_EQ(dma_register(flow.vid, 1), 0);
 	CHECK_EQ(rte_vhost_async_channel_register(flow.vid, 1, engine_config(0), &engine_ops), -1);
-	guest_sends(0, 4);
+	numbered_send(&tx, 0, 4);
 	/* The other kind's functions on each. */
 	CHECK_EQ(dma_submit(flow.vid, 0, &m, 1), 0);
 	CHECK_EQ(take(0, BURST, &inflight), 0);
@@ -259,7 +218,7 @@ two_kinds_in_one_process(void)
 	for (uint32_t next = 0; next < 4;) {
 		unsigned n = dma_dequeue(flow.vid, 1, pool, pkts, BURST);
 
-		check_back(pkts, n, next);
+		numbered_came_back(pkts, n, next);
 		next += n;
 	}
 	CHECK_EQ(guest_tx_drain(&tx, 0), 0);
@@ -314,7 +273,7 @@ buffers_go_back_when_they_are_read(void)
 	up();
 	CHECK_EQ(take(0, BURST, &inflight), 0);
 	CHECK_EQ(inflight, 0);
-	guest_sends(0, 10);
+	numbered_send(&tx, 0, 10);
 	CHECK_EQ(take(0, 4, &inflight), 0);
 	CHECK_EQ(inflight, 4);
 	CHECK_EQ(take(0, BURST, &inflight), 0);
@@ -381,18 +340,18 @@ clear_collects_as_well(void)
 	CHECK_EQ(rte_vhost_clear_queue(flow.vid, 0, pkts, BURST), 0);
 	engine_copy(0, 12);
 	CHECK_EQ(rte_vhost_clear_queue(flow.vid, 0, pkts, 5), 5);
-	check_back(pkts, 5, 0);
+	numbered_came_back(pkts, 5, 0);
 	CHECK_EQ(rte_vhost_clear_queue(flow.vid, 0, pkts, BURST), 7);
-	check_back(pkts, 7, 5);
+	numbered_came_back(pkts, 7, 5);
 	back_next = 12;
 	engine_copy(0, 8);
 	CHECK_EQ(poll_all(), 8);
 	receive(0, 20);
-	guest_sends(0, 4);
+	numbered_send(&tx, 0, 4);
 	CHECK_EQ(take(0, BURST, &(int) {0}), 0);
 	engine_copy(1, 4);
 	CHECK_EQ(rte_vhost_clear_queue(flow.vid, 1, pkts, BURST), 4);
-	check_back(pkts, 4, 0);
+	numbered_came_back(pkts, 4, 0);
 	CHECK_EQ(guest_tx_drain(&tx, 0), 0);
 	down();
 }
@@ -440,21 +399,21 @@ the_ordinary_functions_wait(void)
 	back_next = 0;
 	up();
 	CHECK_EQ(submit(0, 10), 10);
-	m = numbered(10);
+	m = numbered_mbuf(pool, 10);
 	CHECK_EQ(rte_vhost_enqueue_burst(flow.vid, 0, &m, 1), 0);
 	engine_copy(0, 10);
 	CHECK_EQ(poll_all(), 10);
 	CHECK_EQ(rte_vhost_enqueue_burst(flow.vid, 0, &m, 1), 1);
 	rte_pktmbuf_free(m);
 	receive(0, 11);
-	guest_sends(0, 5);
+	numbered_send(&tx, 0, 5);
 	CHECK_EQ(take(0, 2, &(int) {0}), 0);
 	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 1, pool, pkts, BURST), 0);
 	engine_copy(1, 2);
 	CHECK_EQ(rte_vhost_clear_queue(flow.vid, 1, pkts, BURST), 2);
-	check_back(pkts, 2, 0);
+	numbered_came_back(pkts, 2, 0);
 	CHECK_EQ(rte_vhost_dequeue_burst(flow.vid, 1, pool, pkts, BURST), 3);
-	check_back(pkts, 3, 2);
+	numbered_came_back(pkts, 3, 2);
 	CHECK_EQ(guest_tx_drain(&tx, 0), 0);
 	down();
 }
@@ -529,7 +488,7 @@ a_full_engine_leaves_packets_with_the_guest(void)
 
 	up();
 	engine_of(1)->room = 3;
-	guest_sends(0, 10);
+	numbered_send(&tx, 0, 10);
 	for (uint32_t next = 0; next < 9; next += 3) {
 		CHECK_EQ(take(next, BURST, &inflight), 0);
 		CHECK_EQ(inflight, 3);
@@ -669,7 +628,7 @@ an_engine_that_takes_for_ever(void)
 	back_next = 0;
 	up();
 	CHECK_EQ(submit(0, 20), 20);
-	guest_sends(0, 10);
+	numbered_send(&tx, 0, 10);
 	CHECK_EQ(take(0, BURST, &(int) {0}), 0);
 	for (unsigned i = 0; i < 100; i++)
 		CHECK_EQ(poll_all(), 0);
@@ -751,7 +710,7 @@ fly(bool with_drain)
 	back_next = 0;
 	up();
 	CHECK_EQ(submit(0, 10), 10);
-	guest_sends(0, 10);
+	numbered_send(&tx, 0, 10);
 	CHECK_EQ(take(0, BURST, &(int) {0}), 0);
 	CHECK_EQ(inflight_of(0), 10);
 	CHECK_EQ(inflight_of(1), 10);
@@ -786,7 +745,7 @@ check_working(uint32_t first)
 	engine_copy(0, 100);
 	CHECK_EQ(poll_all(), 10);
 	receive(first, 10);
-	guest_sends(first, 10);
+	numbered_send(&tx, first, 10);
 	for (unsigned tries = 0; next < first + 10 && tries < 10; tries++) {
 		next += take(next, BURST, &inflight);
 		engine_copy(1, 100);
@@ -859,7 +818,7 @@ switch_off_and_on(bool with_drain)
 		engine_copy(1, 100);
 		CHECK_EQ(poll_all(), 4);
 		CHECK_EQ(rte_vhost_clear_queue(flow.vid, 1, pkts, BURST), 10);
-		check_back(pkts, 10, 0);
+		numbered_came_back(pkts, 10, 0);
 	}
 	CHECK_EQ(fe_set_vring_enable(&flow.fe, 0, true), 0);
 	CHECK_EQ(fe_set_vring_enable(&flow.fe, 1, true), 0);
@@ -952,7 +911,7 @@ queues_stop_with_packets_in_flight(void)
 		unsigned n = rte_vhost_async_try_dequeue_burst(flow.vid, 1, pool, pkts, BURST,
 							       &(int) {0});
 
-		check_back(pkts, n, again);
+		numbered_came_back(pkts, n, again);
 		again += n;
 		engine_copy(1, 100);
 	}
