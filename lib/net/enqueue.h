@@ -463,7 +463,8 @@ static NOINLINE enum enqueue_result enqueue_alone(enum ring_kind k, struct vq *v
 		return ENQUEUE_WAIT;
 	if (segs != NULL && copies_at_most(chains, n, m) <= PENDING_SEGS_MAX)
 		head = RTE_MIN(head, fixups_end(&fixups));
-	if (head == 0 && m->nb_segs == 1 && chains[0].spans->len_bytes >= hdr_bytes) {
+	if (segs != NULL && head == 0 && m->nb_segs == 1 &&
+	    chains[0].spans->len_bytes >= hdr_bytes) {
 		hdr.hdr.num_buffers = (uint16_t)n;
 		if (unlikely(header_has_hash(hdr_bytes)))
 			hdr_hash_from_mbuf(m, &hdr);

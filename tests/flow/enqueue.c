@@ -142,6 +142,23 @@ buffers_in_pieces(void)
 	}
 }
 
+/* In buffers of one piece or several. */
+static void
+packets_without_bytes(void)
+{
+	if (is_stock)
+		tap_skip("the stock library gives the guest no valid header with an empty packet");
+	up(modern, 256, 32, 300);
+	pass(1, 0, 0, 1);
+	down();
+	up(modern, 256, 32, 300);
+	rx.piece_bytes = 100;
+	rx.vq->indirect = false;
+	pass(2, 60, 0, 1);
+	pass(3, 0, 0, 1);
+	down();
+}
+
 /* Difference: the stock library assumes the header spans at most two descriptors. */
 static void
 header_over_many_descriptors(void)
@@ -509,6 +526,7 @@ main(int argc, char **argv)
 		FLOW_TEST(mergeable_many_buffers),
 		FLOW_TEST(mergeable_tiny_buffers),
 		FLOW_TEST(buffers_in_pieces),
+		FLOW_TEST(packets_without_bytes),
 		FLOW_TEST(header_over_many_descriptors),
 		FLOW_TEST(plain_buffers),
 		FLOW_TEST(plain_indirect_buffers),
