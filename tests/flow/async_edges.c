@@ -357,7 +357,52 @@ counters_of_a_queue_that_was_stopped(void)
 	down();
 }
 
+/* One empty packet into buffers of this form, with a channel or without. */
+static void
+check_empty(struct guest_ring *vq, uint64_t gpa, unsigned nr_pieces, bool channel)
+{
+	struct rte_mbuf *m = packet_make(pool, "", 0, 0), *back;
+	struct guest_seg segs[4];
+	struct guest_used used;
+	void *cookie;
+
+	for (unsigned i = 0; i < nr_pieces; i++)
+		segs[i] = (struct guest_seg) {
+			.gpa = gpa + i * 64, .len_bytes = 40, .flags = GUEST_DESC_WRITE,
+		};
+	CHECK(guest_ring_post(vq, segs, (uint16_t)nr_pieces, m) >= 0);
+	if (channel) {
+		CHECK_EQ(rte_vhost_submit_enqueue_burst(flow.vid, 0, &m, 1, NULL, NULL), 1);
+		CHECK_EQ(rte_vhost_poll_enqueue_completed(flow.vid, 0, &back, 1), 1);
+		CHECK(back == m);
+	} else {
+		CHECK_EQ(rte_vhost_enqueue_burst(flow.vid, 0, &m, 1), 1);
+	}
+	CHECK(guest_ring_poll(vq, &used, &cookie));
+	CHECK(cookie == m);
+	CHECK_EQ(used.len_bytes, GUEST_NET_HDR_BYTES);
+	rte_pktmbuf_free(m);
+}
+
+/* A packet of no bytes is a header. */
+static void
+empty_packets(void)
+{
+	for (int channel = 1; channel >= 0; channel--) {
+		uint64_t gpa;
+
+		up(FE_F_MRG_RXBUF, 16);
+		gpa = guest_alloc(&flow.fe.mem, 4096, 64);
+		if (!channel)
+			CHECK_EQ(rte_vhost_async_channel_unregister(flow.vid, 0), 0);
+		for (unsigned nr_pieces = 1; nr_pieces <= 4; nr_pieces++)
+			check_empty(&flow.fe.vqs[0], gpa, nr_pieces, channel);
+		down();
+	}
+}
+
 static const struct flow_test tests[] = {
+	FLOW_TEST(empty_packets),
 	FLOW_TEST(rings_of_any_size),
 	FLOW_TEST(bad_buffers_and_no_polling),
 	FLOW_TEST(segments_wait_for_room),
