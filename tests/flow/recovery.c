@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include <rte_memory.h>
+#include <rte_vhost_async.h>
 
 #include "crash.h"
 #include "flow_main.h"
@@ -158,10 +159,9 @@ own_eal_memory(void)
 }
 
 static unsigned
-send_some(int vid, struct rte_mempool *mbufs)
+make_some(struct rte_mbuf **m, struct rte_mempool *mbufs)
 {
-	struct rte_mbuf *m[BURST];
-	unsigned n, sent;
+	unsigned n;
 
 	for (n = 0; n < 12; n++) {
 		uint16_t bytes = n % 5 == 4 ? LARGE_BYTES : 20;
@@ -171,6 +171,15 @@ send_some(int vid, struct rte_mempool *mbufs)
 			break;
 		memset(rte_pktmbuf_append(m[n], bytes), 7, bytes);
 	}
+	return n;
+}
+
+static unsigned
+send_some(int vid, struct rte_mempool *mbufs)
+{
+	struct rte_mbuf *m[BURST];
+	unsigned n = make_some(m, mbufs), sent;
+
 	sent = rte_vhost_enqueue_burst(vid, RX, m, (uint16_t)n);
 	rte_pktmbuf_free_bulk(m, n);
 	return sent;
@@ -186,12 +195,102 @@ take_some(int vid, struct rte_mempool *mbufs)
 	return n;
 }
 
+/* --- the same with an engine, which copies when it is asked --------------- */
+
+static bool with_engine;
+static struct copy {
+	struct iovec src[PIECES_MAX * 12], dst[PIECES_MAX * 12];
+	unsigned long nr_pieces;
+} copies[BURST];
+static unsigned nr_started, nr_reported;
+
+static int32_t
+transfer(int vid, uint16_t queue_id, struct rte_vhost_async_desc *descs,
+	 struct rte_vhost_async_status *opaque_data, uint16_t count)
+{
+	(void)vid;
+	(void)queue_id;
+	(void)opaque_data;
+	for (uint16_t i = 0; i < count; i++) {
+		struct copy *c = &copies[nr_started++ % BURST];
+
+		c->nr_pieces = descs[i].src->nr_segs;
+		RTE_VERIFY(c->nr_pieces <= RTE_DIM(c->src));
+		memcpy(c->src, descs[i].src->iov, c->nr_pieces * sizeof(c->src[0]));
+		memcpy(c->dst, descs[i].dst->iov, c->nr_pieces * sizeof(c->dst[0]));
+	}
+	return count;
+}
+
+static int32_t
+completed(int vid, uint16_t queue_id, struct rte_vhost_async_status *opaque_data,
+	  uint16_t max_packets)
+{
+	uint16_t n;
+
+	(void)vid;
+	(void)queue_id;
+	(void)opaque_data;
+	/* A few at a time. */
+	for (n = 0; n < 5 && n < max_packets && nr_reported != nr_started; n++) {
+		const struct copy *c = &copies[nr_reported++ % BURST];
+
+		for (unsigned long i = 0; i < c->nr_pieces; i++)
+			memcpy(c->dst[i].iov_base, c->src[i].iov_base, c->src[i].iov_len);
+	}
+	return n;
+}
+
+static void
+make_channels(void)
+{
+	static struct rte_vhost_async_channel_ops ops = {transfer, completed};
+	const struct rte_vhost_async_config async = {
+		.async_threshold = 40, .features = RTE_VHOST_ASYNC_INORDER,
+	};
+
+	for (uint16_t i = 0; i < 2 && with_engine; i++)
+		CHECK_EQ(rte_vhost_async_channel_register(flow.vid, i, async, &ops), 0);
+}
+
+static void
+submit_some(int vid, struct rte_mempool *mbufs)
+{
+	struct rte_mbuf *m[BURST];
+	unsigned n = make_some(m, mbufs), sent;
+
+	sent = rte_vhost_submit_enqueue_burst(vid, RX, m, (uint16_t)n, NULL, NULL);
+	rte_pktmbuf_free_bulk(m + sent, n - sent);
+	while (rte_vhost_async_get_inflight(vid, RX) > 0) {
+		n = rte_vhost_poll_enqueue_completed(vid, RX, m, BURST);
+		rte_pktmbuf_free_bulk(m, n);
+	}
+}
+
+static void
+fetch_some(int vid, struct rte_mempool *mbufs)
+{
+	struct rte_mbuf *m[BURST];
+	int nr_inflight;
+
+	do {
+		unsigned n = rte_vhost_async_try_dequeue_burst(vid, TX, mbufs, m, BURST,
+							       &nr_inflight);
+
+		rte_pktmbuf_free_bulk(m, n);
+	} while (nr_inflight > 0);
+}
+
 /* --- after every instruction ---------------------------------------------- */
 
 static void
 work(void *queue)
 {
-	if (queue == &queues[TX])
+	if (with_engine && queue == &queues[TX])
+		fetch_some(flow.vid, pool);
+	else if (with_engine)
+		submit_some(flow.vid, pool);
+	else if (queue == &queues[TX])
 		take_some(flow.vid, pool);
 	else
 		send_some(flow.vid, pool);
@@ -233,6 +332,7 @@ replace_backend(void)
 	CHECK_EQ(fe_start(&flow.fe, &config), 0);
 	CHECK(rec_wait_tail("+dev"));
 	flow.vid = rec_vid();
+	make_channels();
 }
 
 static void
@@ -296,7 +396,8 @@ after_every_instruction(unsigned queue)
 	for (unsigned i = 0; i < RTE_DIM(starts); i++) {
 		make_config(starts[i].features, starts[i].base);
 		pool = flow_pool(1023, 2048);
-		flow_up(&flow, 0, &config);
+		flow_up(&flow, with_engine ? RTE_VHOST_USER_ASYNC_COPY : 0, &config);
+		make_channels();
 		CHECK_EQ(flow.fe.features & starts[i].features, starts[i].features);
 		queue_init(queue);
 		killed(&queues[queue]);
@@ -309,6 +410,20 @@ after_every_instruction(unsigned queue)
 
 static void dequeue_after_every_instruction(void) { after_every_instruction(TX); }
 static void enqueue_after_every_instruction(void) { after_every_instruction(RX); }
+
+static void
+fetch_after_every_instruction(void)
+{
+	with_engine = true;
+	after_every_instruction(TX);
+}
+
+static void
+submit_after_every_instruction(void)
+{
+	with_engine = true;
+	after_every_instruction(RX);
+}
 
 /* --- by SIGKILL, under load ----------------------------------------------- */
 
@@ -466,6 +581,7 @@ teardown(void)
 		fe_close(&flow.fe);
 	}
 	counts = NULL;
+	with_engine = false;
 	flow_teardown();
 	rte_mempool_free(pool);
 	pool = NULL;
@@ -479,6 +595,8 @@ main(int argc, char **argv)
 		FLOW_TEST(killed_under_load),
 		FLOW_TEST(dequeue_after_every_instruction),
 		FLOW_TEST(enqueue_after_every_instruction),
+		FLOW_TEST(fetch_after_every_instruction),
+		FLOW_TEST(submit_after_every_instruction),
 	};
 
 	return flow_main(argc, argv, tests, RTE_DIM(tests), NULL, teardown);
