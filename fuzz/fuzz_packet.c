@@ -9,11 +9,17 @@
  * every chain that was taken was given back once or is still waiting; mbufs
  * hold together, hold what the guest's buffers held, and all come back to the
  * pool; the work was bounded. At the end: all builds did the same, to the byte.
+ *
+ * Some inputs have a channel, whose engine does some of its jobs, in any order,
+ * fails some and refuses some. Then packets come back in the order they went,
+ * the chains in flight are those between the ring's two positions, the guest is
+ * told of all others at once, and each page that changed is in the dirty log.
  */
 #include <rte_eal.h>
 #include <rte_mbuf.h>
 #include <sys/eventfd.h>
 
+#include "api/channel.h"
 #include "base/isa.h"
 #include "net/bursts.h"
 #include "ring_packed.h"
@@ -26,11 +32,14 @@
 #define COUNT_MAX 40
 #define POOL_MBUFS 256
 #define SMALL_ROOM_BYTES (RTE_PKTMBUF_HEADROOM + 96)
+#define JOBS_MAX 512
+#define LOG_BYTES 16
 
 static struct {
 	struct rte_mempool *pools[2]; /* small and usual buffers */
 	struct device *dev;
 	struct vq *vq;
+	struct dirty_log log;
 	/* Of the run: which build, and all it did, in one number. */
 	const struct net_bursts (*bursts)[2];
 	uint64_t digest;
@@ -133,6 +142,10 @@ static void start(void)
 	/* A real one, for the decision to notify to be taken. */
 	g.vq->callfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	MUST(g.vq->callfd >= 0);
+	g.log.map.start = calloc(1, LOG_BYTES);
+	g.log.size_bytes = LOG_BYTES;
+	g.log.event_fd = -1;
+	MUST(g.log.map.start != NULL);
 	gate_open(&g.vq->gate);
 }
 
@@ -169,7 +182,7 @@ ORACLE static void check_mbuf(const struct rte_mbuf *m)
 
 	/* Lengths of all segments against their buffers, reference counts. */
 	MUST(rte_mbuf_check(m, 1, &reason) == 0);
-	MUST(m->pkt_len != 0 && m->pkt_len <= PACKET_MAX_BYTES);
+	MUST(m->pkt_len <= PACKET_MAX_BYTES);
 }
 
 /*
@@ -219,6 +232,7 @@ static void dequeue(struct rte_mempool *pool, uint16_t count) REQUIRES(g.vq->gat
 	check_memory();
 	for (unsigned int i = 0; i < n; i++) {
 		check_mbuf(pkts[i]);
+		MUST(pkts[i]->pkt_len != 0);
 		MUST(!g.vq->net.linear || pkts[i]->nb_segs == 1);
 		digest_mbuf(pkts[i]);
 	}
@@ -236,7 +250,7 @@ static struct rte_mbuf *make_packet(struct rte_mempool *pool, struct input *in)
 
 	MUST(m != NULL);
 	for (unsigned int i = 0; i <= (shape & 3u); i++) {
-		uint16_t len = 1 + input_u8(in) % 90;
+		uint16_t len = (shape & 48) == 48 ? 0 : 1 + input_u8(in) % 90;
 
 		if (i != 0) {
 			seg->next = rte_pktmbuf_alloc(pool);
@@ -312,6 +326,241 @@ static void enqueue(struct rte_mempool *pool, uint16_t count, struct input *in)
 	digest_state(n);
 }
 
+/* --- with a channel ------------------------------------------------------ */
+
+static struct {
+	struct copy_engine base;
+	struct copy_job jobs[JOBS_MAX]; /* in any order */
+	unsigned int nr_jobs;
+	uint32_t random;
+	/* What the application gave and has not got back, oldest first. */
+	struct rte_mbuf *sent[JOBS_MAX];
+	unsigned int nr_sent;
+	/* Of guest memory, a bit each: it wrote there; in the log since nothing pended. */
+	uint32_t wrote_pages, logged_pages;
+} eng;
+
+ORACLE static unsigned int engine_random(unsigned int below)
+{
+	eng.random = eng.random * 1664525 + 1013904223;
+	return (eng.random >> 16) % below;
+}
+
+ORACLE static int engine_submit(struct copy_engine *engine, const struct copy_job *jobs,
+				unsigned int count)
+{
+	unsigned int n = count;
+
+	(void)engine;
+	MUST(count != 0 && eng.nr_jobs + count <= JOBS_MAX);
+	switch (engine_random(8)) {
+	case 0:
+		return -1;
+	case 1:
+		n = engine_random(count);
+		break;
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		MUST(jobs[i].nr_segs != 0 && job_state(jobs[i].state) == JOB_RUNNING);
+		eng.jobs[eng.nr_jobs++] = jobs[i];
+	}
+	return (int)n;
+}
+
+/* The log has not got it yet. */
+ORACLE static void engine_wrote(const struct copy_seg *seg)
+{
+	unsigned int i = (unsigned int)region_of(seg->dst, seg->len_bytes);
+	uint64_t off = (uintptr_t)seg->dst - (uintptr_t)f.regions[i].map.mmap_addr;
+	uint64_t first = layout[i].gpa + off, last = first + seg->len_bytes - 1;
+
+	model_write(seg->dst, seg->dst, seg->len_bytes);
+	for (first /= DIRTY_LOG_PAGE_BYTES; first <= last / DIRTY_LOG_PAGE_BYTES; first++)
+		eng.wrote_pages |= 1u << first;
+}
+
+/* All of a job, or only some of it. */
+ORACLE static void engine_do(struct copy_job job, bool all)
+{
+	for (uint32_t i = 0; i < job.nr_segs; i++) {
+		const struct copy_seg *seg = &job.segs[i];
+		const void *guest = is_to_guest(g.vq->index) ? seg->dst : seg->src;
+
+		MUST(seg->len_bytes != 0 && region_of(guest, seg->len_bytes) >= 0);
+		if (!all && (i & 1) != 0)
+			continue;
+		memmove(seg->dst, seg->src, seg->len_bytes);
+		if (is_to_guest(g.vq->index))
+			engine_wrote(seg);
+	}
+	job_set(job.state, all ? JOB_DONE : JOB_FAILED);
+}
+
+ORACLE static void engine_step(unsigned int n)
+{
+	for (; n != 0 && eng.nr_jobs != 0; n--) {
+		unsigned int i = engine_random(eng.nr_jobs);
+
+		engine_do(eng.jobs[i], engine_random(8) != 0);
+		eng.jobs[i] = eng.jobs[--eng.nr_jobs];
+	}
+}
+
+ORACLE static int engine_poll(struct copy_engine *engine)
+{
+	(void)engine;
+	engine_step(engine_random(6));
+	return -(int)engine_random(2);
+}
+
+static const struct copy_engine_ops engine_ops = {
+	.name = "fuzz", .submit = engine_submit, .poll = engine_poll,
+};
+
+/* What changed is in the log, and what the engine wrote when no packet pends. */
+ORACLE static void check_logged(void)
+{
+	uint32_t logged;
+
+	memcpy(&logged, GUEST_FORCE(const void *, g.log.map.start), sizeof(logged));
+	for (unsigned int i = 0; i < NR_REGIONS; i++)
+		for (uint32_t off = 0; off < layout[i].size_bytes; off += DIRTY_LOG_PAGE_BYTES)
+			MUST((logged >> (layout[i].gpa + off) / DIRTY_LOG_PAGE_BYTES & 1) != 0 ||
+			     memcmp((uint8_t *)f.regions[i].map.mmap_addr + off, f.model[i] + off,
+				    DIRTY_LOG_PAGE_BYTES) == 0);
+	memset(GUEST_FORCE(void *, g.log.map.start), 0, LOG_BYTES);
+	accept_all();
+	eng.logged_pages |= logged;
+	if (!pending_is_idle(g.vq->pending))
+		return;
+	MUST((eng.wrote_pages & ~eng.logged_pages) == 0);
+	eng.wrote_pages = eng.logged_pages = 0;
+}
+
+/* Of what the ring and the channel say, which are two accounts of the same. */
+ORACLE static void check_channel(void)
+{
+	const struct pending *p = g.vq->pending;
+	const struct ring *vr = &g.vq->ring;
+	uint32_t chains = p->used_taken - p->used_given, slots = 0;
+
+	MUST(p->taken - p->given <= p->taken - p->returned);
+	MUST(p->taken - p->returned <= p->mask + 1);
+	MUST(chains <= p->mask + 1 && vr->published == vr->used_idx && vr->unsignalled == 0);
+	for (uint32_t i = p->used_given; i != p->used_taken; i++)
+		slots += used_slots(p->used[i & p->mask]);
+	if (!pending_has_ring(p))
+		MUST(vr->last_avail == vr->used_idx);
+	else if (vr->kind == RING_PACKED)
+		MUST(vr->last_avail == packed_position_after(vr, vr->used_idx, slots));
+	else
+		MUST(vr->last_avail == (uint16_t)(vr->used_idx + chains));
+	MUST(vr->kind != RING_PACKED || (vr->used_idx & 0x7fff) < vr->size);
+	MUST(!is_to_guest(g.vq->index) || p->nr_mbufs == eng.nr_sent);
+}
+
+ORACLE static void got_back(struct rte_mbuf **pkts, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		check_mbuf(pkts[i]);
+		digest_mbuf(pkts[i]);
+		if (is_to_guest(g.vq->index))
+			MUST(i < eng.nr_sent && pkts[i] == eng.sent[i]);
+		else
+			MUST(pkts[i]->pkt_len != 0);
+	}
+	rte_pktmbuf_free_bulk(pkts, n);
+	if (!is_to_guest(g.vq->index))
+		return;
+	eng.nr_sent -= n;
+	memmove(eng.sent, eng.sent + n, eng.nr_sent * sizeof(eng.sent[0]));
+}
+
+static void submit(struct visit *v, struct rte_mempool *pool, uint16_t count, struct input *in)
+{
+	struct rte_mbuf *pkts[COUNT_MAX];
+	unsigned int n, room = rte_mempool_avail_count(pool) / 8;
+
+	count = (uint16_t)MIN2(count, MIN2(room, JOBS_MAX - eng.nr_sent));
+	for (unsigned int i = 0; i < count; i++)
+		pkts[i] = make_packet(pool, in);
+	verb_begin();
+	n = channel_submit(v, &eng.base, pkts, count);
+	MUST(n <= count);
+	memcpy(eng.sent + eng.nr_sent, pkts, n * sizeof(pkts[0]));
+	eng.nr_sent += n;
+	rte_pktmbuf_free_bulk(pkts + n, count - n);
+}
+
+static void channel_op(uint8_t what, struct rte_mempool *pool, uint16_t count, struct input *in)
+	REQUIRES(g.vq->gate)
+{
+	struct visit v = { g.vq, NULL };
+	struct rte_mbuf *pkts[COUNT_MAX];
+	unsigned int n = 0;
+
+	verb_begin();
+	if (what == 1 && is_to_guest(g.vq->index))
+		submit(&v, pool, count, in);
+	else if (what == 1)
+		n = channel_dequeue(&v, &eng.base, pool, pkts, count);
+	else if (what == 2)
+		n = channel_collect(&v, &eng.base, pkts, count);
+	else if (count == 1)
+		vq_abandon(g.vq); /* as when the queue is stopped */
+	else
+		engine_step(count);
+	MUST(n <= count);
+	/* Towards the host nothing but the used ring is written. */
+	if (!is_to_guest(g.vq->index)) {
+		accept_used(&g.vq->ring);
+		check_memory();
+	} else if (g.vq->ring.log != NULL) {
+		check_logged();
+	} else {
+		accept_all();
+	}
+	got_back(pkts, n);
+	check_channel();
+	digest_state(n);
+}
+
+/* `how`: 3 bits, not 0. */
+static void channel_open(unsigned int how, bool to_guest, struct input *in)
+{
+	memset(&eng, 0, sizeof(eng));
+	eng.base = (struct copy_engine){ &engine_ops, (how & 2) != 0 ? 64 : 0 };
+	eng.random = input_u8(in);
+	g.vq->index = to_guest ? 0 : 1;
+	g.vq->pending = pending_new(g.vq->ring.size, NULL);
+	MUST(g.vq->pending != NULL);
+	g.vq->net.bursts = &g.bursts[g.vq->ring.kind][1];
+	g.vq->pending->copy = g.vq->net.bursts->copy;
+	if ((how & 4) == 0)
+		return;
+	g.vq->ring.log = &g.log;
+	g.vq->ring.log_all = true;
+	g.vq->ring.log_used = true;
+	g.vq->ring.log_used_addr = gpa(0x1000);
+}
+
+static void channel_close(void) REQUIRES(g.vq->gate)
+{
+	struct visit v = { g.vq, NULL };
+	struct rte_mbuf *pkts[COUNT_MAX];
+	unsigned int n;
+
+	engine_step(JOBS_MAX);
+	while ((n = channel_collect(&v, &eng.base, pkts, COUNT_MAX)) != 0)
+		got_back(pkts, n);
+	MUST(pending_is_idle(g.vq->pending) && g.vq->pending->nr_mbufs == 0 && eng.nr_sent == 0);
+	MUST(g.vq->stats.inflight_submitted == g.vq->stats.inflight_completed);
+	pending_free(g.vq->pending);
+	g.vq->pending = NULL;
+	g.vq->index = 0;
+	MUST(f.mem->refs == 1);
+}
+
 /* Any features that can be negotiated. */
 static void setup_net(struct input *in)
 {
@@ -349,6 +598,7 @@ static void run(struct input *in) REQUIRES(g.vq->gate)
 	unsigned int nr_held = 0;
 	uint16_t image_bytes;
 	uint8_t image[4096];
+	unsigned int channel;
 
 	setup_net(in);
 	*vr = (struct ring){ .size = (uint16_t)(1u << (shape & 7)) };
@@ -365,7 +615,10 @@ static void run(struct input *in) REQUIRES(g.vq->gate)
 	}
 	addrs.avail = UVA_BASE + vr->size * 16u;
 	MUST(vring_attach(vr, f.mem, NULL, &addrs) == 0);
+	channel = input_empty(in) ? 0 : *in->at / NR_STRIKES;
 	read_strikes(in);
+	if (channel != 0)
+		channel_open(channel, (shape & 32) != 0, in);
 	image_bytes = input_u16(in) % sizeof(image);
 	image_bytes = (uint16_t)input_bytes(in, image, image_bytes);
 	guest_write(0, image, image_bytes);
@@ -380,12 +633,16 @@ static void run(struct input *in) REQUIRES(g.vq->gate)
 		if ((what & 3) == 0) {
 			value = input_u64(in);
 			guest_write(input_u16(in), &value, 8);
+		} else if (channel != 0) {
+			channel_op(what & 3, pool, count, in);
 		} else if ((shape & 32) != 0) {
 			enqueue(pool, count, in);
 		} else {
 			dequeue(pool, count);
 		}
 	}
+	if (channel != 0)
+		channel_close();
 	rte_pktmbuf_free_bulk(held, nr_held);
 }
 
