@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Who copies the packets of a test: the CPU (copier_cpu.c), a DMA device (copier_dma.c), or an
- * engine of the application (copier_ops.c). A program links one of them, so that a test of what
- * goes through the rings is written once and built for each. Both functions return when the copies
- * are done: what differs in between has tests of its own.
+ * engine of the guide's functions (copier_ops.c), which is one of ops_*.c. A program links one of
+ * them, so that a test of what goes through the rings is written once and built for each. Both
+ * functions return when the copies are done: what differs in between has tests of its own.
  */
 #ifndef FLOW_COPIER_H
 #define FLOW_COPIER_H
@@ -20,8 +20,9 @@
 
 extern const bool copier_is_cpu;
 extern const uint64_t copier_driver_flags; /* for flow_up() */
-extern const char *const copier_vdev;	   /* for flow_vdev */
 
+/* Before EAL starts. */
+void copier_init(void);
 /* Gives the first two queues of the device their engine. */
 void copier_attach(int vid);
 /*

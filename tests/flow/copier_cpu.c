@@ -6,7 +6,11 @@
 
 const bool copier_is_cpu = true;
 const uint64_t copier_driver_flags;
-const char *const copier_vdev;
+
+void
+copier_init(void)
+{
+}
 
 void
 copier_attach(int vid)

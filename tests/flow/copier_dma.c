@@ -13,7 +13,12 @@
 
 const bool copier_is_cpu = false;
 const uint64_t copier_driver_flags = RTE_VHOST_USER_ASYNC_COPY;
-const char *const copier_vdev = DMA_VDEV;
+
+void
+copier_init(void)
+{
+	flow_vdev = DMA_VDEV;
+}
 
 void
 copier_attach(int vid)

@@ -632,6 +632,6 @@ main(int argc, char **argv)
 		FLOW_TEST(host_to_guest_plain_while_migrating),
 	};
 
-	flow_vdev = copier_vdev;
+	copier_init();
 	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, down);
 }

@@ -550,6 +550,6 @@ main(int argc, char **argv)
 		FLOW_TEST(buffers_across_regions),
 	};
 
-	flow_vdev = copier_vdev;
+	copier_init();
 	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, flow_teardown);
 }

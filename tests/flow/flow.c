@@ -36,6 +36,7 @@ void (*rec_hook)(const char *word, int vid);
 
 bool flow_packed;
 const char *flow_vdev;
+unsigned flow_nr_lcores = 1;
 void (*flow_at_cleanup)(void);
 
 static struct flow *current;
@@ -90,12 +91,12 @@ check_library(void)
 void
 flow_init(const char *program)
 {
-	char prefix[64];
+	char prefix[64], lcores[64] = "0";
 	char *argv[] = {
 		(char *)(uintptr_t)"flow", (char *)(uintptr_t)"--no-huge",
 		(char *)(uintptr_t)"--no-pci", (char *)(uintptr_t)"--no-shconf",
 		(char *)(uintptr_t)"-m", (char *)(uintptr_t)"512",
-		(char *)(uintptr_t)"-l", (char *)(uintptr_t)"0",
+		(char *)(uintptr_t)"--lcores", lcores,
 		(char *)(uintptr_t)"--no-telemetry",
 		(char *)(uintptr_t)"--file-prefix", prefix,
 		(char *)(uintptr_t)"--vdev", (char *)(uintptr_t)flow_vdev, NULL,
@@ -105,6 +106,9 @@ flow_init(const char *program)
 	check_library();
 	(void)program;
 	snprintf(prefix, sizeof(prefix), "flow%d", (int)getpid());
+	if (flow_nr_lcores > 1)
+		snprintf(lcores, sizeof(lcores), "(0-%u)@(0-%ld)", flow_nr_lcores - 1,
+			 sysconf(_SC_NPROCESSORS_ONLN) - 1);
 	if (rte_eal_init(argc, argv) < 0)
 		die("EAL does not start");
 	snprintf(scratch, sizeof(scratch), "/tmp/vhost-flow-XXXXXX");

@@ -24,6 +24,8 @@
 
 /* A virtual device for EAL to make; before flow_init(). */
 extern const char *flow_vdev;
+/* Lcores for EAL, which share all CPUs; before flow_init(). One, if nobody asks, is on one CPU. */
+extern unsigned flow_nr_lcores;
 /* Starts EAL, checks that the library loaded is the one this program was built for. */
 void flow_init(const char *program);
 /* From now on every frontend asks for packed rings (and VERSION_1, which they need). */
