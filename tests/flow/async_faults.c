@@ -34,6 +34,7 @@
 
 /* Packets are numbered; those of one device are in sequence. */
 #define EPOCH(number) ((number) >> 20)
+#define MOST_EPOCHS 4095
 
 static struct flow flow;
 static struct rte_mempool *pool, *from_guest;
@@ -403,7 +404,7 @@ device_up(void)
 			       BUFFER_BYTES), 0);
 	rx.touched = true;
 	guest_rx_fill(&rx, UINT32_MAX);
-	guest.epoch++;
+	guest.epoch = guest.epoch % MOST_EPOCHS + 1;
 	guest.next = guest.epoch << 20;
 	guest.nr_regions = 0;
 	guest.devices++;
