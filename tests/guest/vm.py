@@ -19,6 +19,7 @@ from lab import ROOT, Failure, check, need_programs, wait_for
 
 GUEST_DIR = Path(os.environ.get("VHOST_NG_GUEST", ROOT / "build" / "guest"))
 QEMU = "qemu-system-x86_64"
+AGAIN_S = 2  # after so long without an answer a command is sent again, then after twice that
 
 
 def build_guest(report=None):
@@ -184,10 +185,11 @@ class VM:
         return self.boot_s
 
     def _read_line(self, end):
+        """The next line of the control port, or None when there is none until `end`."""
         while b"\n" not in self._pending:
             left_s = end - time.monotonic()
             if left_s <= 0:
-                raise Failure(f"guest {self.name} did not answer in time")
+                return None
             self._control.settimeout(left_s)
             try:
                 data = self._control.recv(65536)
@@ -199,29 +201,50 @@ class VM:
         line, self._pending = self._pending.split(b"\n", 1)
         return line.decode(errors="replace").strip()
 
-    def _read_reply(self, wanted, timeout_s):
-        end = time.monotonic() + timeout_s
+    def _read_reply(self, wanted, timeout_s, line=b"\n"):
+        """Waits for the answer to a line that was sent.
+
+        The emulated port loses a command or an answer now and then. The guest does nothing twice:
+        sent again, the line of the last command, or an empty one, only gets its answer again.
+        """
+        start = time.monotonic()
+        again_s = AGAIN_S
         while True:
-            line = self._read_line(end)
-            self._heard = (self._heard + [line[:100]])[-4:]
-            fields = line.split(" ")
-            if len(fields) >= 3 and fields[0] == "@" and fields[1] == wanted:
+            heard = self._read_line(start + min(again_s, timeout_s))
+            if heard is None and again_s < timeout_s:
+                self._send(line)
+                again_s *= 2
+                continue
+            if heard is None:
+                raise Failure(f"guest {self.name} did not answer in time")
+            self._heard = (self._heard + [heard[:100]])[-4:]
+            fields = heard.split(" ")
+            if len(fields) < 3 or fields[0] != "@" or fields[1] != wanted:
+                continue
+            try:
                 output = base64.b64decode(fields[3]) if len(fields) > 3 else b""
                 return int(fields[2]), output.decode(errors="replace")
+            except ValueError:  # damaged
+                continue
+
+    def _send(self, line):
+        self._control.settimeout(10)
+        self._control.sendall(line)
 
     def _send_command(self, command, timeout_s):
+        """Returns its number and the line."""
         check(self._control is not None, f"guest {self.name} is not up")
         number = str(next(self._ids))
         encoded = base64.b64encode(command.encode()).decode()
-        self._control.settimeout(10)
-        self._control.sendall(f"{number} {int(timeout_s)} {encoded}\n".encode())
-        return number
+        line = f"{number} {int(timeout_s)} {encoded}\n".encode()
+        self._send(line)
+        return number, line
 
     def run(self, command, timeout_s=30):
         """Runs a shell command in the guest; returns (exit status, output)."""
-        number = self._send_command(command, timeout_s)
+        number, line = self._send_command(command, timeout_s)
         try:
-            return self._read_reply(number, timeout_s + 10)
+            return self._read_reply(number, timeout_s + 10, line)
         except Failure as failure:
             raise Failure(f"{failure}: '{command[:60]}'; {self._what_is_wrong()}") from None
 
@@ -229,7 +252,8 @@ class VM:
         """Of a guest that owes an answer: is it gone, or only the answer?"""
         heard = f"heard last: {self._heard}, then {self._pending[:100]}"
         try:
-            self._read_reply(self._send_command("true", 10), 20)
+            number, line = self._send_command("true", 10)
+            self._read_reply(number, 20, line)
             return f"but it answers another one; {heard}"
         except (Failure, OSError) as failure:
             return f"nor does it answer another one ({failure}); {heard}"
