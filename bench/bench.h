@@ -131,6 +131,7 @@ void floor_begin(struct bench *b);
 void floor_end(struct bench *b);
 unsigned floor_burst(struct bench *b, struct rte_mbuf **pkts, unsigned n);
 
+#ifdef BENCH_ENGINES
 /* async.c: both queues have the engine. */
 void async_start(struct bench *b);
 void async_stop(struct bench *b);
@@ -140,6 +141,31 @@ void async_stop(struct bench *b);
  */
 unsigned async_burst(struct bench *b, struct rte_mbuf **pkts, unsigned n, double cost,
 		     uint64_t *ticks);
+#else /* bench_burst, which also runs on a library that has none */
+static inline void
+async_start(struct bench *b)
+{
+	(void)b;
+	bench_die("--engine is for bench_engines");
+}
+
+static inline void
+async_stop(struct bench *b)
+{
+	(void)b;
+}
+
+static inline unsigned
+async_burst(struct bench *b, struct rte_mbuf **pkts, unsigned n, double cost, uint64_t *ticks)
+{
+	(void)b;
+	(void)pkts;
+	(void)n;
+	(void)cost;
+	*ticks = 0;
+	return 0;
+}
+#endif
 
 /* guest.c: the guest driver's share. */
 void cell_begin(struct bench *b, enum bench_direction dir, uint32_t pkt_bytes);

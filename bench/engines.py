@@ -24,7 +24,7 @@ SETUPS = [("split", []), ("split mrg0", ["--mrg", "0"]),
 
 def sample(args, engine, options):
     """Cycles by (direction, size), of one process."""
-    command = [os.path.join(args.build, "bench", "bench_burst"), "--engine", engine,
+    command = [os.path.join(args.build, "bench", "bench_engines"), "--engine", engine,
                "--size", args.sizes, "--data-room", "9216", "--rounds", str(args.rounds),
                "--quiet-ticks", args.quiet_ticks] + options
     env = {**os.environ, "LD_LIBRARY_PATH": os.path.join(args.build, "lib")}
