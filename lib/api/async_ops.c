@@ -54,21 +54,15 @@ uint16_t rte_vhost_submit_enqueue_burst(int vid, uint16_t queue_id, struct rte_m
 					uint32_t *comp_count)
 {
 	struct visit v;
-	uint16_t n, done;
+	uint16_t n;
 
 	if (comp_count != NULL)
 		*comp_count = 0;
 	if (pkts == NULL || !is_to_guest(queue_id) || !begin(&v, vid, queue_id))
 		return 0;
 	n = channel_submit(&v, v.vq->pending->engine, pkts, count);
-	if (comp_pkts != NULL && comp_count != NULL) {
-		for (done = 0; done < count; done++) {
-			comp_pkts[done] = pending_return(v.vq->pending);
-			if (comp_pkts[done] == NULL)
-				break;
-		}
-		*comp_count = done;
-	}
+	if (comp_pkts != NULL && comp_count != NULL)
+		*comp_count = channel_return(v.vq->pending, comp_pkts, count);
 	visit_end(&v);
 	return n;
 }

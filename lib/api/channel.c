@@ -106,10 +106,12 @@ static int make_channel(struct vq *vq, struct copy_engine *engine)
 	const char *why;
 
 	/* It may say by now what became of those. */
-	if (vq->left_behind != NULL && vq->left_behind->engine != NULL)
-		(void)vq->left_behind->engine->ops->poll(vq->left_behind->engine);
-	if (vq->left_behind != NULL && vq->dev->config->backend == &net_backend)
-		net_backend.forget(vq);
+	if (vq->left_behind != NULL) {
+		if (vq->left_behind->engine != NULL)
+			(void)vq->left_behind->engine->ops->poll(vq->left_behind->engine);
+		if (vq->dev->config->backend == &net_backend)
+			net_backend.forget(vq);
+	}
 	why = why_not(vq);
 	if (why != NULL) {
 		LOG_ERR("%s: queue %u: no channel: %s", vq->dev->ifname, vq->index, why);
@@ -209,7 +211,7 @@ static void give_back(struct visit *v)
 		(void)vq_call(vq);
 }
 
-static uint16_t return_packets(struct pending *p, struct rte_mbuf **pkts, uint16_t count)
+uint16_t channel_return(struct pending *p, struct rte_mbuf **pkts, uint16_t count)
 {
 	uint16_t n = 0;
 
@@ -247,7 +249,7 @@ uint16_t channel_collect(struct visit *v, struct copy_engine *engine, struct rte
 	if (!pending_is_idle(v->vq->pending))
 		(void)engine->ops->poll(engine);
 	give_back(v);
-	return return_packets(v->vq->pending, pkts, count);
+	return channel_return(v->vq->pending, pkts, count);
 }
 
 /* Runs of up to BURST_PACKETS, as long as chains are there. */

@@ -33,6 +33,8 @@ static inline bool channel_is_dma(const struct pending *p)
 /* Makes a channel, with an engine of its own (taken over, also on failure) or none. 0 or -1. */
 int channel_register(int vid, uint16_t queue_id, struct copy_engine *engine);
 
+/* Hands up to `count` packets that are given back to the application; how many. */
+uint16_t channel_return(struct pending *p, struct rte_mbuf **pkts, uint16_t count);
 /* Submits packets. Returns how many. */
 uint16_t channel_submit(struct visit *v, struct copy_engine *engine, struct rte_mbuf **pkts,
 			uint16_t count);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The library's own copy engines, for applications of the guide's asynchronous
- * interface. 22.11's way to a DMA channel is in dma.c: one file can have only one
- * of the two kinds of prototypes.
+ * interface. 22.11's way to a DMA channel is in async_dma.c: one file can have
+ * only one of the two kinds of prototypes.
  */
 #include <rte_vhost_async.h>
 

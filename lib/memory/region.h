@@ -46,8 +46,9 @@ void region_set_hooks(const struct region_hooks *hooks);
 
 /*
  * Maps `desc` from `fd`. On success *out holds one reference and owns `fd`.
- * `index` is only for the log; `how` (filemap.h) may be NULL. Returns 0, -EINVAL (the numbers make no sense),
- * -ENOMEM, or what filemap_open() says. On failure `fd` stays the caller's.
+ * `index` is only for the log; `how` (filemap.h) may be NULL. Returns 0, -EINVAL (the
+ * numbers make no sense), -ENOMEM, or what filemap_open() says. On failure `fd` stays
+ * the caller's.
  */
 int region_map(const struct region_desc *desc, int fd, unsigned int index,
 	       const struct filemap_how *how, struct region **out);
