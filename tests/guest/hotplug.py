@@ -19,6 +19,20 @@ def online(guest):
     return memory_kib(guest)
 
 
+def memory_blocks(guest):
+    return int(guest.exec("ls -d /sys/devices/system/memory/memory* | wc -l"))
+
+
+def wait_blocks(guest, count):
+    """A guest that has not seen memory come would never see that it is to go.
+
+    QEMU's ACPI code looks for a module's request to go only where no arrival is
+    pending, and is not run again.
+    """
+    wait_for(lambda: memory_blocks(guest) == count, 20,
+             f"guest {guest.name} to see {count} blocks of memory")
+
+
 def mappings(switch):
     return len(switch.process.guest_mappings())
 
@@ -34,17 +48,19 @@ def plugged_under_traffic(lab, queues):
     wait_ping(a, b)
     before = mappings(switch)
     ups = switch.process.log().count(": up,")
-    kib = memory_kib(a)
+    kib, blocks = memory_kib(a), memory_blocks(a)
     a.start_command(f"exec ping -q -A {b.address}", "ping")
     for number in range(3):
         a.plug_memory(f"dimm{number}", DIMM_MIB)
         wait_mappings(switch, before + 1 + number, "after one was plugged in")
+        wait_blocks(a, blocks + 1 + number)
         if number == 0:
             now_kib = online(a)
             note(f"guest {a.name} has {kib} KiB, with the first module {now_kib} KiB")
     for number in (2, 1):
         a.unplug_memory(f"dimm{number}")
         wait_mappings(switch, before + number, "after one was taken out")
+        wait_blocks(a, blocks + number)
     # Out of the new memory, too: this is more than there was before.
     check_transfer(b, a, 16)
     a.exec("killall -INT ping")
