@@ -141,7 +141,8 @@ static enum chain_dir queue_dir(const struct vq *vq)
 }
 
 static const struct device_backend backend = {
-	.name = "fuzz", .ring_setup = ring_setup, .rings_needed = 2, .queue_dir = queue_dir
+	.name = "fuzz", .ring_setup = ring_setup, .rings_needed = 2, .queue_dir = queue_dir,
+	.in_pairs = true
 };
 
 static struct driver_config config = {

@@ -10,14 +10,19 @@
 
 void vq_abandon(struct vq *vq)
 {
+	const struct device_backend *backend = vq->dev->config->backend;
 	struct pending *p = vq->pending;
+	unsigned int n = 0;
 
-	if (p == NULL || pending_is_idle(p) || p->abandoned == p->taken - p->given)
+	if (p != NULL && p->abandoned != p->taken - p->given)
+		n = p->abandoned = p->taken - p->given;
+	if (backend != NULL && backend->abandon != NULL)
+		n += backend->abandon(vq);
+	if (n == 0)
 		return;
-	LOG_WARN("%s: queue %u: stops with %u packets in flight; their buffers were not given "
-		 "back: collect them in destroy_device()",
-		 vq->dev->ifname, vq->index, p->taken - p->given);
-	p->abandoned = p->taken - p->given;
+	LOG_WARN("%s: queue %u: stops with %u chains in flight, which the guest does not get back: "
+		 "collect what is under way in destroy_device()",
+		 vq->dev->ifname, vq->index, n);
 	vring_set_base(&vq->ring, vq->ring.used_idx, vq->ring.used_idx);
 }
 

@@ -103,6 +103,8 @@ void device_release(struct device *dev)
 	pthread_mutex_lock(&slots_lock);
 	pthread_mutex_lock(&dev->lock);
 	device_forget_guest(dev);
+	if (dev->config->backend != NULL && dev->config->backend->release != NULL)
+		dev->config->backend->release(dev);
 	device_postcopy_end(dev);
 	dev->postcopy.failed = false;
 	gmem_put(dev->mem);

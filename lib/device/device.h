@@ -32,6 +32,7 @@
 #define DEVICE_VQS_MAX 256
 #define DEVICE_NAME_BYTES 108 /* as a socket path */
 #define DEVICE_MTU_MIN_BYTES 68
+#define DEVICE_CONFIG_BYTES 256
 
 /* An eventfd slot that the frontend has said nothing about, or "poll". */
 #define EVENTFD_UNSET (-2)
@@ -41,6 +42,30 @@ struct device;
 struct vq;
 struct net_bursts;
 struct pending;
+struct crypto;
+struct crypto_queue;
+
+/*
+ * What CREATE_CRYPTO_SESSION asks for, in whichever form it came. The lengths of keys fit their
+ * arrays; everything else is as the frontend has it.
+ */
+#define SESSION_CIPHER_KEY_BYTES 64
+#define SESSION_AUTH_KEY_BYTES 512
+struct session_desc {
+	uint32_t opcode;      /* VIRTIO_CRYPTO_*_CREATE_SESSION: the service */
+	uint32_t cipher_algo; /* of AEAD sessions, too */
+	uint32_t cipher_key_bytes;
+	uint32_t hash_algo; /* hash or MAC */
+	uint32_t digest_bytes; /* of an AEAD's tag, too */
+	uint32_t auth_key_bytes;
+	uint32_t aad_bytes;
+	uint8_t op_type;     /* VIRTIO_CRYPTO_SYM_OP_* */
+	uint8_t direction;   /* VIRTIO_CRYPTO_OP_* */
+	uint8_t hash_mode;   /* VIRTIO_CRYPTO_SYM_HASH_MODE_* */
+	uint8_t chain_order; /* VIRTIO_CRYPTO_SYM_ALG_CHAIN_ORDER_* */
+	uint8_t cipher_key[SESSION_CIPHER_KEY_BYTES];
+	uint8_t auth_key[SESSION_AUTH_KEY_BYTES];
+};
 
 /* What stands above a device: calls upwards go through here only. */
 struct device_backend {
@@ -61,6 +86,27 @@ struct device_backend {
 	 * at, and ours to wait for no longer, stays in vq->left_behind.
 	 */
 	void (*forget)(struct vq *vq);
+
+	/* The rest may be NULL. */
+
+	/*
+	 * The ring goes, or stands elsewhere: what was taken from it never goes back to it.
+	 * Returns how many chains that is. Gate closed.
+	 */
+	unsigned int (*abandon)(struct vq *vq);
+	/* Queues come in pairs; without VIRTIO_NET_F_MQ there is one. */
+	bool in_pairs;
+	/* The device goes, and all that is ours with it. Its queues are forgotten already. */
+	void (*release)(struct device *dev);
+	/* Fills in the configuration space (DEVICE_CONFIG_BYTES); how many bytes it has. device.lock. */
+	uint32_t (*config_read)(const struct device *dev, uint8_t *space);
+	/*
+	 * Sessions of the guest's control queue, which the frontend keeps. Gates closed,
+	 * device.lock. An id, above 0, or a negative VIRTIO_CRYPTO_* status (said why).
+	 */
+	int64_t (*session_open)(struct device *dev, const struct session_desc *desc);
+	/* 0 or -ENOENT (said why). What is under way in the session still ends. */
+	int (*session_close)(struct device *dev, uint64_t id);
 };
 
 /* What an application registered for a socket; shared by its connections. */
@@ -99,6 +145,8 @@ struct vq {
 	struct ring ring;
 	/* Its channel's packets (async.c); NULL: it has none. */
 	struct pending *pending;
+	/* Requests of the crypto backend; NULL: not its queue, or never served. */
+	struct crypto_queue *crypto;
 	struct vq_stats stats CACHE_ALIGNED;
 
 	/*
@@ -216,6 +264,8 @@ struct device {
 	pthread_mutex_t log_lock;
 	struct dirty_log *log;
 	int log_fd;
+	/* rte_vhost_crypto_create(); changes with all gates closed. NULL: none. */
+	struct crypto *crypto;
 
 	/* Derived. */
 	bool ready;

@@ -39,7 +39,8 @@ static void vq_reset(struct vq *vq)
 	vq_set_eventfd(&vq->errfd, EVENTFD_UNSET);
 	vq_forget_inflight(vq);
 	vq_detach(vq);
-	if (backend != NULL && (vq->pending != NULL || vq->left_behind != NULL))
+	if (backend != NULL &&
+	    (vq->pending != NULL || vq->left_behind != NULL || vq->crypto != NULL))
 		backend->forget(vq);
 	free(vq->ring.misses);
 	memset(&vq->ring, 0, sizeof(vq->ring));

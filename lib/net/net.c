@@ -134,4 +134,5 @@ const struct device_backend net_backend = {
 	.queue_dir = net_queue_dir,
 	.settle = net_settle,
 	.forget = net_forget,
+	.in_pairs = true,
 };

@@ -52,6 +52,7 @@ struct chain {
 	uint32_t bytes; /* sum over the spans */
 	uint16_t nr_spans;
 	uint16_t fault; /* enum ring_fault; other than NONE: it has no spans */
+	uint16_t nr_readable; /* CHAIN_BOTH: spans to read, which come first */
 	struct used used;
 };
 
@@ -71,6 +72,7 @@ struct piece {
 enum chain_dir {
 	CHAIN_READABLE, /* guest to host: we read */
 	CHAIN_WRITABLE, /* host to guest: we write */
+	CHAIN_BOTH,     /* requests, for ring_fetch() only: we read the first part, write the rest */
 };
 
 /*

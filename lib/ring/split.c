@@ -76,7 +76,7 @@ enum fetch_result split_fetch(struct ring *vr, enum chain_dir dir, struct span_p
 			      struct chain *chain)
 {
 	struct walk w = walk_start(vr, dir, pool, chain);
-	struct ring_cursor c = split_open(vr, dir);
+	struct ring_cursor c = split_open(vr, CHAIN_READABLE);
 	enum fetch_result ret;
 	uint16_t head;
 

@@ -40,6 +40,17 @@ static enum fetch_result walk_absent(struct walk *w, const struct memview *view,
 	return FETCH_OK;
 }
 
+bool walk_turn(struct walk *w, bool writable)
+{
+	if (!w->turns || !writable)
+		return false;
+	w->turns = false;
+	w->want_writable = true;
+	w->view = &w->vr->views[CHAIN_WRITABLE];
+	w->chain->nr_readable = (uint16_t)(w->pool->used - w->first_span);
+	return true;
+}
+
 enum fetch_result walk_add_anywhere(struct walk *w, uint64_t addr, uint32_t len)
 {
 	struct span_pool *pool = w->pool;
@@ -72,6 +83,8 @@ enum fetch_result walk_end(struct walk *w)
 	w->chain->nr_spans = (uint16_t)(w->pool->used - w->first_span);
 	w->chain->bytes = (uint32_t)w->bytes;
 	w->chain->fault = RING_FAULT_NONE;
+	if (w->turns)
+		w->chain->nr_readable = w->chain->nr_spans;
 	return FETCH_OK;
 }
 

@@ -116,6 +116,7 @@ struct walk {
 	struct span_pool *pool;
 	struct chain *chain;
 	bool want_writable;
+	bool turns; /* CHAIN_BOTH: what is to be written has not come yet */
 	unsigned int first_span;
 	bool missing; /* parts of it are not translated yet */
 	unsigned int miss_steps; /* what it took to say which (ring_miss_range()) */
@@ -127,10 +128,11 @@ static inline struct walk walk_start(struct ring *vr, enum chain_dir dir, struct
 				     struct chain *chain)
 {
 	return (struct walk){ .vr = vr,
-			      .view = &vr->views[dir],
+			      .view = &vr->views[dir == CHAIN_WRITABLE],
 			      .pool = pool,
 			      .chain = chain,
 			      .want_writable = dir == CHAIN_WRITABLE,
+			      .turns = dir == CHAIN_BOTH,
 			      .first_span = pool->used };
 }
 
@@ -142,6 +144,9 @@ static inline enum fetch_result walk_broken(struct walk *w, enum ring_fault faul
 	return FETCH_BROKEN;
 }
 
+/* The first buffer to write to, after those to read; false when none may come here. */
+bool walk_turn(struct walk *w, bool writable);
+
 /* Adds a buffer to the chain. */
 enum fetch_result walk_add_anywhere(struct walk *w, uint64_t addr, uint32_t len);
 
@@ -150,7 +155,7 @@ static ALWAYS_INLINE enum fetch_result walk_add(struct walk *w, uint64_t addr, u
 {
 	struct span_pool *pool = w->pool;
 
-	if (unlikely(writable != w->want_writable))
+	if (unlikely(writable != w->want_writable) && !walk_turn(w, writable))
 		return walk_bad(w, RING_FAULT_DIRECTION);
 	if (unlikely(++w->nr_buffers > CHAIN_SPANS_MAX))
 		return walk_bad(w, RING_FAULT_LENGTH);

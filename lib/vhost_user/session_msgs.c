@@ -98,8 +98,8 @@ int vhu_set_features(struct vhu_call *call)
 	dev->features_set = true;
 	dev->features_refused = false;
 	/* A guest without multiqueue uses the first pair, whatever was announced. */
-	if (dev->config->backend != NULL && !device_has(dev, VIRTIO_NET_F_MQ) && !busy &&
-	    old != features)
+	if (dev->config->backend != NULL && dev->config->backend->in_pairs &&
+	    !device_has(dev, VIRTIO_NET_F_MQ) && !busy && old != features)
 		device_vqs_drop(dev, 2);
 	if (!device_has(dev, VHOST_USER_F_PROTOCOL_FEATURES))
 		for (unsigned int i = 0; i < dev->nr_vqs; i++) {

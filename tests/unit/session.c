@@ -66,6 +66,7 @@ static const struct device_backend backend = {
 	.ring_setup = ring_setup,
 	.rings_needed = 2,
 	.queue_dir = queue_dir,
+	.in_pairs = true,
 };
 
 enum rte_vhost_msg_result session_config_space(int vid, void *msg)
