@@ -4,70 +4,44 @@
 #include "channel.h"
 #include "net/rarp.h"
 
-/* The gate is closed: nobody is inside, and who opens it needs the lock. */
-static bool visit_locked(struct visit *v, struct vq *vq)
-{
-	struct device *dev = vq->dev;
-
-	if (dev->in_use && vq->index < dev->nr_vqs && gate_is_closed(&vq->gate)) {
-		*v = (struct visit){ vq, dev };
-		return true;
-	}
-	pthread_mutex_unlock(&dev->lock);
-	return false;
-}
-
-static bool visit_any(struct visit *v, int vid, uint16_t queue_id) NO_THREAD_SAFETY
+/* Where a channel may be made; false: no such queue. */
+static bool visit_queue(struct visit *v, int vid, uint16_t queue_id)
 {
 	struct vq *vq = device_vq(vid, queue_id);
 
 	if (vq == NULL)
 		return false;
-	/* It may open at any time until the lock is ours. */
-	for (unsigned int i = 0; i < 100; i++) {
-		if (gate_enter(&vq->gate)) {
-			*v = (struct visit){ vq, NULL };
-			return true;
-		}
-		pthread_mutex_lock(&vq->dev->lock);
-		if (visit_locked(v, vq))
-			return true;
-	}
+	visit_enter(v, vq);
+	if (visit_is_live(v))
+		return true;
+	visit_end(v);
 	return false;
 }
 
-void visit_end(struct visit *v) NO_THREAD_SAFETY
+/* With a channel, or the visit is over. */
+static bool has_channel(struct visit *v)
 {
-	if (v->locked != NULL)
-		pthread_mutex_unlock(&v->locked->lock);
-	else
-		gate_exit(&v->vq->gate);
+	if (visit_is_live(v) && v->vq->pending != NULL)
+		return true;
+	visit_end(v);
+	return false;
 }
 
 bool visit_begin(struct visit *v, int vid, uint16_t queue_id)
 {
-	if (!visit_any(v, vid, queue_id))
-		return false;
-	if (v->vq->pending != NULL)
-		return true;
-	visit_end(v);
-	return false;
-}
-
-bool visit_try(struct visit *v, int vid, uint16_t queue_id) NO_THREAD_SAFETY
-{
 	struct vq *vq = device_vq(vid, queue_id);
 
 	if (vq == NULL)
 		return false;
-	if (gate_enter(&vq->gate))
-		*v = (struct visit){ vq, NULL };
-	else if (pthread_mutex_trylock(&vq->dev->lock) != 0 || !visit_locked(v, vq))
-		return false;
-	if (vq->pending != NULL)
-		return true;
-	visit_end(v);
-	return false;
+	visit_enter(v, vq);
+	return has_channel(v);
+}
+
+bool visit_try(struct visit *v, int vid, uint16_t queue_id)
+{
+	struct vq *vq = device_vq(vid, queue_id);
+
+	return vq != NULL && visit_try_enter(v, vq) && has_channel(v);
 }
 
 /* --- making and taking away --------------------------------------------- */
@@ -129,7 +103,7 @@ int channel_register(int vid, uint16_t queue_id, struct copy_engine *engine)
 	struct visit v;
 	int ret = -1;
 
-	if (visit_any(&v, vid, queue_id)) {
+	if (visit_queue(&v, vid, queue_id)) {
 		ret = make_channel(v.vq, engine);
 		visit_end(&v);
 	}
@@ -159,7 +133,7 @@ int rte_vhost_async_channel_unregister(int vid, uint16_t queue_id)
 	struct visit v;
 	int ret;
 
-	if (!visit_any(&v, vid, queue_id))
+	if (!visit_queue(&v, vid, queue_id))
 		return -1;
 	ret = drop_channel(v.vq);
 	visit_end(&v);

@@ -7,22 +7,13 @@
 #define VHOST_NG_API_CHANNEL_H
 
 #include "copy/pending.h"
+#include "device/visit.h"
 #include "net/net.h"
 
-/*
- * A call that is at a queue's channel: inside the queue's gate or, while that is
- * closed (the queue is off, or a callback runs), with the device locked.
- */
-struct visit {
-	struct vq *vq;
-	struct device *locked; /* NULL: inside the gate */
-};
-
-/* Waits for whoever else is there; false: no such queue, or no channel there. */
+/* A visit to a queue's channel. Waits for whoever else is there; false: no such queue, or none there. */
 bool visit_begin(struct visit *v, int vid, uint16_t queue_id);
 /* Of data threads: false, too, when control is at it. */
 bool visit_try(struct visit *v, int vid, uint16_t queue_id);
-void visit_end(struct visit *v);
 
 /* Whose functions a channel is for. */
 static inline bool channel_is_dma(const struct pending *p)

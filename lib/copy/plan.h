@@ -10,6 +10,7 @@
 
 #include "base/isa.h"
 #include "base/shm.h"
+#include "memory/span.h"
 
 struct copy_seg {
 	void *dst;
@@ -65,6 +66,31 @@ static ALWAYS_INLINE void plan_add_read(struct plan *plan, void *dst, const uint
 					uint32_t len)
 {
 	plan_add(plan, dst, GUEST_FORCE(const void *, src), len);
+}
+
+/* Out of, and into, `len` bytes of guest memory that are in several pieces; they are there. */
+static inline void plan_add_read_spans(struct plan *plan, struct span_cursor *from, void *dst,
+				       uint32_t len)
+{
+	while (len != 0) {
+		struct span piece = span_cursor_take(from, len);
+
+		plan_add_read(plan, dst, piece.ptr, piece.len_bytes);
+		dst = (uint8_t *)dst + piece.len_bytes;
+		len -= piece.len_bytes;
+	}
+}
+
+static inline void plan_add_write_spans(struct plan *plan, struct span_cursor *to, const void *src,
+					uint32_t len)
+{
+	while (len != 0) {
+		struct span piece = span_cursor_take(to, len);
+
+		plan_add_write(plan, piece.ptr, src, piece.len_bytes);
+		src = (const uint8_t *)src + piece.len_bytes;
+		len -= piece.len_bytes;
+	}
 }
 
 #endif

@@ -112,15 +112,25 @@ struct gmem *gmem_without(const struct gmem *mem, const struct region *region)
 	return gmem_build(regions, count);
 }
 
+void gmem_get_many(struct gmem *m, uint32_t n)
+{
+	__atomic_fetch_add(&m->refs, n, __ATOMIC_RELAXED);
+}
+
 struct gmem *gmem_get(struct gmem *m)
 {
-	__atomic_fetch_add(&m->refs, 1, __ATOMIC_RELAXED);
+	gmem_get_many(m, 1);
 	return m;
 }
 
 void gmem_put(struct gmem *m)
 {
-	if (m == NULL || __atomic_sub_fetch(&m->refs, 1, __ATOMIC_ACQ_REL) != 0)
+	gmem_put_many(m, 1);
+}
+
+void gmem_put_many(struct gmem *m, uint32_t n)
+{
+	if (m == NULL || __atomic_sub_fetch(&m->refs, n, __ATOMIC_ACQ_REL) != 0)
 		return;
 	for (unsigned int i = 0; i < m->nr_regions; i++)
 		region_put(m->regions[i]);

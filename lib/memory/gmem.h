@@ -39,6 +39,9 @@ struct gmem *gmem_without(const struct gmem *mem, const struct region *region);
 
 struct gmem *gmem_get(struct gmem *m);
 void gmem_put(struct gmem *m);
+/* The same, `n` references at once. */
+void gmem_get_many(struct gmem *m, uint32_t n);
+void gmem_put_many(struct gmem *m, uint32_t n);
 
 /*
  * The guest physical address behind a pointer into guest memory, as spans have

@@ -32,6 +32,39 @@ static inline uint64_t spans_bytes(const struct span *spans, unsigned int count)
 	return sum;
 }
 
+/* A place in a list of spans. */
+struct span_cursor {
+	const struct span *span;
+	uint32_t off_bytes;
+};
+
+/* Behind the first `skip` bytes; there are more. */
+static inline struct span_cursor span_cursor_at(const struct span *spans, uint32_t skip)
+{
+	struct span_cursor c = { .span = spans, .off_bytes = skip };
+
+	while (c.off_bytes >= c.span->len_bytes) {
+		c.off_bytes -= c.span->len_bytes;
+		c.span++;
+	}
+	return c;
+}
+
+/* The next piece of up to `len` (not 0) bytes, which are there; the cursor goes behind it. */
+static inline struct span span_cursor_take(struct span_cursor *c, uint32_t len)
+{
+	const uint32_t left = c->span->len_bytes - c->off_bytes;
+	struct span piece = { .ptr = c->span->ptr + c->off_bytes, .len_bytes = len };
+
+	c->off_bytes += len;
+	if (len >= left) {
+		piece.len_bytes = left;
+		c->span++;
+		c->off_bytes = 0;
+	}
+	return piece;
+}
+
 /* Copies up to `len` bytes out of the head of a span list; returns how many. */
 size_t spans_read(const struct span *spans, unsigned int count, void *dst, size_t len);
 

@@ -19,41 +19,6 @@
 #include "net.h"
 #include "packet_stats.h"
 
-/* Where the bytes after the header are. */
-struct span_cursor {
-	const struct span *span;
-	uint32_t off_bytes;
-};
-
-static inline struct span_cursor span_cursor_at(const struct chain *chain, uint32_t skip)
-{
-	struct span_cursor c = { .span = chain->spans, .off_bytes = skip };
-
-	while (c.off_bytes >= c.span->len_bytes) {
-		c.off_bytes -= c.span->len_bytes;
-		c.span++;
-	}
-	return c;
-}
-
-/* Plans `len` bytes from the cursor to `dst`; the chain has them. */
-static inline void plan_from_chain(struct plan *plan, struct span_cursor *c, void *dst,
-				   uint32_t len)
-{
-	while (len != 0) {
-		uint32_t part = RTE_MIN(len, c->span->len_bytes - c->off_bytes);
-
-		plan_add_read(plan, dst, c->span->ptr + c->off_bytes, part);
-		dst = (uint8_t *)dst + part;
-		len -= part;
-		c->off_bytes += part;
-		if (c->off_bytes == c->span->len_bytes) {
-			c->span++;
-			c->off_bytes = 0;
-		}
-	}
-}
-
 static void extbuf_free(void *addr, void *opaque)
 {
 	(void)addr;
@@ -112,7 +77,7 @@ static bool plan_packet(struct vq *vq, struct rte_mempool *pool, struct plan *pl
 {
 	const struct vq_net *net = &vq->net;
 	uint32_t left = chain->bytes - net->hdr_bytes;
-	struct span_cursor from = span_cursor_at(chain, net->hdr_bytes);
+	struct span_cursor from = span_cursor_at(chain->spans, net->hdr_bytes);
 	struct rte_mbuf *more[BURST_PACKETS], **next = more, **end = more;
 	struct rte_mbuf *seg = m;
 
@@ -125,7 +90,7 @@ static bool plan_packet(struct vq *vq, struct rte_mempool *pool, struct plan *pl
 	for (;;) {
 		uint32_t part = RTE_MIN(left, (uint32_t)rte_pktmbuf_tailroom(seg));
 
-		plan_from_chain(plan, &from, rte_pktmbuf_mtod(seg, void *), part);
+		plan_add_read_spans(plan, &from, rte_pktmbuf_mtod(seg, void *), part);
 		seg->data_len = (uint16_t)part;
 		left -= part;
 		if (left == 0 || part == 0 || m->nb_segs == RTE_MBUF_MAX_NB_SEGS)

@@ -8,6 +8,7 @@ enum fetch_result walk_bad(struct walk *w, enum ring_fault fault)
 	w->chain->fault = (uint16_t)fault;
 	w->chain->spans = NULL;
 	w->chain->nr_spans = 0;
+	w->chain->nr_readable = 0;
 	w->chain->bytes = 0;
 	w->pool->used = w->first_span;
 	return FETCH_BAD;
