@@ -11,11 +11,13 @@
 #define VHOST_NG_CRYPTO_SESSION_H
 
 #include <pthread.h>
-#include <rte_crypto_sym.h>
+#include <rte_crypto.h>
 #include <rte_vhost_crypto.h>
 
 #include "device/device.h"
 
+/* Where an operation has its IV; pools of applications have VHOST_CRYPTO_MAX_IV_LEN bytes there. */
+#define CRYPTO_IV_OFFSET (sizeof(struct rte_crypto_op) + sizeof(struct rte_crypto_sym_op))
 /* The most that an AEAD session may authenticate besides its data. */
 #define CRYPTO_AAD_MAX_BYTES 256
 /* The largest digest or tag there is. */
@@ -29,14 +31,17 @@ enum crypto_kind {
 	CRYPTO_CHAIN, /* a cipher and a hash or MAC */
 };
 
+struct crypto_algorithm;
+struct crypto_sessions;
+
 struct crypto_session {
-	int64_t id;    /* 0: no session */
+	int64_t id;    /* above 0 */
 	uint32_t refs; /* the table's, and one for each request under way; atomic */
 	uint8_t kind;  /* enum crypto_kind */
 	bool encrypts; /* otherwise decrypts; means nothing for hashes and MACs */
 	bool is_ccm;   /* wants room before its nonce and AAD (rte_crypto_sym.h) */
 	bool cipher_in_bits, auth_in_bits; /* what cryptodev counts offsets and lengths in */
-	uint8_t block_bytes; /* what is enciphered has a multiple of this many bytes; not 0 */
+	uint8_t block_bytes;  /* what is enciphered has a multiple of this many bytes; not 0 */
 	uint8_t digest_bytes; /* tag of an AEAD; 0: none */
 	uint16_t aad_bytes;
 	uint8_t cryptodev_id;
@@ -46,16 +51,32 @@ struct crypto_session {
 	 * tell before the first request has it. NULL: not made yet. Atomic.
 	 */
 	void *by_iv[VHOST_CRYPTO_MAX_IV_LEN + 1];
+	uint64_t refused;    /* a bit for each length that will never have one; atomic */
+	int64_t retry_at_ms; /* the pool had none for another one; 0: it had; atomic */
 	pthread_mutex_t make_lock; /* of who makes another one */
-	struct session_desc desc;  /* what it is made from; wiped at the end */
+
+	/* What they are made from. */
+	const struct crypto_algorithm *cipher; /* or AEAD; NULL: none */
+	const struct crypto_algorithm *auth;   /* hash or MAC; NULL: none */
+	struct session_desc desc;              /* wiped at the end */
+
+	/* While it is open. */
+	struct crypto_sessions *table;
+	const char *name; /* for the log */
 };
 
 struct crypto_sessions {
 	uint8_t cryptodev_id;
 	struct rte_mempool *pool; /* of the application: cryptodev's sessions */
 	uint32_t nr_open;
+	/*
+	 * What open sessions have of the pool, for all lengths of IVs together: at most
+	 * VHOST_CRYPTO_SESSION_MAP_ENTRIES, so that no guest takes another one's. Atomic.
+	 */
+	uint32_t nr_made;
 	struct crypto_session *slots[VHOST_CRYPTO_SESSION_MAP_ENTRIES];
-	uint32_t generations[VHOST_CRYPTO_SESSION_MAP_ENTRIES]; /* so that ids are not used twice soon */
+	/* How often each was used, so that an id does not come back soon. */
+	uint32_t generations[VHOST_CRYPTO_SESSION_MAP_ENTRIES];
 };
 
 /* A cryptodev that exists, and the application's pool for it. */
@@ -66,8 +87,8 @@ void crypto_sessions_fini(struct crypto_sessions *table);
 
 /*
  * Checks `desc`, asks the cryptodev for a session and returns its id, which is above 0; or
- * -VIRTIO_CRYPTO_NOTSUPP, -VIRTIO_CRYPTO_NOSPC (the table or the application's pool is full),
- * -VIRTIO_CRYPTO_ERR. `name` is for the log, which says why.
+ * -VIRTIO_CRYPTO_NOTSUPP, -VIRTIO_CRYPTO_NOSPC (the table is full, or the application's pool
+ * empty), -VIRTIO_CRYPTO_ERR. `name` is for the log, which says why; it stays as long as the table.
  */
 int64_t crypto_session_open(struct crypto_sessions *table, const struct session_desc *desc,
 			    const char *name);
@@ -83,7 +104,11 @@ static ALWAYS_INLINE struct crypto_session *crypto_session_find(const struct cry
 	return likely(s != NULL && (uint64_t)s->id == id) ? s : NULL;
 }
 
-/* As crypto_session_for_iv() when it is not there yet. Several threads at a time. */
+/*
+ * As crypto_session_for_iv() when it is not there yet. Of an open session; several threads at a
+ * time. What failed once is cheap from then on: a length that cannot be fails for good, and an
+ * empty pool is asked again after a while.
+ */
 void *crypto_session_make(struct crypto_session *s, uint32_t iv_bytes);
 
 /* cryptodev's session for IVs of so many bytes (as the request has it); NULL: it has none. */
