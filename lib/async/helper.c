@@ -31,12 +31,10 @@
 /* Pauses between two looks into an empty ring, at most: it is the producers' cache line. */
 #define HELPER_PAUSES 16u
 
-typedef void (*copy_segs_fn)(const struct copy_seg *segs, unsigned int nr_segs);
-
 struct helper {
 	struct copy_engine engine;
 	unsigned int lcore;
-	copy_segs_fn copy;
+	copy_fn *copy;
 	struct rte_ring *ring; /* of struct copy_job */
 	bool open CACHE_ALIGNED; /* atomic: takes jobs */
 	rte_spinlock_t consumer CACHE_ALIGNED;
@@ -47,26 +45,6 @@ static struct helper *helpers[RTE_MAX_LCORE];
 
 /* Of those who start and stop. */
 static pthread_mutex_t control_lock = PTHREAD_MUTEX_INITIALIZER;
-
-#ifdef ISA_X86
-void copy_segs_avx2(const struct copy_seg *segs, unsigned int nr_segs);
-void copy_segs_avx512(const struct copy_seg *segs, unsigned int nr_segs);
-#endif
-
-static copy_segs_fn choose_copy(void)
-{
-#ifdef ISA_X86
-	switch (isa_choose(rte_vect_get_max_simd_bitwidth())) {
-	case ISA_SET_AVX512:
-		return copy_segs_avx512;
-	case ISA_SET_AVX2:
-		return copy_segs_avx2;
-	case ISA_SET_BASE:
-		break;
-	}
-#endif
-	return copy_segs_base;
-}
 
 static bool is_open(const struct helper *h)
 {
@@ -168,7 +146,7 @@ static struct helper *helper_new(unsigned int lcore)
 	*h = (struct helper){
 		.engine = { &helper_ops, HELPER_THRESHOLD_BYTES },
 		.lcore = lcore,
-		.copy = choose_copy(),
+		.copy = copy_choose(rte_vect_get_max_simd_bitwidth()),
 		.consumer = RTE_SPINLOCK_INITIALIZER,
 	};
 	snprintf(name, sizeof(name), "vhost_helper_%u", lcore);

@@ -26,12 +26,21 @@ struct plan {
 
 /* Does all these copies, in order. */
 #define copy_segs ISA_NAME(copy_segs)
-void copy_segs(const struct copy_seg *segs, unsigned int nr_segs);
+typedef void copy_fn(const struct copy_seg *segs, unsigned int nr_segs);
+copy_fn copy_segs;
+/* The build of it for this machine, of registers with at most so many bits, for who is built once. */
+copy_fn *copy_choose(unsigned int max_simd_bits);
 
 /* Does all copies of the plan, and empties it. */
 static ALWAYS_INLINE void plan_execute(struct plan *plan)
 {
 	copy_segs(plan->segs, plan->nr_segs);
+	plan->nr_segs = 0;
+}
+
+static ALWAYS_INLINE void plan_execute_by(struct plan *plan, copy_fn *copy)
+{
+	copy(plan->segs, plan->nr_segs);
 	plan->nr_segs = 0;
 }
 

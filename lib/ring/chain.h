@@ -52,7 +52,9 @@ struct chain {
 	uint32_t bytes; /* sum over the spans */
 	uint16_t nr_spans;
 	uint16_t fault; /* enum ring_fault; other than NONE: it has no spans */
-	uint16_t nr_readable; /* CHAIN_BOTH: spans to read, which come first */
+	/* CHAIN_BOTH: spans to read, which come first, and what they have. */
+	uint16_t nr_readable;
+	uint32_t readable_bytes;
 	struct used used;
 };
 

@@ -28,6 +28,21 @@ bool packed_next_in_table(const struct ring *vr, enum chain_dir dir, struct desc
 	       piece_of_two(&c, first, second, lead_bytes, piece);
 }
 
+bool packed_request(struct ring *vr, struct span_pool *pool, struct chain *chain)
+{
+	uint32_t at = packed_index(vr->last_avail), lap = packed_avail_lap(vr->last_avail);
+	struct desc d = packed_load_desc((uintptr_t)vr->packed, at);
+
+	if (!packed_is_avail(packed_desc_flags(d), lap) ||
+	    packed_desc_kind(d) != VRING_DESC_F_INDIRECT ||
+	    !walk_small_table(vr, d, false, pool, chain))
+		return false;
+	chain->used = used_make(packed_desc_id(d), 1);
+	packed_advance(vr->size, &at, &lap, 1);
+	vr->last_avail = packed_position(at, lap);
+	return true;
+}
+
 static enum fetch_result add(struct walk *w, struct desc d)
 {
 	return walk_add(w, d.addr, desc_len(d), (packed_desc_flags(d) & VRING_DESC_F_WRITE) != 0);

@@ -169,6 +169,9 @@ static ALWAYS_INLINE enum ring_next packed_next(const struct ring *vr, struct ri
 
 /* --- any form ----------------------------------------------------------- */
 
+/* Takes the next chain if it is a request of the usual form, in a small table. */
+bool packed_request(struct ring *vr, struct span_pool *pool, struct chain *chain);
+
 enum fetch_result packed_fetch(struct ring *vr, enum chain_dir dir, struct span_pool *pool,
 			       struct chain *chain);
 

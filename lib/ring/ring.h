@@ -72,6 +72,16 @@ static inline enum fetch_result ring_fetch(enum ring_kind k, struct ring *vr, en
 	return RING_VERB(k, fetch, vr, dir, pool, chain);
 }
 
+/* The same for requests (CHAIN_BOTH), quicker for those of the usual form. */
+static ALWAYS_INLINE enum fetch_result ring_fetch_request(enum ring_kind k, struct ring *vr,
+							  struct span_pool *pool,
+							  struct chain *chain)
+{
+	if (likely(RING_VERB(k, request, vr, pool, chain)))
+		return FETCH_OK;
+	return ring_fetch(k, vr, CHAIN_BOTH, pool, chain);
+}
+
 /* The same, quicker for chains of the usual form. */
 static ALWAYS_INLINE enum fetch_result ring_fetch_any(enum ring_kind k, struct ring *vr,
 						      enum chain_dir dir, uint32_t lead_bytes,

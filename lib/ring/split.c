@@ -16,9 +16,40 @@ bool split_next_in_table(const struct ring *vr, enum chain_dir dir, struct desc 
 	       split_piece(&c, dir, table, size, split_load_desc(table, 0), lead_bytes, piece);
 }
 
+bool split_request(struct ring *vr, struct span_pool *pool, struct chain *chain)
+{
+	const struct ring_cursor c = split_open(vr, CHAIN_READABLE);
+	struct desc d;
+	uint32_t head;
+
+	if (c.left == 0)
+		return false;
+	head = split_head(c.avail, c.at & c.mask);
+	if (head >= c.size)
+		return false;
+	d = split_load_desc(c.table, head);
+	if (split_desc_kind(d) != VRING_DESC_F_INDIRECT ||
+	    !walk_small_table(vr, d, true, pool, chain))
+		return false;
+	chain->used = used_make((uint16_t)head, 1);
+	vr->last_avail++;
+	return true;
+}
+
 static enum fetch_result add(struct walk *w, struct desc d)
 {
 	return walk_add(w, d.addr, desc_len(d), (split_desc_flags(d) & VRING_DESC_F_WRITE) != 0);
+}
+
+/*
+ * `link`, which is usually one up. The processor takes the guess and goes on, and does
+ * not wait for each entry to say where the next one is.
+ */
+static ALWAYS_INLINE uint32_t following(uint32_t at, uint32_t link)
+{
+	const uint32_t guess = at + 1;
+
+	return likely(link == guess) ? guess : RARELY_USED(link);
 }
 
 /* A descriptor that stands for a table of descriptors (virtio 1.2, 2.7.5.3). */
@@ -42,7 +73,7 @@ static enum fetch_result walk_indirect(struct walk *w, struct desc head)
 		ret = add(w, d);
 		if ((split_desc_flags(d) & VRING_DESC_F_NEXT) == 0)
 			break;
-		next = split_desc_next(d);
+		next = following(next, split_desc_next(d));
 	}
 	return ret;
 }

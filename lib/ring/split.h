@@ -131,6 +131,9 @@ static ALWAYS_INLINE enum ring_next split_next(const struct ring *vr, struct rin
 	return NEXT_PIECE;
 }
 
+/* Takes the next chain if it is a request of the usual form, in a small table. */
+bool split_request(struct ring *vr, struct span_pool *pool, struct chain *chain);
+
 /* --- any form ----------------------------------------------------------- */
 
 enum fetch_result split_fetch(struct ring *vr, enum chain_dir dir, struct span_pool *pool,

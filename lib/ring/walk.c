@@ -9,6 +9,7 @@ enum fetch_result walk_bad(struct walk *w, enum ring_fault fault)
 	w->chain->spans = NULL;
 	w->chain->nr_spans = 0;
 	w->chain->nr_readable = 0;
+	w->chain->readable_bytes = 0;
 	w->chain->bytes = 0;
 	w->pool->used = w->first_span;
 	return FETCH_BAD;
@@ -49,6 +50,8 @@ bool walk_turn(struct walk *w, bool writable)
 	w->want_writable = true;
 	w->view = &w->vr->views[CHAIN_WRITABLE];
 	w->chain->nr_readable = (uint16_t)(w->pool->used - w->first_span);
+	/* Should it not fit, the chain's sum does not either. */
+	w->chain->readable_bytes = (uint32_t)w->bytes;
 	return true;
 }
 
@@ -84,8 +87,10 @@ enum fetch_result walk_end(struct walk *w)
 	w->chain->nr_spans = (uint16_t)(w->pool->used - w->first_span);
 	w->chain->bytes = (uint32_t)w->bytes;
 	w->chain->fault = RING_FAULT_NONE;
-	if (w->turns)
+	if (w->turns) {
 		w->chain->nr_readable = w->chain->nr_spans;
+		w->chain->readable_bytes = w->chain->bytes;
+	}
 	return FETCH_OK;
 }
 
@@ -99,6 +104,10 @@ enum fetch_result walk_table_open(struct walk *w, struct desc head, struct walk_
 	table->nr_entries = len / (uint32_t)sizeof(struct desc);
 	if (len == 0 || len % sizeof(struct desc) != 0 || table->nr_entries > VRING_SIZE_MAX)
 		return walk_bad(w, RING_FAULT_INDIRECT);
+	if (likely(gmap_piece_resolve(&readable->last, gpa(head.addr), len, table->spans))) {
+		table->nr_spans = 1;
+		return FETCH_OK;
+	}
 	nr_spans = memview_resolve(readable, gpa(head.addr), len, table->spans,
 				   ARRAY_LEN(table->spans));
 	if (nr_spans == -EFAULT) {
@@ -112,7 +121,7 @@ enum fetch_result walk_table_open(struct walk *w, struct desc head, struct walk_
 	return FETCH_OK;
 }
 
-struct desc walk_table_read(const struct walk_table *table, uint32_t i)
+struct desc walk_table_read_across(const struct walk_table *table, uint32_t i)
 {
 	uint64_t skip = (uint64_t)i * sizeof(struct desc);
 	const struct span *s = table->spans;

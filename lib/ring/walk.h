@@ -104,6 +104,69 @@ static ALWAYS_INLINE bool cursor_small_table(const struct ring *vr, struct ring_
 	return *table % sizeof(uint64_t) == 0;
 }
 
+/* --- requests of the usual form ----------------------------------------- */
+
+/* The most entries of a table that is looked at in one go. */
+#define SMALL_TABLE_ENTRIES 16
+
+/*
+ * All of a small table of a request (CHAIN_BOTH): in one piece, linked in order (where
+ * entries are linked), each of its buffers whole in the region that was hit last.
+ * False: any other, for ring_fetch() to read for itself. `is_split` is a constant.
+ */
+static ALWAYS_INLINE bool walk_small_table(const struct ring *vr, struct desc head, bool is_split,
+					   struct span_pool *pool, struct chain *chain)
+{
+	const struct gmap_piece map = vr->views[CHAIN_READABLE].last;
+	const uint32_t n = desc_len(head) / (uint32_t)sizeof(struct desc);
+	struct span *spans = &pool->spans[pool->used];
+	uint64_t bytes = 0, readable_bytes = 0;
+	const uint8_t __guest *table;
+	uint32_t nr_readable = 0;
+	uint64_t off = head.addr - map.addr;
+
+	if (unlikely(n - 1 >= SMALL_TABLE_ENTRIES || desc_len(head) % sizeof(struct desc) != 0 ||
+		     !range_within(off, desc_len(head), map.size_bytes) || vr->misses != NULL ||
+		     pool->used > SPAN_POOL_SPANS - SMALL_TABLE_ENTRIES))
+		return false;
+	table = map.host + off;
+	for (uint32_t i = 0; i < n; i++, table += sizeof(struct desc)) {
+		/* Flags, and split: the next one, of all but the last. */
+		const uint32_t usual = is_split && i + 1 < n ? (i + 1) << 16 | VRING_DESC_F_NEXT : 0;
+		uint32_t flags, len;
+		struct desc d;
+
+		shm_read(&d.addr, table, sizeof(d.addr));
+		shm_read(&d.rest, table + sizeof(d.addr), sizeof(d.rest));
+		len = desc_len(d);
+		flags = (uint32_t)(d.rest >> (is_split ? 32 : 48));
+		if (is_split && i + 1 == n)
+			flags = (uint16_t)flags;
+		off = d.addr - map.addr;
+		if (unlikely((flags & ~(uint32_t)VRING_DESC_F_WRITE) != usual || len == 0 ||
+			     !range_within(off, len, map.size_bytes)))
+			return false;
+		bytes += len;
+		spans[i] = (struct span){ map.host + off, len };
+		if ((flags & VRING_DESC_F_WRITE) != 0)
+			continue;
+		/* What is to be read comes first. */
+		if (unlikely(nr_readable++ != i))
+			return false;
+		readable_bytes = bytes;
+	}
+	if (unlikely(bytes > UINT32_MAX))
+		return false;
+	pool->used += n;
+	chain->spans = spans;
+	chain->bytes = (uint32_t)bytes;
+	chain->nr_spans = (uint16_t)n;
+	chain->fault = RING_FAULT_NONE;
+	chain->nr_readable = (uint16_t)nr_readable;
+	chain->readable_bytes = (uint32_t)readable_bytes;
+	return true;
+}
+
 /* --- any form ----------------------------------------------------------- */
 
 /*
@@ -185,6 +248,19 @@ struct walk_table {
 
 enum fetch_result walk_table_open(struct walk *w, struct desc head, struct walk_table *table);
 /* Entry `i`, which is below nr_entries. */
-struct desc walk_table_read(const struct walk_table *table, uint32_t i);
+struct desc walk_table_read_across(const struct walk_table *table, uint32_t i);
+static ALWAYS_INLINE struct desc walk_table_read(const struct walk_table *table, uint32_t i)
+{
+	const uint8_t __guest *at;
+	struct desc d;
+
+	if (unlikely(table->nr_spans != 1))
+		return walk_table_read_across(table, i);
+	at = table->spans[0].ptr + (size_t)i * sizeof(d);
+	/* A word at a time, into registers. */
+	shm_read(&d.addr, at, sizeof(d.addr));
+	shm_read(&d.rest, at + sizeof(d.addr), sizeof(d.rest));
+	return d;
+}
 
 #endif
