@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * From the cryptodev's results back to the guest.
+ */
+#include "borrow.h"
+#include "request.h"
+
+/* Requests whose results are written as one. */
+#define RUN_OPS 32
+
+static uint8_t status_of(const struct rte_crypto_op *op)
+{
+	switch (op->status) {
+	case RTE_CRYPTO_OP_STATUS_SUCCESS:
+		return VIRTIO_CRYPTO_OK;
+	case RTE_CRYPTO_OP_STATUS_AUTH_FAILED:
+		return VIRTIO_CRYPTO_BADMSG;
+	case RTE_CRYPTO_OP_STATUS_INVALID_SESSION:
+		return VIRTIO_CRYPTO_INVSESS;
+	default:
+		return VIRTIO_CRYPTO_ERR;
+	}
+}
+
+/* --- writing ------------------------------------------------------------- */
+
+/* Plans what the guest gets of a result. */
+static void plan_result(struct plan *plan, const struct crypto_request *r,
+			const struct rte_crypto_op *op)
+{
+	uint32_t left = r->data_bytes;
+	struct span_cursor to;
+
+	if (left != 0 && !r->borrows) {
+		to = span_cursor_at(r->spans, 0);
+		for (const struct rte_mbuf *m = op->sym->m_src; left != 0; m = m->next) {
+			uint32_t part = RTE_MIN(left, (uint32_t)m->data_len);
+
+			plan_add_write_spans(plan, &to, rte_pktmbuf_mtod(m, void *), part);
+			left -= part;
+		}
+	}
+	if (r->digest_bytes != 0) {
+		to = span_cursor_at(r->spans, r->digest_at);
+		plan_add_write_spans(plan, &to, crypto_request_front(r)->digest, r->digest_bytes);
+	}
+}
+
+static void log_bytes(struct ring *vr, const struct crypto_request *r, uint32_t at, uint32_t len)
+{
+	struct span_cursor from;
+
+	if (len == 0)
+		return;
+	from = span_cursor_at(r->spans, at);
+	while (len != 0) {
+		struct span piece = span_cursor_take(&from, len);
+
+		ring_log_copy(vr, r->mem, piece.ptr, piece.len_bytes);
+		len -= piece.len_bytes;
+	}
+}
+
+/* The status, at the very end; all else is written. */
+static void write_status(struct ring *vr, struct crypto_slot *slot, const struct crypto_request *r,
+			 uint8_t status)
+{
+	const bool has_result = status == VIRTIO_CRYPTO_OK;
+	const struct span *last = &r->spans[r->nr_spans - 1];
+	uint32_t written = 1;
+
+	shm_store8(last->ptr + last->len_bytes - 1, status);
+	if (has_result)
+		written += r->data_bytes + r->digest_bytes;
+	if (unlikely(vr->log != NULL)) {
+		dirty_log_fence();
+		/* A cryptodev may have written before it failed. */
+		if (has_result || r->borrows)
+			log_bytes(vr, r, 0, r->data_bytes);
+		if (has_result)
+			log_bytes(vr, r, r->digest_at, r->digest_bytes);
+		log_bytes(vr, r, r->writable_bytes - 1, 1);
+	}
+	slot->used = used_written(slot->used, written);
+	slot->done = true;
+}
+
+/* --- the end of requests ------------------------------------------------- */
+
+/* What ended requests held, given back a run at a time. */
+struct ended {
+	struct crypto *crypto;
+	struct crypto_session *session;
+	struct gmem *mem;
+	unsigned int n;
+	struct rte_mbuf *own[RUN_OPS];
+};
+
+static void ended_flush(struct ended *e)
+{
+	if (e->n == 0)
+		return;
+	rte_mempool_put_bulk(e->crypto->own, (void **)e->own, e->n);
+	crypto_session_drop(e->session, e->n);
+	gmem_put_many(e->mem, e->n);
+	crypto_put(e->crypto, e->n);
+	e->n = 0;
+}
+
+static void free_buffers(struct crypto_request *r, struct rte_crypto_op *op)
+{
+	struct rte_mbuf *next;
+
+	if (r->more != NULL)
+		rte_mempool_put(r->crypto->large, r->more);
+	if (r->borrows) {
+		crypto_unborrow(r, op);
+		return;
+	}
+	if (op->sym->m_src == crypto_request_mbuf(r))
+		return;
+	for (struct rte_mbuf *m = op->sym->m_src; m != NULL; m = next) {
+		next = m->next;
+		m->next = NULL;
+		m->nb_segs = 1;
+		rte_mempool_put(r->crypto->large, m);
+	}
+}
+
+static void request_end(struct ended *e, struct crypto_request *r, struct rte_crypto_op *op)
+{
+	if (r->crypto != e->crypto || r->session != e->session || r->mem != e->mem) {
+		ended_flush(e);
+		e->crypto = r->crypto;
+		e->session = r->session;
+		e->mem = r->mem;
+	}
+	free_buffers(r, op);
+	e->own[e->n++] = crypto_request_mbuf(r);
+	op->sym->m_src = NULL;
+	op->sym->m_dst = NULL;
+}
+
+/* ------------------------------------------------------------------------ */
+
+void crypto_give_back(struct crypto_queue *q)
+{
+	struct ring *vr = &q->home->ring;
+	bool pushed = false;
+
+	if (vr->fault != RING_FAULT_NONE || !vring_attached(vr))
+		return;
+	while (q->given != q->taken && q->slots[q->given & q->mask].done) {
+		struct used used[RUN_OPS];
+		unsigned int n = 0;
+
+		do
+			used[n++] = q->slots[q->given++ & q->mask].used;
+		while (n < RUN_OPS && q->given != q->taken && q->slots[q->given & q->mask].done);
+		ring_used_push(vr->kind, vr, CHAIN_WRITABLE, used, n);
+		pushed = true;
+	}
+	if (pushed)
+		ring_publish(vr->kind, vr);
+}
+
+static void finish_run(struct crypto_queue *q, struct rte_crypto_op *const *ops, unsigned int n)
+{
+	/* Another ring is there by now: the guest does not expect this any more. */
+	const bool wanted = q->home->crypto == q;
+	struct ended ended;
+	struct plan plan;
+
+	ended.n = 0;
+	ended.crypto = NULL;
+	plan.nr_segs = 0;
+	for (unsigned int i = 0; wanted && i < n; i++)
+		if (ops[i]->status == RTE_CRYPTO_OP_STATUS_SUCCESS)
+			plan_result(&plan, crypto_request_of(ops[i]), ops[i]);
+	if (plan.nr_segs != 0)
+		plan_execute_by(&plan, crypto_request_of(ops[0])->crypto->copy);
+	for (unsigned int i = 0; i < n; i++) {
+		struct crypto_request *r = crypto_request_of(ops[i]);
+
+		if (wanted)
+			write_status(&q->home->ring, &q->slots[r->slot & q->mask], r,
+				     status_of(ops[i]));
+		request_end(&ended, r, ops[i]);
+	}
+	ended_flush(&ended);
+	q->nr_open -= n;
+}
+
+bool crypto_finish(struct crypto_queue *q, struct rte_crypto_op *const *ops, unsigned int count)
+{
+	struct vq *vq = q->home;
+
+	for (unsigned int i = 0; i < count; i += RUN_OPS)
+		finish_run(q, ops + i, RTE_MIN(count - i, (unsigned int)RUN_OPS));
+	if (vq->crypto != q) {
+		if (q->nr_open == 0)
+			free(q);
+		return false;
+	}
+	crypto_give_back(q);
+	if (vq->callfd < 0 || vq->ring.unsignalled == 0)
+		return false;
+	if (ring_notify_needed(vq->ring.kind, &vq->ring)) {
+		vq->stats.guest_notifications++;
+		return true;
+	}
+	if (vq->stats_on)
+		vq->stats.notifications_suppressed++;
+	return false;
+}
