@@ -135,7 +135,7 @@ struct vq_net {
 struct vq {
 	struct gate gate CACHE_ALIGNED;
 	/* Guarded by the gate. */
-	int callfd;
+	int callfd; /* call_number, or EVENTFD_* */
 	int errfd;
 	uint16_t index;
 	bool stats_on;
@@ -175,6 +175,12 @@ struct vq {
 	bool discard_waits; /* it was kicked while it is off, but packets are pending */
 	bool owes_call;   /* a backend before us may have died before it told the guest */
 	int kickfd;
+	/*
+	 * What applications were told that callfd is, and may write to at any time until they hear
+	 * that the queue stopped: it stays one and the same number, and an eventfd, also while the
+	 * guest polls. -1: none.
+	 */
+	int call_number;
 	struct pending *left_behind; /* of a guest before this one */
 	/* Derived: reconcile.c. */
 	bool ready;
@@ -328,6 +334,8 @@ void vq_set_base(struct vq *vq, uint16_t avail, uint16_t used);
 void vq_default_base(const struct device *dev, struct vq *vq);
 void vq_detach(struct vq *vq);
 void vq_set_eventfd(int *slot, int fd);
+/* Replaces callfd by `fd`, or EVENTFD_NONE; takes it over. 0 or -errno: as before, fd is closed. */
+int vq_set_callfd(struct vq *vq, int fd);
 
 /* Raises the guest's interrupt, on the eventfd that there is; counts it. False: it could not. */
 bool vq_call(struct vq *vq);

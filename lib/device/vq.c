@@ -3,6 +3,7 @@
  * Queue heads: made on demand, kept for ever, emptied when a device goes.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/virtio_config.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,11 +31,18 @@ static void vq_forget_inflight(struct vq *vq)
 	pthread_mutex_unlock(&vq->inflight_lock);
 }
 
+/* Nobody writes to it any more. */
+static void vq_drop_callfd(struct vq *vq, int instead)
+{
+	fd_close(&vq->call_number);
+	vq->callfd = instead;
+}
+
 static void vq_reset(struct vq *vq)
 {
 	const struct device_backend *backend = vq->dev->config->backend;
 
-	vq_set_eventfd(&vq->callfd, EVENTFD_UNSET);
+	vq_drop_callfd(vq, EVENTFD_UNSET);
 	vq_set_eventfd(&vq->kickfd, EVENTFD_UNSET);
 	vq_set_eventfd(&vq->errfd, EVENTFD_UNSET);
 	vq_forget_inflight(vq);
@@ -78,6 +86,7 @@ struct vq *device_vq_make(struct device *dev, unsigned int index)
 			vq->dev = dev;
 			vq->index = (uint16_t)i;
 			vq->callfd = EVENTFD_UNSET;
+			vq->call_number = -1;
 			vq->kickfd = EVENTFD_UNSET;
 			vq->errfd = EVENTFD_UNSET;
 			dev->vqs[i] = vq;
@@ -114,6 +123,37 @@ void vq_set_eventfd(int *slot, int fd)
 	*slot = fd;
 }
 
+/* Another eventfd under the number that applications know. */
+static int vq_exchange_callfd(struct vq *vq, int fd)
+{
+	int ret = dup3(fd, vq->call_number, O_CLOEXEC) < 0 ? -errno : 0;
+
+	close(fd);
+	return ret;
+}
+
+int vq_set_callfd(struct vq *vq, int fd)
+{
+	int ret;
+
+	if (vq->call_number < 0 || !vq->started) {
+		vq_drop_callfd(vq, fd);
+		vq->call_number = fd >= 0 ? fd : -1;
+		return 0;
+	}
+	if (fd < 0) {
+		/* Whoever writes there now calls nobody, but writes to no file of somebody else's. */
+		int nobody = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+		ret = nobody < 0 ? -errno : vq_exchange_callfd(vq, nobody);
+	} else {
+		ret = vq_exchange_callfd(vq, fd);
+	}
+	if (ret == 0)
+		vq->callfd = fd < 0 ? fd : vq->call_number;
+	return ret;
+}
+
 void vq_stop(struct vq *vq)
 {
 	vq->started = false;
@@ -122,7 +162,7 @@ void vq_stop(struct vq *vq)
 	vq->switched_off = false;
 	/* The next start brings new ones (the stock library forgets both, too). */
 	vq_set_eventfd(&vq->kickfd, EVENTFD_UNSET);
-	vq_set_eventfd(&vq->callfd, EVENTFD_UNSET);
+	vq_drop_callfd(vq, EVENTFD_UNSET);
 	vq_forget_inflight(vq);
 	vq_detach(vq);
 	vq->ring.fault = RING_FAULT_NONE;

@@ -178,8 +178,10 @@ int vhu_set_vring_kick(struct vhu_call *call)
 int vhu_set_vring_call(struct vhu_call *call)
 {
 	struct vq *vq = call->vq;
-	int ret = replace_eventfd(call, &vq->callfd);
+	int fd, ret = vhu_take_eventfd(call, &fd);
 
+	if (ret == 0)
+		ret = vq_set_callfd(vq, fd);
 	if (ret < 0)
 		return ret;
 	vq->renotify = true;

@@ -122,7 +122,7 @@ static void dropped_queues_are_emptied_and_reused(void **state)
 	struct vq *vq = device_vq_make(s.dev, 3), *again;
 
 	(void)state;
-	vq_set_eventfd(&vq->callfd, eventfd(0, 0));
+	assert_int_equal(vq_set_callfd(vq, eventfd(0, 0)), 0);
 	vq_set_eventfd(&vq->kickfd, eventfd(0, 0));
 	vq_set_eventfd(&vq->errfd, eventfd(0, 0));
 	vq->started = vq->enabled = vq->addrs_set = true;
