@@ -15,7 +15,7 @@ void codec_init(struct codec *c, int fd)
 
 void codec_fini(struct codec *c)
 {
-	fdbag_close_rest(&c->fds);
+	codec_next(c);
 	fdbag_close_rest(&c->out_fds);
 }
 
@@ -23,6 +23,8 @@ void codec_next(struct codec *c)
 {
 	fdbag_close_rest(&c->fds);
 	c->in_bytes = 0;
+	/* It may have had keys in it. And bytes that the frontend does not send read as 0. */
+	explicit_bzero(&c->in.payload, sizeof(c->in.payload));
 }
 
 /* Takes what came in ancillary data; every descriptor ends up owned or closed. */
@@ -101,8 +103,6 @@ int codec_recv(struct codec *c)
 			return n == -EAGAIN || n == -EWOULDBLOCK ? 0 : (int)n;
 		c->in_bytes += (uint32_t)n;
 		if (in_header && c->in_bytes == VHU_HEADER_BYTES) {
-			/* Bytes that the frontend does not send read as 0. */
-			memset(&c->in.payload, 0, sizeof(c->in.payload));
 			ret = check_header(&c->in.hdr);
 			if (ret < 0)
 				return ret;

@@ -24,7 +24,7 @@ struct codec {
 };
 
 void codec_init(struct codec *c, int fd);
-/* Closes the descriptors of a message that never became whole. */
+/* Forgets a message that never became whole, and its descriptors. */
 void codec_fini(struct codec *c);
 
 /*

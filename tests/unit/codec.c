@@ -116,6 +116,25 @@ static void every_size_at_once(void **state)
 	}
 }
 
+/* There may have been keys in it. */
+static void nothing_is_left_of_a_message(void **state)
+{
+	static const union vhu_payload none;
+	struct bytes m = message(1, VHU_VERSION, sizeof(m.payload));
+
+	(void)state;
+	put(&m, sizeof(m), 0);
+	assert_int_equal(codec_recv(&codec), 1);
+	codec_next(&codec);
+	assert_memory_equal(&codec.in.payload, &none, sizeof(none));
+	/* Nor of the part that had come when the connection went. */
+	put(&m, 12 + 100, 0);
+	assert_int_equal(codec_recv(&codec), 0);
+	assert_int_equal(codec.in_bytes, 12 + 100);
+	codec_fini(&codec);
+	assert_memory_equal(&codec.in.payload, &none, sizeof(none));
+}
+
 static void byte_by_byte(void **state)
 {
 	static const uint32_t sizes[] = { 0, 1, 8, 40, sizeof(union vhu_payload) };
@@ -363,6 +382,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(every_size_at_once),
+		TEST(nothing_is_left_of_a_message),
 		TEST(byte_by_byte),
 		TEST(cut_anywhere),
 		TEST(several_in_one_write),
