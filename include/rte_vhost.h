@@ -382,7 +382,7 @@ enum rte_vhost_msg_result {
  *   For #RTE_VHOST_MSG_RESULT_REPLY the handler changes size and payload in place; for every
  *   other result what it changed is ignored. Descriptors do not go with a reply.
  *   A handler that keeps a file descriptor sets its element to -1. Content is the
- *   frontend's: check every length.
+ *   frontend's: check every length. A message with more payload than that is not shown.
  * @return
  *   One of enum rte_vhost_msg_result.
  *

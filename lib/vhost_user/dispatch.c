@@ -18,9 +18,11 @@ static int check_shape(struct device *dev, const struct vhu_spec *spec, const st
 	uint32_t size = msg->hdr.size_bytes;
 	uint64_t missing = spec->needs_protocol & ~dev->protocol_features;
 
-	if (size < spec->size_min_bytes || size > spec->size_max_bytes) {
-		LOG_ERR("%s: %s: payload of %u bytes, expected %u to %u", dev->ifname, spec->name,
-		    size, spec->size_min_bytes, spec->size_max_bytes);
+	if (size < spec->size_min_bytes || size > spec->size_max_bytes ||
+	    (spec->size_either && size != spec->size_min_bytes && size != spec->size_max_bytes)) {
+		LOG_ERR("%s: %s: payload of %u bytes, expected %u %s %u", dev->ifname, spec->name,
+		    size, spec->size_min_bytes, spec->size_either ? "or" : "to",
+		    spec->size_max_bytes);
 		return -EINVAL;
 	}
 	if (fds->count < spec->fds_min || fds->count > spec->fds_max) {
@@ -175,6 +177,7 @@ static void fill_reply(struct vhu_msg *reply, uint32_t request, uint32_t size)
 struct outcome {
 	int ret;
 	bool handled;   /* by anybody */
+	bool declined;  /* as in struct vhu_call */
 	bool has_reply; /* a body of its own */
 };
 
@@ -231,6 +234,7 @@ static struct outcome process(struct device *dev, const struct vhu_spec *spec,
 		o.handled = true;
 		o.ret = handle(&call, spec, msg);
 		gmem_put(call.mem);
+		o.declined = call.declined;
 		o.has_reply = spec->reply == VHU_REPLY_BODY;
 		reply->hdr.size_bytes = call.out_bytes;
 	}
@@ -276,7 +280,7 @@ int vhu_dispatch(struct device *dev, const struct vhu_msg *msg, struct fdbag *fd
 	/* Whoever waits for a body would take an ack for one. */
 	if (wants_ack && (o.ret == 0 || spec == NULL || spec->reply == VHU_REPLY_ACK)) {
 		memset(&reply->payload, 0, sizeof(reply->payload));
-		reply->payload.u64 = o.ret < 0;
+		reply->payload.u64 = o.ret < 0 || o.declined;
 		fill_reply(reply, msg->hdr.request, sizeof(reply->payload.u64));
 		return 1;
 	}

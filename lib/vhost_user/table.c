@@ -94,6 +94,15 @@ const struct vhu_spec vhu_table[VHU_REQUEST_COUNT] = {
 		.size_max_bytes = sizeof(struct vhu_config),
 		.needs_protocol = PROTO(CONFIG),
 		.validate = vhu_valid_config, .handle = vhu_set_config },
+	[VHU_CREATE_CRYPTO_SESSION] = {
+		"CREATE_CRYPTO_SESSION",
+		.size_min_bytes = sizeof(struct vhu_crypto_first),
+		.size_max_bytes = sizeof(struct vhu_crypto_third), .size_either = true,
+		.scope = VHU_SCOPE_ALL, .reply = VHU_REPLY_BODY,
+		.needs_protocol = PROTO(CRYPTO_SESSION), .handle = vhu_create_crypto_session },
+	[VHU_CLOSE_CRYPTO_SESSION] = {
+		"CLOSE_CRYPTO_SESSION", PAYLOAD(u64), .scope = VHU_SCOPE_ALL,
+		.needs_protocol = PROTO(CRYPTO_SESSION), .handle = vhu_close_crypto_session },
 	[VHU_POSTCOPY_ADVISE] = {
 		"POSTCOPY_ADVISE", NO_PAYLOAD, .reply = VHU_REPLY_BODY,
 		.conditions = VHU_NEEDS_NO_LISTEN, .needs_protocol = PROTO(PAGEFAULT),

@@ -56,11 +56,13 @@ struct vhu_call {
 	uint32_t out_bytes;
 	struct gmem *mem; /* the next memory table; what is here at the end is dropped */
 	int out_fd; /* goes with it; -1: none */
+	bool declined; /* the ack says no, but the frontend did no wrong: without one it stays */
 };
 
 struct vhu_spec {
 	const char *name;
 	uint16_t size_min_bytes, size_max_bytes;
+	bool size_either; /* one of the two, nothing between */
 	uint8_t fds_min, fds_max;
 	uint8_t index; /* enum vhu_index */
 	uint8_t scope; /* enum vhu_scope */
@@ -118,6 +120,9 @@ int vhu_valid_config(const union vhu_payload *in, uint32_t in_bytes, unsigned in
 int vhu_iotlb(struct vhu_call *call);
 int vhu_prepare_iotlb(struct vhu_call *call);
 int vhu_valid_iotlb(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds);
+
+int vhu_create_crypto_session(struct vhu_call *call);
+int vhu_close_crypto_session(struct vhu_call *call);
 
 int vhu_set_device_state_fd(struct vhu_call *call);
 int vhu_check_device_state(struct vhu_call *call);

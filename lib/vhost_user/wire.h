@@ -34,6 +34,8 @@ enum vhu_request {
 	VHU_IOTLB_MSG = 22,
 	VHU_GET_CONFIG = 24,
 	VHU_SET_CONFIG = 25,
+	VHU_CREATE_CRYPTO_SESSION = 26,
+	VHU_CLOSE_CRYPTO_SESSION = 27,
 	VHU_POSTCOPY_ADVISE = 28,
 	VHU_POSTCOPY_LISTEN = 29,
 	VHU_POSTCOPY_END = 30,
@@ -156,6 +158,61 @@ struct vhu_state_transfer {
 #define VHU_STATE_ERROR 1u
 #define VHU_STATE_NOFD 0x100u
 
+/*
+ * CREATE_CRYPTO_SESSION: what it looks like is QEMU's to say (pointers of its own are in there), and
+ * QEMU has had three ways. The first two are of one length.
+ */
+struct vhu_crypto_params {
+	uint32_t cipher_algo;
+	uint32_t cipher_key_bytes;
+	uint32_t hash_algo;
+	uint32_t digest_bytes;
+	uint32_t auth_key_bytes;
+	uint32_t aad_bytes;
+	uint8_t op_type;
+	uint8_t direction;
+	uint8_t hash_mode;
+	uint8_t chain_order;
+};
+
+struct vhu_crypto_keys {
+	uint64_t pointers[2];
+	uint8_t cipher[64];
+	uint8_t auth[512];
+};
+
+/* QEMU up to 7.0; what DPDK 22.11 reads. */
+struct vhu_crypto_first {
+	int64_t session_id;
+	uint32_t opcode;
+	struct vhu_crypto_params params;
+	struct vhu_crypto_keys keys;
+};
+
+/* QEMU 7.2. The service is not in it: ciphers and chains are all there is. */
+struct vhu_crypto_second {
+	int64_t session_id;
+	struct vhu_crypto_params params;
+	uint32_t padding;
+	struct vhu_crypto_keys keys;
+};
+
+/* QEMU after that, and DPDK. */
+struct vhu_crypto_third {
+	uint64_t opcode; /* of which four bytes may be padding */
+	struct vhu_crypto_params params;
+	uint32_t padding;
+	struct vhu_crypto_keys keys;
+	uint8_t room[432]; /* asymmetric sessions have fields of their own up to here */
+	int64_t session_id;
+};
+
+union vhu_crypto_session {
+	struct vhu_crypto_first first;
+	struct vhu_crypto_second second;
+	struct vhu_crypto_third third;
+};
+
 union vhu_payload {
 	uint64_t u64;
 	struct vhu_vring_state state;
@@ -167,6 +224,7 @@ union vhu_payload {
 	struct vhu_config config;
 	struct vhu_inflight inflight;
 	struct vhu_state_transfer transfer;
+	union vhu_crypto_session session;
 	uint8_t bytes[VHU_EXTERN_BYTES]; /* of messages that only the application knows */
 };
 
@@ -190,6 +248,9 @@ _Static_assert(sizeof(struct vhu_mem_reg) == 40, "as on the wire");
 _Static_assert(sizeof(struct vhu_iotlb) == 32, "as on the wire");
 _Static_assert(sizeof(struct vhu_inflight) == 24, "as on the wire");
 _Static_assert(sizeof(struct vhu_state_transfer) == 8, "as on the wire");
+_Static_assert(sizeof(struct vhu_crypto_first) == 632, "as on the wire");
+_Static_assert(sizeof(struct vhu_crypto_second) == 632, "as on the wire");
+_Static_assert(sizeof(struct vhu_crypto_third) == 1072, "as on the wire");
 _Static_assert(sizeof(struct vhu_header) == VHU_HEADER_BYTES, "as on the wire");
 
 #endif

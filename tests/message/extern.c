@@ -181,6 +181,35 @@ static void a_reply_is_no_larger_than_its_room(void **state)
 	assert_int_equal(s.reply.hdr.size_bytes, 632);
 }
 
+/* Nor a message: a handler is told of no byte that is not there. */
+static void what_has_no_room_is_not_shown(void **state)
+{
+	static const uint8_t bytes[sizeof(union vhu_payload)] = { 1 };
+
+	(void)state;
+	session_negotiate(&s);
+	for (uint32_t size = 630; size <= sizeof(bytes); size++) {
+		bool fits = size <= sizeof(pre.payload);
+
+		use(RTE_VHOST_MSG_RESULT_OK, RTE_VHOST_MSG_RESULT_OK);
+		assert_int_equal(session_send(&s, UNKNOWN, bytes, size, NULL, 0),
+				 fits ? 0 : -ENOSYS);
+		assert_int_equal(nr_pre, fits);
+		assert_int_equal(nr_post, fits);
+		if (fits)
+			assert_int_equal(pre.size_bytes, size);
+	}
+	/* One that the library knows is answered without them. */
+	use(RTE_VHOST_MSG_RESULT_REPLY, RTE_VHOST_MSG_RESULT_REPLY);
+	assert_int_equal(session_send(&s, VHU_CREATE_CRYPTO_SESSION, bytes, 1072, NULL, 0), 0);
+	assert_int_equal(s.reply.hdr.size_bytes, 1072);
+	assert_int_equal(nr_pre + nr_post, 0);
+	assert_int_equal(session_send(&s, VHU_CREATE_CRYPTO_SESSION, bytes, 632, NULL, 0), 0);
+	assert_int_equal(s.reply.hdr.size_bytes, 16);
+	assert_int_equal(pre.size_bytes, 632);
+	assert_int_equal(nr_pre + nr_post, 2);
+}
+
 static void descriptors(void **state)
 {
 	int fds[8];
@@ -268,6 +297,7 @@ int main(void)
 		TEST(bad_shapes_are_not_shown),
 		TEST(replies),
 		TEST(a_reply_is_no_larger_than_its_room),
+		TEST(what_has_no_room_is_not_shown),
 		TEST(descriptors),
 		TEST(the_ring_is_there_at_its_kick),
 		TEST(before_new_device),

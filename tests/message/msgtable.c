@@ -36,6 +36,11 @@ static const char head[] =
 	"A request that is not in the table is refused in the same way. Descriptors that a\n"
 	"handler does not keep are closed, whatever happens. `SET_DEVICE_STATE_FD` and\n"
 	"`CHECK_DEVICE_STATE` say in their body that they failed, as when queues run.\n"
+	"`CREATE_CRYPTO_SESSION` comes in the form of DPDK 22.11, in that of QEMU 7.2, which\n"
+	"is as long, and in that of later versions. The answer has the form of the request, without\n"
+	"the keys, and a session id that is negative if there is no session: -1, -3 for what is not\n"
+	"supported, -5 for no room. Whoever closes a session that is not there keeps its\n"
+	"connection, with an ack of 1 or without one: it is a guest that says so.\n"
 	"\n"
 	"## Messages of the frontend\n"
 	"\n"
@@ -85,8 +90,6 @@ static const struct {
 	const char *refused; /* because */
 } refused_requests[] = {
 	{ 23, "SET_VRING_ENDIAN", "see `CROSS_ENDIAN`" },
-	{ 26, "CREATE_CRYPTO_SESSION", "see `CRYPTO_SESSION`" },
-	{ 27, "CLOSE_CRYPTO_SESSION", "see `CRYPTO_SESSION`" },
 	{ 33, "GPU_SET_SOCKET", "for displays; an application's handler may take it" },
 	{ 35, "VRING_KICK", "see `INBAND_NOTIFICATIONS`" },
 	{ 41, "GET_SHARED_OBJECT", "see `SHARED_OBJECT`" },
@@ -131,7 +134,7 @@ static const struct {
 		"the other byte order; each access to a ring would cost every other guest a test. "
 		"A frontend that needs it sees that it is not offered" },
 	[VHOST_USER_PROTOCOL_F_CRYPTO_SESSION] = {
-		"CRYPTO_SESSION", REFUSED "the library has no crypto backend yet" },
+		"CRYPTO_SESSION", DONE ", for crypto devices (`rte_vhost_crypto_driver_start()`)" },
 	[VHOST_USER_PROTOCOL_F_PAGEFAULT] = {
 		"PAGEFAULT", DONE ", with the flag `RTE_VHOST_USER_POSTCOPY_SUPPORT`" },
 	[VHOST_USER_PROTOCOL_F_CONFIG] = {
@@ -175,12 +178,12 @@ static const struct {
 #define REQUESTS_END 46
 #define PROTOCOL_BITS_END 24
 
-static void print_range(FILE *out, unsigned int min, unsigned int max)
+static void print_range(FILE *out, unsigned int min, const char *to, unsigned int max)
 {
 	if (min == max)
 		fprintf(out, " %u |", min);
 	else
-		fprintf(out, " %u to %u |", min, max);
+		fprintf(out, " %u %s %u |", min, to, max);
 }
 
 static const struct {
@@ -238,8 +241,9 @@ static void print_lines(FILE *out, const struct vhu_spec *table)
 		if (spec->name == NULL)
 			continue;
 		fprintf(out, "| %u | `%s` |", r, spec->name);
-		print_range(out, spec->size_min_bytes, spec->size_max_bytes);
-		print_range(out, spec->fds_min, spec->fds_max);
+		print_range(out, spec->size_min_bytes, spec->size_either ? "or" : "to",
+			    spec->size_max_bytes);
+		print_range(out, spec->fds_min, "to", spec->fds_max);
 		fprintf(out, " %s |", queue[spec->index]);
 		print_needs(out, spec);
 		fprintf(out, " %s%s%s |", quiet[spec->scope],

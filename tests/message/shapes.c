@@ -169,16 +169,23 @@ static void for_every_message(void (*bend)(const struct form *form, enum form_st
 
 /* --- size -------------------------------------------------------------- */
 
+static bool has_line_size(const struct vhu_spec *spec, uint32_t size)
+{
+	if (spec->size_either)
+		return size == spec->size_min_bytes || size == spec->size_max_bytes;
+	return size >= spec->size_min_bytes && size <= spec->size_max_bytes;
+}
+
 static void bend_size(const struct form *form, enum form_state state)
 {
 	struct form bent = *form;
 
 	(void)state;
 	for (uint32_t size = 0; size <= sizeof(union vhu_payload); size++) {
-		if (size >= form->spec->size_min_bytes && size <= form->spec->size_max_bytes)
+		if (has_line_size(form->spec, size))
 			continue;
 		bent.size_bytes = size;
-		refused(&bent, size < form->spec->size_min_bytes ? "too short" : "too long");
+		refused(&bent, size < form->spec->size_max_bytes ? "too short" : "too long");
 	}
 }
 
@@ -197,7 +204,8 @@ static void bend_size_inside(const struct form *form, enum form_state state)
 		return;
 	for (uint32_t size = form->spec->size_min_bytes; size <= form->spec->size_max_bytes;
 	     size++) {
-		if (size == form->size_bytes)
+		/* "Either" leaves nothing to the content. */
+		if (size == form->size_bytes || form->spec->size_either)
 			continue;
 		bent.size_bytes = size;
 		refused(&bent, "not the size its content asks for");

@@ -24,6 +24,41 @@ static struct connection *conn;
 static uint32_t opened, closed, freed; /* atomic: counted on the loop thread */
 static int new_connection_returns;
 
+static void ring_setup(const struct device *dev, struct vq *vq)
+{
+	(void)dev;
+	(void)vq;
+}
+
+static enum chain_dir queue_dir(const struct vq *vq)
+{
+	(void)vq;
+	return CHAIN_BOTH;
+}
+
+static int64_t crypto_open(struct device *dev, const struct session_desc *desc)
+{
+	(void)dev;
+	(void)desc;
+	return 1;
+}
+
+static int crypto_close(struct device *dev, uint64_t id)
+{
+	(void)dev;
+	(void)id;
+	return 0;
+}
+
+/* A backend for which all messages mean something. */
+static const struct device_backend backend = {
+	.name = "socket",
+	.ring_setup = ring_setup,
+	.queue_dir = queue_dir,
+	.session_open = crypto_open,
+	.session_close = crypto_close,
+};
+
 static int on_new_connection(int vid)
 {
 	device_slot(vid)->extern_ops.pre_msg_handle = session_config_space;
@@ -118,6 +153,7 @@ static int group_setup(void **state)
 		.max_queue_pairs = 2,
 		.ops = { .new_connection = on_new_connection,
 			 .destroy_connection = on_destroy_connection },
+		.backend = &backend,
 	};
 	return loop_start(tick);
 }
@@ -164,7 +200,8 @@ static void expect_reply(uint32_t request, uint64_t ack, bool body)
 	else
 		assert_int_equal(msg.header.size_bytes,
 				 number ? 8 : MAX2(8, vhu_spec_of(request)->size_min_bytes));
-	assert_int_equal(msg.nfds, fd_only || request == VHU_GET_INFLIGHT_FD);
+	assert_int_equal(msg.nfds, fd_only || request == VHU_GET_INFLIGHT_FD ||
+				   request == VHU_SET_DEVICE_STATE_FD);
 	fe_msg_close_fds(&msg);
 	if (!body)
 		assert_int_equal(msg.u64, ack);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A frontend without a socket; see session.h. Nothing is untrusted. */
+#include <errno.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 #include <stdio.h>
@@ -61,12 +62,45 @@ static enum chain_dir queue_dir(const struct vq *vq)
 	return vq->index % 2 != 0 ? CHAIN_READABLE : CHAIN_WRITABLE;
 }
 
+/* What sessions are promised: device.lock, all gates closed. */
+static bool is_quiet(struct device *dev)
+{
+	bool quiet = pthread_mutex_trylock(&dev->lock) == EBUSY;
+
+	if (!quiet)
+		pthread_mutex_unlock(&dev->lock);
+	for (unsigned int i = 0; i < dev->nr_vqs; i++)
+		quiet = quiet && gate_is_closed(&dev->vqs[i]->gate);
+	return quiet;
+}
+
+static int64_t crypto_open(struct device *dev, const struct session_desc *desc)
+{
+	struct session *s = sessions[dev->vid];
+
+	s->crypto_loud = s->crypto_loud || !is_quiet(dev);
+	s->crypto_asked = *desc;
+	s->crypto_opens++;
+	return s->crypto_id;
+}
+
+static int crypto_close(struct device *dev, uint64_t id)
+{
+	struct session *s = sessions[dev->vid];
+
+	s->crypto_loud = s->crypto_loud || !is_quiet(dev);
+	s->crypto_closed = id;
+	return s->crypto_close_returns;
+}
+
 static const struct device_backend backend = {
 	.name = "test",
 	.ring_setup = ring_setup,
 	.rings_needed = 2,
 	.queue_dir = queue_dir,
 	.in_pairs = true,
+	.session_open = crypto_open,
+	.session_close = crypto_close,
 };
 
 enum rte_vhost_msg_result session_config_space(int vid, void *msg)
@@ -100,6 +134,7 @@ void session_init(struct session *s)
 		.backend = &backend,
 	};
 	s->reply_fd = -1;
+	s->crypto_id = 1;
 	s->extern_ops.pre_msg_handle = session_config_space;
 }
 

@@ -41,6 +41,13 @@ struct session {
 	int reply_fd; /* the last that came with one; -1: none */
 	int new_device_returns;
 	struct rte_vhost_user_extern_ops extern_ops; /* from session_open() on */
+	/* Crypto sessions: what the backend was asked for last, and what it says. */
+	struct session_desc crypto_asked;
+	unsigned int crypto_opens;
+	int64_t crypto_id;
+	uint64_t crypto_closed;
+	int crypto_close_returns;
+	bool crypto_loud; /* it was called while data threads might have been at work */
 	/* Looked at in every callback; may be NULL. */
 	void (*on_callback)(struct session *s);
 	/* Of the callbacks. */
