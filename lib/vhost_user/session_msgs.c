@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "table.h"
@@ -256,19 +257,45 @@ int vhu_valid_config(const union vhu_payload *in, uint32_t in_bytes, unsigned in
 }
 
 /*
- * The configuration space is the application's: its handlers answer, and these
- * two are for a device that has none. No payload means an error (specification,
- * GET_CONFIG).
+ * The configuration space is the application's: its handlers are asked first. Otherwise it is the
+ * backend's, which may be read only. No payload means an error (specification, GET_CONFIG).
  */
 int vhu_get_config(struct vhu_call *call)
 {
-	LOG_ERR("%s: GET_CONFIG: the application has no handler for it", call->dev->ifname);
+	const struct device_backend *backend = call->dev->config->backend;
+	const struct vhu_config *in = &call->in->config;
+	uint8_t space[DEVICE_CONFIG_BYTES] = { 0 };
+
 	call->out_bytes = 0;
+	if (backend == NULL || backend->config_read == NULL) {
+		LOG_ERR("%s: GET_CONFIG: the application has no handler for it",
+			call->dev->ifname);
+		return 0;
+	}
+	_Static_assert(sizeof(space) == VHU_CONFIG_BYTES, "what the window lies in");
+	if (in->offset_bytes >= backend->config_read(call->dev, space)) {
+		LOG_ERR("%s: GET_CONFIG: there is nothing at %u", call->dev->ifname,
+			in->offset_bytes);
+		return 0;
+	}
+	/* Fields that only the frontend knows read as 0. */
+	call->out->config = (struct vhu_config){ .offset_bytes = in->offset_bytes,
+						 .size_bytes = in->size_bytes,
+						 .flags = in->flags };
+	memcpy(call->out->config.space, space + in->offset_bytes, in->size_bytes);
+	call->out_bytes = call->in_bytes;
 	return 0;
 }
 
 int vhu_set_config(struct vhu_call *call)
 {
-	LOG_ERR("%s: SET_CONFIG: the application has no handler for it", call->dev->ifname);
+	const struct device_backend *backend = call->dev->config->backend;
+
+	if (backend != NULL && backend->config_read != NULL)
+		LOG_ERR("%s: SET_CONFIG: the configuration space is read-only",
+			call->dev->ifname);
+	else
+		LOG_ERR("%s: SET_CONFIG: the application has no handler for it",
+			call->dev->ifname);
 	return -ENOTSUP;
 }

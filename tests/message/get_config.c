@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * GET_CONFIG: a piece of the configuration space, which is the application's. Without a handler the
- * answer is empty, which is how the specification says that there was an error.
+ * GET_CONFIG: a piece of the configuration space, which is the application's, or else the backend's.
+ * If neither has one the answer is empty, which is how the specification says that there was an
+ * error.
  */
 #include "meaning.h"
 
@@ -51,6 +52,78 @@ static void nobody_answers(void **state)
 	assert_int_equal(s.reply.hdr.size_bytes, 0);
 }
 
+/* --- the backend's --------------------------------------------------------- */
+
+static uint32_t space_bytes;
+static bool locked;
+
+/* Byte i is i + 1; behind the space, too. */
+static uint32_t fill_space(const struct device *dev, uint8_t *space)
+{
+	locked = dev == s.dev && pthread_mutex_trylock(&s.dev->lock) == EBUSY;
+	for (uint32_t i = 0; i < space_bytes; i++)
+		space[i] = (uint8_t)(i + 1);
+	return space_bytes;
+}
+
+static void with_space(void)
+{
+	static struct device_backend backend;
+
+	backend = *s.config.backend;
+	backend.config_read = fill_space;
+	s.config.backend = &backend;
+	s.dev->extern_ops = (struct rte_vhost_user_extern_ops){ 0 };
+	session_negotiate(&s);
+}
+
+static void the_backend_answers(void **state)
+{
+	static const uint32_t sizes[] = { 56, 60, 1, VHU_CONFIG_BYTES };
+
+	(void)state;
+	with_space();
+	for (unsigned int i = 0; i < ARRAY_LEN(sizes); i++) {
+		space_bytes = sizes[i];
+		for (uint32_t at = 0; at < space_bytes; at++) {
+			for (uint32_t n = 1; n <= VHU_CONFIG_BYTES - at; n += 1 + n / 8) {
+				assert_int_equal(ask(at, n, 12 + n), 0);
+				assert_true(locked);
+				assert_int_equal(s.reply.hdr.size_bytes, 12 + n);
+				assert_int_equal(s.reply.payload.config.offset_bytes, at);
+				assert_int_equal(s.reply.payload.config.size_bytes, n);
+				/* A frontend's fields that we do not have. */
+				for (uint32_t k = 0; k < n; k++)
+					assert_int_equal(s.reply.payload.config.space[k],
+							 at + k < space_bytes ?
+								 (uint8_t)(at + k + 1) : 0);
+			}
+		}
+	}
+}
+
+static void nothing_is_there(void **state)
+{
+	(void)state;
+	with_space();
+	for (space_bytes = 0; space_bytes < VHU_CONFIG_BYTES; space_bytes += 51) {
+		assert_int_equal(ask(space_bytes, 1, 13), 0);
+		assert_int_equal(s.reply.hdr.size_bytes, 0);
+		assert_int_equal(ask(VHU_CONFIG_BYTES - 1, 1, 13), 0);
+		assert_int_equal(s.reply.hdr.size_bytes, 0);
+	}
+}
+
+static void the_handler_is_asked_first(void **state)
+{
+	(void)state;
+	with_space();
+	s.dev->extern_ops.pre_msg_handle = fill_with_22;
+	space_bytes = 56;
+	assert_int_equal(ask(0, 56, 68), 0);
+	assert_int_equal(s.reply.payload.config.space[0], 0x22);
+}
+
 /* F21: no handler ever sees a size that its room does not have. */
 static void f21_sizes_that_do_not_fit(void **state)
 {
@@ -72,6 +145,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_handler_answers),
 		TEST(nobody_answers),
+		TEST(the_backend_answers),
+		TEST(nothing_is_there),
+		TEST(the_handler_is_asked_first),
 		TEST(f21_sizes_that_do_not_fit),
 	};
 

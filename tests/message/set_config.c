@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * SET_CONFIG: the guest, or a migration, writes into the configuration space. The application
- * decides; without a handler it is refused.
+ * decides; without a handler it is refused. A backend's own is read-only.
  */
 #include "meaning.h"
 
@@ -56,6 +56,30 @@ static void nobody_decides(void **state)
 	assert_true(write_byte(0, 0, 1) < 0);
 }
 
+static uint32_t no_space(const struct device *dev, uint8_t *space)
+{
+	(void)dev;
+	(void)space;
+	return 56;
+}
+
+static void the_backend_lets_nobody_write(void **state)
+{
+	static struct device_backend backend;
+
+	(void)state;
+	backend = *s.config.backend;
+	backend.config_read = no_space;
+	s.config.backend = &backend;
+	s.dev->extern_ops = (struct rte_vhost_user_extern_ops){ 0 };
+	session_negotiate(&s);
+	s.need_reply = true;
+	assert_int_equal(write_byte(0, 0, 1), 1);
+	assert_non_null(strstr(kit_last_line, "read-only"));
+	s.need_reply = false;
+	assert_int_equal(write_byte(0, 0, 1), -ENOTSUP);
+}
+
 /* F22: beyond the space, or more than came. */
 static void f22_places_that_do_not_exist(void **state)
 {
@@ -76,6 +100,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_handler_decides),
 		TEST(nobody_decides),
+		TEST(the_backend_lets_nobody_write),
 		TEST(f22_places_that_do_not_exist),
 	};
 
