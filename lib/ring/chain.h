@@ -11,6 +11,12 @@
 
 /* The most pieces one chain may have; a longer one is refused. */
 #define CHAIN_SPANS_MAX 256
+/*
+ * And a request (CHAIN_BOTH). Linux's virtio_crypto (6.1) names each page of a buffer of n once
+ * more for every page before it: n * (n + 1) / 2 descriptors, 309 for 64 KiB from one place to
+ * another. A queue of QEMU has 1024.
+ */
+#define REQUEST_SPANS_MAX 1024
 
 /*
  * A chain that goes back to the guest, in one word: its id (what the used ring
@@ -51,7 +57,11 @@ struct chain {
 	const struct span *spans;
 	uint32_t bytes; /* sum over the spans */
 	uint16_t nr_spans;
-	uint16_t fault; /* enum ring_fault; other than NONE: it has no spans */
+	/*
+	 * enum ring_fault; other than NONE: it has no spans. But of a request with too many
+	 * pieces the last byte that we may write is known, if the guest has its table in order.
+	 */
+	uint16_t fault;
 	/* CHAIN_BOTH: spans to read, which come first, and what they have. */
 	uint16_t nr_readable;
 	uint32_t readable_bytes;
@@ -86,7 +96,7 @@ enum ring_fault {
 	RING_FAULT_NONE,
 	RING_FAULT_ADDRESS,   /* a buffer outside guest memory */
 	RING_FAULT_DIRECTION, /* device-writable where readable is due, or the reverse */
-	RING_FAULT_LENGTH,    /* more than CHAIN_SPANS_MAX pieces or 4 GiB */
+	RING_FAULT_LENGTH,    /* more than CHAIN_SPANS_MAX pieces (REQUEST_SPANS_MAX) or 4 GiB */
 	RING_FAULT_INDIRECT,  /* a bad indirect table: size, nesting, loop */
 	RING_FAULT_SHORT,     /* no room for the header, or nothing after it */
 	RING_FAULT_LAST_CHAIN = RING_FAULT_SHORT,
@@ -98,8 +108,8 @@ enum ring_fault {
 
 const char *ring_fault_name(enum ring_fault fault);
 
-/* Room for the spans of one burst; chains point into it. */
-#define SPAN_POOL_SPANS (2 * CHAIN_SPANS_MAX)
+/* Room for the spans of one burst; chains point into it. Any chain fits when it is empty. */
+#define SPAN_POOL_SPANS REQUEST_SPANS_MAX
 struct span_pool {
 	unsigned int used;
 	struct span spans[SPAN_POOL_SPANS];

@@ -48,6 +48,11 @@ static enum fetch_result add(struct walk *w, struct desc d)
 	return walk_add(w, d.addr, desc_len(d), (packed_desc_flags(d) & VRING_DESC_F_WRITE) != 0);
 }
 
+static void keep_end(struct walk *w, struct desc last)
+{
+	walk_keep_end(w, last, (packed_desc_flags(last) & VRING_DESC_F_WRITE) != 0);
+}
+
 /* A table: all entries in order, no links (virtio 1.2, 2.8.7). */
 static enum fetch_result walk_indirect(struct walk *w, struct desc head)
 {
@@ -60,6 +65,8 @@ static enum fetch_result walk_indirect(struct walk *w, struct desc head)
 		if ((packed_desc_flags(d) & VRING_DESC_F_INDIRECT) != 0)
 			return walk_bad(w, RING_FAULT_INDIRECT);
 		ret = add(w, d);
+		if (unlikely(ret == FETCH_BAD))
+			keep_end(w, walk_table_read(&table, table.nr_entries - 1));
 	}
 	return ret;
 }

@@ -52,6 +52,11 @@ static ALWAYS_INLINE uint32_t following(uint32_t at, uint32_t link)
 	return likely(link == guess) ? guess : RARELY_USED(link);
 }
 
+static void keep_end(struct walk *w, struct desc last)
+{
+	walk_keep_end(w, last, split_desc_kind(last) == VRING_DESC_F_WRITE);
+}
+
 /* A descriptor that stands for a table of descriptors (virtio 1.2, 2.7.5.3). */
 static enum fetch_result walk_indirect(struct walk *w, struct desc head)
 {
@@ -71,6 +76,8 @@ static enum fetch_result walk_indirect(struct walk *w, struct desc head)
 		if ((split_desc_flags(d) & VRING_DESC_F_INDIRECT) != 0)
 			return walk_bad(w, RING_FAULT_INDIRECT);
 		ret = add(w, d);
+		if (unlikely(ret == FETCH_BAD))
+			keep_end(w, walk_table_read(&table, table.nr_entries - 1));
 		if ((split_desc_flags(d) & VRING_DESC_F_NEXT) == 0)
 			break;
 		next = following(next, split_desc_next(d));

@@ -59,14 +59,14 @@ enum fetch_result walk_add_anywhere(struct walk *w, uint64_t addr, uint32_t len)
 {
 	struct span_pool *pool = w->pool;
 	unsigned int taken = pool->used - w->first_span;
-	unsigned int room = MIN2(SPAN_POOL_SPANS - pool->used, CHAIN_SPANS_MAX - taken);
+	unsigned int room = MIN2(SPAN_POOL_SPANS - pool->used, w->spans_max - taken);
 	int n = memview_resolve(w->view, gpa(addr), len, &pool->spans[pool->used], room);
 
 	if (n == -EFAULT)
 		return walk_absent(w, w->view, addr, len);
 	if (n < 0) {
 		/* Out of room: of the chain's own, or of what the burst has left? */
-		if (room == CHAIN_SPANS_MAX - taken)
+		if (room == w->spans_max - taken)
 			return walk_bad(w, RING_FAULT_LENGTH);
 		pool->used = w->first_span;
 		return FETCH_FULL;
@@ -138,4 +138,20 @@ struct desc walk_table_read_across(const struct walk_table *table, uint32_t i)
 	spans_read(s + 1, (unsigned int)(&table->spans[table->nr_spans] - (s + 1)),
 		   (uint8_t *)&d + got, sizeof(d) - got);
 	return d;
+}
+
+void walk_keep_end(struct walk *w, struct desc last, bool writable)
+{
+	struct memview *view = &w->vr->views[CHAIN_WRITABLE];
+	struct span_pool *pool = w->pool;
+	uint32_t len = desc_len(last);
+
+	if (!w->is_request || w->chain->fault != RING_FAULT_LENGTH || !writable ||
+	    len == 0 || !range_within(last.addr, len, UINT64_MAX) ||
+	    pool->used == SPAN_POOL_SPANS ||
+	    memview_resolve(view, gpa(last.addr + len - 1), 1, &pool->spans[pool->used], 1) != 1)
+		return;
+	w->chain->spans = &pool->spans[pool->used++];
+	w->chain->nr_spans = 1;
+	w->chain->bytes = 1;
 }

@@ -180,6 +180,8 @@ struct walk {
 	struct chain *chain;
 	bool want_writable;
 	bool turns; /* CHAIN_BOTH: what is to be written has not come yet */
+	bool is_request;
+	unsigned int spans_max;
 	unsigned int first_span;
 	bool missing; /* parts of it are not translated yet */
 	unsigned int miss_steps; /* what it took to say which (ring_miss_range()) */
@@ -196,6 +198,8 @@ static inline struct walk walk_start(struct ring *vr, enum chain_dir dir, struct
 			      .chain = chain,
 			      .want_writable = dir == CHAIN_WRITABLE,
 			      .turns = dir == CHAIN_BOTH,
+			      .is_request = dir == CHAIN_BOTH,
+			      .spans_max = dir == CHAIN_BOTH ? REQUEST_SPANS_MAX : CHAIN_SPANS_MAX,
 			      .first_span = pool->used };
 }
 
@@ -220,11 +224,11 @@ static ALWAYS_INLINE enum fetch_result walk_add(struct walk *w, uint64_t addr, u
 
 	if (unlikely(writable != w->want_writable) && !walk_turn(w, writable))
 		return walk_bad(w, RING_FAULT_DIRECTION);
-	if (unlikely(++w->nr_buffers > CHAIN_SPANS_MAX))
+	if (unlikely(++w->nr_buffers > w->spans_max))
 		return walk_bad(w, RING_FAULT_LENGTH);
 	w->bytes += len;
 	/* The usual buffer is whole in the region that the last one was in. */
-	if (likely(len != 0 && pool->used - w->first_span < CHAIN_SPANS_MAX &&
+	if (likely(len != 0 && pool->used - w->first_span < w->spans_max &&
 		   pool->used < SPAN_POOL_SPANS &&
 		   gmap_piece_resolve(&w->view->last, gpa(addr), len, &pool->spans[pool->used]))) {
 		pool->used++;
@@ -262,5 +266,11 @@ static ALWAYS_INLINE struct desc walk_table_read(const struct walk_table *table,
 	shm_read(&d.rest, at + sizeof(d.addr), sizeof(d.rest));
 	return d;
 }
+
+/*
+ * Of a request that was refused for its length: keeps the last byte of `last`, its table's last
+ * entry. Who serves requests has to say there that it did not.
+ */
+void walk_keep_end(struct walk *w, struct desc last, bool writable);
 
 #endif

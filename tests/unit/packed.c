@@ -515,6 +515,46 @@ static void pieces_to_the_limit(void **state)
 	}
 }
 
+/* A request with too many pieces; known: its last byte is, to say so there. */
+static void expect_too_long(unsigned int count, uint64_t last, uint32_t last_bytes, uint32_t flags,
+			    bool known)
+{
+	const uint8_t *host = kit_host(mem->map->pieces[0].host);
+
+	for (unsigned int i = 0; i + 1 < count; i++)
+		entry(TABLE_GPA, i, BUFFER_GPA, 3, i != 0 ? WRITE : 0);
+	entry(TABLE_GPA, count - 1, last, last_bytes, flags);
+	put(TABLE_GPA, count * 16, INDIRECT, 8);
+	assert_int_equal(ring_fetch(kind, &ring, CHAIN_BOTH, &pool, &chain), FETCH_BAD);
+	assert_int_equal(chain.fault, RING_FAULT_LENGTH);
+	assert_int_equal(used_id(chain.used), 8);
+	assert_int_equal(chain.nr_readable, 0);
+	assert_int_equal(chain.nr_spans, known);
+	assert_int_equal(chain.bytes, known);
+	if (known)
+		assert_ptr_equal(kit_host(chain.spans->ptr), host + last + last_bytes - 1);
+	pool.used = 0;
+}
+
+static void requests_to_their_limit(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < REQUEST_SPANS_MAX; i++)
+		entry(TABLE_GPA, i, BUFFER_GPA, 3, i != 0 ? WRITE : 0);
+	put(TABLE_GPA, REQUEST_SPANS_MAX * 16, INDIRECT, 7);
+	assert_int_equal(ring_fetch(kind, &ring, CHAIN_BOTH, &pool, &chain), FETCH_OK);
+	expect_chain(7, 1, REQUEST_SPANS_MAX * 3, REQUEST_SPANS_MAX);
+	assert_int_equal(chain.nr_readable, 1);
+	pool.used = 0;
+	for (unsigned int more = 1; more < 1000; more += 333)
+		expect_too_long(REQUEST_SPANS_MAX + more, BUFFER_GPA, 5, WRITE, true);
+	expect_too_long(REQUEST_SPANS_MAX + 2, BUFFER_GPA, 0, WRITE, false);
+	expect_too_long(REQUEST_SPANS_MAX + 2, BUFFER_GPA, 5, 0, false);
+	expect_too_long(REQUEST_SPANS_MAX + 2, GAP - 4, 5, WRITE, false);
+	/* NEXT means nothing in a table (2.8.7). */
+	expect_too_long(REQUEST_SPANS_MAX + 2, BUFFER_GPA, 5, WRITE | NEXT, true);
+}
+
 /* The end of a bad chain is looked for, however far it is. */
 static void direct_chains_to_the_limit(void **state)
 {
@@ -816,6 +856,7 @@ int main(void)
 		TEST(bad_indirect_tables),
 		TEST(indirect_table_not_in_memory),
 		TEST(pieces_to_the_limit),
+		TEST(requests_to_their_limit),
 		TEST(direct_chains_to_the_limit),
 		TEST(four_gigabytes_are_too_many),
 		TEST(loops),

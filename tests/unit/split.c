@@ -447,6 +447,84 @@ static void pieces_to_the_limit(void **state)
 		expect_bad(0, CHAIN_READABLE, RING_FAULT_LENGTH);
 }
 
+/* The first to read, the others to write, of which the last is `last_bytes` elsewhere. */
+static void request_of(unsigned int count, uint32_t last_bytes)
+{
+	for (unsigned int i = 0; i < count; i++)
+		entry(0x10000, i, i + 1 < count ? 0x8000 : 0xc000, i + 1 < count ? 3 : last_bytes,
+		      (i != 0 ? GUEST_DESC_WRITE : 0) | (i + 1 < count ? GUEST_DESC_NEXT : 0),
+		      (uint16_t)(i + 1));
+	desc(0, 0x10000, count * 16, GUEST_DESC_INDIRECT, 0);
+}
+
+static enum fetch_result fetch_request(void)
+{
+	offer(0);
+	return ring_fetch(kind, &ring, CHAIN_BOTH, &pool, &chain);
+}
+
+/* A request with too many pieces; known: its last byte is, to say so there. */
+static void expect_too_long(bool known)
+{
+	const uint8_t *host = kit_host(mem->map->pieces[0].host);
+	unsigned int used = pool.used;
+
+	assert_int_equal(fetch_request(), FETCH_BAD);
+	assert_int_equal(chain.fault, RING_FAULT_LENGTH);
+	assert_int_equal(chain.nr_readable, 0);
+	assert_int_equal(chain.nr_spans, known);
+	assert_int_equal(chain.bytes, known);
+	assert_int_equal(pool.used, used + known);
+	if (known) {
+		assert_int_equal(chain.spans->len_bytes, 1);
+		assert_ptr_equal(kit_host(chain.spans->ptr), host + 0xc004);
+	}
+	pool.used = used;
+}
+
+static void requests_to_their_limit(void **state)
+{
+	const unsigned int last = REQUEST_SPANS_MAX + 1;
+
+	(void)state;
+	request_of(REQUEST_SPANS_MAX, 5);
+	assert_int_equal(fetch_request(), FETCH_OK);
+	assert_int_equal(chain.nr_spans, REQUEST_SPANS_MAX);
+	assert_int_equal(chain.nr_readable, 1);
+	pool.used = 0;
+	for (unsigned int more = 1; more < 1000; more += 333) {
+		request_of(REQUEST_SPANS_MAX + more, 5);
+		expect_too_long(true);
+	}
+	/* Empty; not the end; not to be written, or a table; not there. */
+	request_of(last + 1, 0);
+	expect_too_long(false);
+	entry(0x10000, last, 0xc000, 5, GUEST_DESC_WRITE | GUEST_DESC_NEXT, 1);
+	expect_too_long(false);
+	entry(0x10000, last, 0xc000, 5, 0, 0);
+	expect_too_long(false);
+	entry(0x10000, last, 0xc000, 5, GUEST_DESC_WRITE | GUEST_DESC_INDIRECT, 0);
+	expect_too_long(false);
+	entry(0x10000, last, GAP - 4, 5, GUEST_DESC_WRITE, 0);
+	expect_too_long(false);
+	entry(0x10000, last, UINT64_MAX, 5, GUEST_DESC_WRITE, 0); /* 3, after wrapping: there */
+	expect_too_long(false);
+	entry(0x10000, last, 0xc000, 5, GUEST_DESC_WRITE, 0);
+	expect_too_long(true);
+	/* Empty buffers take no room, and there is none. */
+	for (unsigned int i = 0; i < last; i++)
+		entry(0x10000, i, 0x8000, 0, GUEST_DESC_NEXT, (uint16_t)(i + 1));
+	pool.used = SPAN_POOL_SPANS - 1;
+	expect_too_long(true);
+	pool.used = SPAN_POOL_SPANS;
+	expect_too_long(false);
+	/* Packets are no requests. */
+	pool.used = 0;
+	request_of(CHAIN_SPANS_MAX + 1, 5);
+	entry(0x10000, 0, 0x8000, 3, GUEST_DESC_NEXT | GUEST_DESC_WRITE, 1);
+	expect_bad(0, CHAIN_WRITABLE, RING_FAULT_LENGTH);
+}
+
 /* 128 buffers of 32 MiB are 4 GiB: a 32-bit sum would come out as 0. */
 static void four_gigabytes_are_too_many(void **state)
 {
@@ -646,6 +724,7 @@ int main(void)
 		TEST(indirect_table_not_in_memory),
 		TEST(endless_nothing),
 		TEST(pieces_to_the_limit),
+		TEST(requests_to_their_limit),
 		TEST(four_gigabytes_are_too_many),
 		TEST(indices_beyond_the_ring),
 		TEST(loops),
