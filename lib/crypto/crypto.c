@@ -215,6 +215,9 @@ static int crypto_session_end(struct device *dev, uint64_t id)
 
 const struct device_backend crypto_backend = {
 	.name = "crypto",
+	/* QEMU names as many as its device has, and starts those that the guest uses. */
+	.rings_needed = 1,
+	.starts_enabled = true,
 	.ring_setup = crypto_ring_setup,
 	.queue_dir = crypto_queue_dir,
 	.forget = crypto_forget,

@@ -96,6 +96,11 @@ struct device_backend {
 	unsigned int (*abandon)(struct vq *vq);
 	/* Queues come in pairs; without VIRTIO_NET_F_MQ there is one. */
 	bool in_pairs;
+	/*
+	 * A queue is served before it is enabled: QEMU enables none of a crypto device, although it
+	 * agrees to VHOST_USER_F_PROTOCOL_FEATURES. One that is disabled then is not.
+	 */
+	bool starts_enabled;
 	/* The device goes, and all that is ours with it. Its queues are forgotten already. */
 	void (*release)(struct device *dev);
 	/* Fills in the configuration space (DEVICE_CONFIG_BYTES); how many bytes it has. device.lock. */

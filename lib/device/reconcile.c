@@ -36,7 +36,11 @@ static bool vq_has_ring(const struct device *dev, const struct vq *vq)
 /* Facts only: does the frontend want this queue served? */
 static bool vq_wanted(const struct device *dev, const struct vq *vq)
 {
-	return vq_has_ring(dev, vq) && vq->enabled && vq->callfd != EVENTFD_UNSET;
+	const struct device_backend *backend = dev->config->backend;
+	bool enabled = vq->enabled ||
+		       (backend != NULL && backend->starts_enabled && !vq->switched_off);
+
+	return vq_has_ring(dev, vq) && enabled && vq->callfd != EVENTFD_UNSET;
 }
 
 static void vq_lower(struct device *dev, struct vq *vq)
