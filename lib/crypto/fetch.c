@@ -224,7 +224,7 @@ static bool keep_spans(struct crypto *crypto, struct crypto_request *r, const st
 	return true;
 }
 
-_Static_assert(CHAIN_SPANS_MAX * sizeof(struct span) <= CRYPTO_LARGE_BYTES, "keep_spans()");
+_Static_assert(REQUEST_SPANS_MAX * sizeof(struct span) <= CRYPTO_LARGE_BYTES, "keep_spans()");
 
 /* --- requests ------------------------------------------------------------ */
 
@@ -291,7 +291,11 @@ static enum outcome request_begin(struct burst *b, const struct chain *chain, st
 	if (chain->fault != RING_FAULT_NONE || parts.writable_bytes == 0) {
 		b->vq->stats.faults[chain->fault != RING_FAULT_NONE ? chain->fault :
 								      RING_FAULT_SHORT]++;
-		slot_take(b->q, chain->used, true);
+		/* The end of one that is too long is known. */
+		if (parts.writable_bytes != 0)
+			answer(b, chain, &parts, VIRTIO_CRYPTO_BADMSG);
+		else
+			slot_take(b->q, chain->used, true);
 		return ANSWERED;
 	}
 	status = understand(b, &parts, &s, &l);
