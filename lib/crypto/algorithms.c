@@ -163,9 +163,12 @@ bool crypto_takes_iv(const struct crypto_algorithm *algorithm, const struct cryp
 	       crypto_range_has(&limits->iv, iv_bytes);
 }
 
-uint32_t crypto_data_max_bytes(uint64_t feature_flags)
+uint32_t crypto_data_max_bytes(const struct rte_cryptodev_info *info)
 {
-	return (feature_flags & RTE_CRYPTODEV_FF_IN_PLACE_SGL) != 0 ?
+	/* It counts in 16 bits: with more it does nothing, and says that it succeeded. */
+	if (strcmp(info->driver_name, "crypto_aesni_mb") == 0)
+		return UINT16_MAX;
+	return (info->feature_flags & RTE_CRYPTODEV_FF_IN_PLACE_SGL) != 0 ?
 		       DATA_SEGMENTS * DATA_SEGMENT_BYTES :
 		       DATA_SEGMENT_BYTES;
 }
@@ -257,7 +260,7 @@ static uint32_t data_max_bytes(const uint8_t *cryptodev_ids, unsigned int count)
 		struct rte_cryptodev_info info;
 
 		rte_cryptodev_info_get(cryptodev_ids[i], &info);
-		most = MIN2(most, crypto_data_max_bytes(info.feature_flags));
+		most = MIN2(most, crypto_data_max_bytes(&info));
 	}
 	return most;
 }

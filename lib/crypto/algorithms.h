@@ -50,7 +50,7 @@ bool crypto_takes_iv(const struct crypto_algorithm *algorithm, const struct cryp
 void crypto_config_of(const uint8_t *cryptodev_ids, unsigned int count,
 		      struct virtio_crypto_config *config);
 
-/* The most data that one request may have with such a device (RTE_CRYPTODEV_FF_*). */
-uint32_t crypto_data_max_bytes(uint64_t feature_flags);
+/* The most data that one request may have with such a device. */
+uint32_t crypto_data_max_bytes(const struct rte_cryptodev_info *info);
 
 #endif

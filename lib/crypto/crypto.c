@@ -67,7 +67,7 @@ struct crypto *crypto_new(uint8_t cryptodev_id, struct rte_mempool *sess_pool, i
 	rte_cryptodev_info_get(cryptodev_id, &info);
 	crypto->refs = 1;
 	crypto->cryptodev_flags = info.feature_flags;
-	crypto->data_max = RTE_MIN(crypto_data_max_bytes(info.feature_flags),
+	crypto->data_max = RTE_MIN(crypto_data_max_bytes(&info),
 				   CRYPTO_LARGE_BYTES * CRYPTO_SEGS_MAX);
 	crypto->socket_id = socket_id;
 	crypto->copy = copy_choose(rte_vect_get_max_simd_bitwidth());

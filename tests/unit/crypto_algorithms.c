@@ -259,12 +259,18 @@ static void how_much_data(void)
 {
 	uint8_t openssl = device_or_skip(OPENSSL);
 	const uint8_t ids[] = { openssl, device_or_skip(ZUC), openssl };
+	const uint8_t aesni_mb = device_or_skip(AESNI_MB);
+	struct rte_cryptodev_info info = { .driver_name = "some" };
 
-	CHECK_EQ(crypto_data_max_bytes(0), 32 << 10);
-	CHECK_EQ(crypto_data_max_bytes(~RTE_CRYPTODEV_FF_IN_PLACE_SGL), 32 << 10);
-	CHECK_EQ(crypto_data_max_bytes(RTE_CRYPTODEV_FF_IN_PLACE_SGL), 1 << 20);
+	CHECK_EQ(crypto_data_max_bytes(&info), 32 << 10);
+	info.feature_flags = ~RTE_CRYPTODEV_FF_IN_PLACE_SGL;
+	CHECK_EQ(crypto_data_max_bytes(&info), 32 << 10);
+	info.feature_flags = RTE_CRYPTODEV_FF_IN_PLACE_SGL;
+	CHECK_EQ(crypto_data_max_bytes(&info), 1 << 20);
 	CHECK_EQ(offer_of(ids, 1).max_bytes, 1 << 20);
 	CHECK_EQ(offer_of(ids, 3).max_bytes, 32 << 10);
+	/* Whatever flags it has. */
+	CHECK_EQ(offer_of(&aesni_mb, 1).max_bytes, UINT16_MAX);
 }
 
 /* What the request path goes by. */
