@@ -476,7 +476,9 @@ fe_build(struct frontend *fe, const struct fe_config *config)
 	}
 	if (fe->vqs != NULL)
 		return 0;
-	fe->nr_vqs = 2 * (config->nr_pairs != 0 ? config->nr_pairs : 1);
+	fe->nr_vqs = config->nr_queues;
+	if (fe->nr_vqs == 0)
+		fe->nr_vqs = 2 * (config->nr_pairs != 0 ? config->nr_pairs : 1);
 	fe->vqs = calloc(fe->nr_vqs, sizeof(*fe->vqs));
 	if (fe->vqs == NULL)
 		return -ENOMEM;

@@ -315,6 +315,7 @@ struct fe_config {
 	uint64_t protocol_features; /* wanted, cut likewise [MQ, REPLY_ACK] */
 	bool no_protocol_features;  /* leave bit 30 out: a frontend of the first days */
 	unsigned nr_pairs;	    /* [1] */
+	unsigned nr_queues;	    /* [two a pair]; of devices that have no pairs */
 	uint16_t ring_size;	    /* [256] */
 	uint16_t base;		    /* chains that have gone through every ring before */
 	const struct guest_region_spec *regions; /* [one of 64 MiB at 0] */

@@ -51,6 +51,7 @@ guest_ring_init_at(struct guest_ring *vq, const struct guest_format *format,
 	memset(vq, 0, sizeof(*vq));
 	vq->format = format;
 	vq->size = size;
+	vq->indirect_max = GUEST_INDIRECT_MAX;
 	vq->desc_gpa = desc_gpa;
 	vq->avail_gpa = avail_gpa;
 	vq->used_gpa = used_gpa;
@@ -120,23 +121,30 @@ guest_ring_base(const struct guest_ring *vq)
 uint64_t
 guest_ring_indirect_table(struct guest_ring *vq, uint16_t id)
 {
-	uint64_t table_bytes = GUEST_INDIRECT_MAX * sizeof(struct guest_desc);
+	uint64_t table_bytes = vq->indirect_max * sizeof(struct guest_desc);
 
 	if (vq->indirect_gpa == 0)
 		vq->indirect_gpa = guest_alloc(vq->mem, vq->size * table_bytes, 16);
 	return vq->indirect_gpa + id * table_bytes;
 }
 
+uint16_t
+guest_ring_plain_segs(const struct guest_ring *vq, uint16_t nr_segs)
+{
+	return vq->plain < nr_segs ? vq->plain : (uint16_t)(nr_segs - 1);
+}
+
 int
 guest_ring_prepare(struct guest_ring *vq, const struct guest_seg *segs, uint16_t nr_segs,
 		   void *cookie)
 {
-	uint16_t nr_desc = vq->indirect ? 1 : nr_segs;
+	uint16_t nr_plain = guest_ring_plain_segs(vq, nr_segs);
+	uint16_t nr_desc = vq->indirect ? (uint16_t)(nr_plain + 1) : nr_segs;
 	uint32_t writable = 0;
 	uint16_t id;
 
 	if (nr_segs == 0 || nr_desc > vq->free_count ||
-	    (vq->indirect && nr_segs > GUEST_INDIRECT_MAX))
+	    (vq->indirect && nr_segs - nr_plain > vq->indirect_max))
 		return -ENOSPC;
 	for (uint16_t i = 0; i < nr_segs; i++)
 		if (segs[i].flags & GUEST_DESC_WRITE)

@@ -22,7 +22,7 @@ enum {
 	GUEST_DESC_INDIRECT = 4,
 };
 
-/* Entries of an indirect table. */
+/* Entries of an indirect table, unless the ring says otherwise. */
 #define GUEST_INDIRECT_MAX 64
 
 /* A split descriptor (2.7.5). */
@@ -84,6 +84,8 @@ struct guest_ring {
 	bool event_idx;
 	bool in_order; /* the device may give back a batch by its last chain; before the first post */
 	bool indirect; /* post chains through an indirect table */
+	uint16_t plain; /* split: so many descriptors before that of the table (2.7.5.3.2) */
+	uint16_t indirect_max; /* entries of a table; before the first is used */
 	bool no_kick;  /* guest_ring_kick() does nothing */
 
 	/* Packed: the descriptor ring, the driver's and the device's event suppression. */
@@ -112,7 +114,7 @@ struct guest_ring {
 	uint16_t order_count;
 	bool in_batch;	     /* of a batch given back by its last chain, some are not polled yet */
 	struct guest_used batch;
-	uint64_t indirect_gpa; /* a table of GUEST_INDIRECT_MAX per id; 0 until used */
+	uint64_t indirect_gpa; /* a table of indirect_max per id; 0 until used */
 
 	int kickfd, callfd, errfd; /* eventfds, -1 if none */
 };
@@ -167,5 +169,7 @@ uint64_t guest_ring_errors(struct guest_ring *vq);
 
 /* For the formats: the indirect table of id, allocated on first use. */
 uint64_t guest_ring_indirect_table(struct guest_ring *vq, uint16_t id);
+/* Of an indirect chain's pieces, those that stand in the ring: the table has one at least. */
+uint16_t guest_ring_plain_segs(const struct guest_ring *vq, uint16_t nr_segs);
 
 #endif

@@ -83,8 +83,9 @@ guest_split_used_elem(const struct guest_ring *vq, uint16_t slot)
 	};
 }
 
+/* The last descriptor of a chain, at `index`: that of its table. */
 static void
-place_indirect(struct guest_ring *vq, uint16_t head, const struct guest_seg *segs,
+place_indirect(struct guest_ring *vq, uint16_t head, uint16_t index, const struct guest_seg *segs,
 	       uint16_t nr_segs)
 {
 	uint64_t table = guest_ring_indirect_table(vq, head);
@@ -99,30 +100,29 @@ place_indirect(struct guest_ring *vq, uint16_t head, const struct guest_seg *seg
 
 		guest_write(vq->mem, table + i * sizeof(d), &d, sizeof(d));
 	}
-	guest_split_raw_desc(vq, head, table, (uint32_t)(nr_segs * sizeof(struct guest_desc)),
+	guest_split_raw_desc(vq, index, table, (uint32_t)(nr_segs * sizeof(struct guest_desc)),
 			     GUEST_DESC_INDIRECT, 0);
 }
 
 static uint16_t
 place(struct guest_ring *vq, const struct guest_seg *segs, uint16_t nr_segs)
 {
+	uint16_t nr_plain = vq->indirect ? guest_ring_plain_segs(vq, nr_segs) : nr_segs;
 	uint16_t head = vq->free_head;
 	uint16_t index = head;
 
-	if (vq->indirect) {
-		place_indirect(vq, head, segs, nr_segs);
-		index = vq->next_free[head];
-	} else {
-		for (uint16_t i = 0; i < nr_segs; i++) {
-			bool last = i + 1 == nr_segs;
-			uint16_t next = vq->next_free[index];
+	for (uint16_t i = 0; i < nr_plain; i++) {
+		bool last = i + 1 == nr_segs;
+		uint16_t next = vq->next_free[index];
 
-			guest_split_raw_desc(vq, index, segs[i].gpa, segs[i].len_bytes,
-					     (uint16_t)(segs[i].flags |
-							(last ? 0 : GUEST_DESC_NEXT)),
-					     last ? 0 : next);
-			index = next;
-		}
+		guest_split_raw_desc(vq, index, segs[i].gpa, segs[i].len_bytes,
+				     (uint16_t)(segs[i].flags | (last ? 0 : GUEST_DESC_NEXT)),
+				     last ? 0 : next);
+		index = next;
+	}
+	if (nr_plain < nr_segs) {
+		place_indirect(vq, head, index, segs + nr_plain, (uint16_t)(nr_segs - nr_plain));
+		index = vq->next_free[index];
 	}
 	vq->free_head = index;
 	guest_split_raw_avail(vq, vq->avail_idx & (vq->size - 1), head);
