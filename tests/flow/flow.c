@@ -33,6 +33,7 @@ static struct {
 int rec_new_device_result;
 int rec_new_connection_result;
 void (*rec_hook)(const char *word, int vid);
+void (*rec_application)(const char *word, int vid);
 
 bool flow_packed;
 const char *flow_vdev;
@@ -154,6 +155,8 @@ record(int vid, const char *word)
 
 	if (rec_hook != NULL && vid >= 0)
 		rec_hook(word, vid);
+	if (rec_application != NULL && vid >= 0)
+		rec_application(word, vid);
 	pthread_mutex_lock(&rec.lock);
 	if (vid >= 0)
 		rec.vid = vid;
@@ -321,6 +324,7 @@ rec_calls(void)
 }
 
 uint64_t flow_enabled_features;
+int (*flow_start_driver)(const char *path) = rte_vhost_driver_start;
 
 const char *
 flow_serve_ops(uint64_t flags, const struct rte_vhost_device_ops *ops)
@@ -330,7 +334,7 @@ flow_serve_ops(uint64_t flags, const struct rte_vhost_device_ops *ops)
 	if (rte_vhost_driver_register(path, flags) != 0 ||
 	    rte_vhost_driver_callback_register(path, ops) != 0 ||
 	    rte_vhost_driver_enable_features(path, flow_enabled_features) != 0 ||
-	    rte_vhost_driver_start(path) != 0)
+	    flow_start_driver(path) != 0)
 		die("driver does not start");
 	return path;
 }

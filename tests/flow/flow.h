@@ -58,9 +58,12 @@ unsigned rec_calls(void);	     /* guest_notified callbacks since rec_reset() */
 extern int rec_new_device_result;    /* what new_device returns, 0 by default */
 extern int rec_new_connection_result;
 extern void (*rec_hook)(const char *word, int vid); /* called in every callback, before recording */
+extern void (*rec_application)(const char *word, int vid); /* likewise, and stays over all tests */
 
 /* What drivers enable from now on, besides the default. */
 extern uint64_t flow_enabled_features;
+/* Starts drivers, once they are registered. */
+extern int (*flow_start_driver)(const char *path);
 /* Registers, sets callbacks and starts a driver on a fresh path; returns the path. */
 const char *flow_serve(uint64_t flags);
 const char *flow_serve_ops(uint64_t flags, const struct rte_vhost_device_ops *ops);

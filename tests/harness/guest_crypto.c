@@ -18,37 +18,50 @@ struct config_msg {
 	uint8_t space[sizeof(struct virtio_crypto_config)];
 };
 
-/* Both forms have it, once the fields before are read. */
+/* What all forms have. */
+struct params {
+	uint32_t cipher_algo, cipher_key_len;
+	uint32_t hash_algo, digest_len, auth_key_len, aad_len;
+	uint8_t op_type, direction, hash_mode, chain_order;
+};
 struct keys {
 	uint64_t cipher_pointer, auth_pointer; /* of the frontend, of no use to anybody */
 	uint8_t cipher[64];
 	uint8_t auth[512];
 };
 
-struct old_form {
-	int64_t session_id;
-	uint32_t op_code;
-	uint32_t cipher_algo, cipher_key_len;
-	uint32_t hash_algo, digest_len, auth_key_len, aad_len;
-	uint8_t op_type, direction, hash_mode, chain_order;
-	struct keys keys;
+union session_msg {
+	struct {
+		int64_t session_id;
+		uint32_t op_code;
+		struct params params;
+		struct keys keys;
+	} old;
+	struct {
+		int64_t session_id;
+		struct params params;
+		uint32_t padding;
+		struct keys keys;
+	} middle;
+	struct {
+		uint64_t op_code;
+		struct params params;
+		uint32_t padding;
+		struct keys keys;
+		uint8_t padding_end[432];
+		int64_t session_id;
+	} new;
+	struct {
+		uint8_t head[40];
+		struct keys keys; /* at the same place in all of them */
+	} any;
+	uint8_t bytes[1072];
 };
-_Static_assert(sizeof(struct old_form) == 632, "as on the wire");
-
-struct new_form {
-	uint64_t op_code;
-	union {
-		struct {
-			uint32_t cipher_algo, cipher_key_len;
-			uint32_t hash_algo, digest_len, auth_key_len, aad_len;
-			uint8_t op_type, direction, hash_mode, chain_order;
-			struct keys keys;
-		} sym;
-		uint8_t asym[1056];
-	};
-	int64_t session_id;
-};
-_Static_assert(sizeof(struct new_form) == 1072, "as on the wire");
+#define OLD_FORM_BYTES 632
+#define NEW_FORM_BYTES 1072
+_Static_assert(sizeof(((union session_msg *)NULL)->old) == OLD_FORM_BYTES, "as on the wire");
+_Static_assert(sizeof(((union session_msg *)NULL)->middle) == OLD_FORM_BYTES, "as on the wire");
+_Static_assert(sizeof(((union session_msg *)NULL)->new) == NEW_FORM_BYTES, "as on the wire");
 
 int
 guest_crypto_config(struct frontend *fe, struct virtio_crypto_config *config)
@@ -67,18 +80,12 @@ guest_crypto_config(struct frontend *fe, struct virtio_crypto_config *config)
 	return 0;
 }
 
-static void
-fill_keys(struct keys *keys, const struct guest_crypto_session *s)
+/* Returns where the id is. */
+static int64_t *
+fill_session(union session_msg *msg, const struct guest_crypto_session *s,
+	     enum guest_crypto_form form)
 {
-	memcpy(keys->cipher, s->cipher_key, sizeof(keys->cipher));
-	memcpy(keys->auth, s->auth_key, sizeof(keys->auth));
-}
-
-static void
-fill_old_form(struct old_form *msg, const struct guest_crypto_session *s)
-{
-	*msg = (struct old_form) {
-		.op_code = s->opcode,
+	const struct params params = {
 		.cipher_algo = s->cipher_algo,
 		.cipher_key_len = s->cipher_key_bytes,
 		.hash_algo = s->hash_algo,
@@ -90,55 +97,47 @@ fill_old_form(struct old_form *msg, const struct guest_crypto_session *s)
 		.hash_mode = s->hash_mode,
 		.chain_order = s->chain_order,
 	};
-	fill_keys(&msg->keys, s);
-}
 
-static void
-fill_new_form(struct new_form *msg, const struct guest_crypto_session *s)
-{
 	memset(msg, 0, sizeof(*msg));
-	msg->op_code = s->opcode;
-	msg->sym.cipher_algo = s->cipher_algo;
-	msg->sym.cipher_key_len = s->cipher_key_bytes;
-	msg->sym.hash_algo = s->hash_algo;
-	msg->sym.digest_len = s->digest_bytes;
-	msg->sym.auth_key_len = s->auth_key_bytes;
-	msg->sym.aad_len = s->aad_bytes;
-	msg->sym.op_type = s->op_type;
-	msg->sym.direction = s->direction;
-	msg->sym.hash_mode = s->hash_mode;
-	msg->sym.chain_order = s->chain_order;
-	fill_keys(&msg->sym.keys, s);
+	memcpy(msg->any.keys.cipher, s->cipher_key, sizeof(s->cipher_key));
+	memcpy(msg->any.keys.auth, s->auth_key, sizeof(s->auth_key));
+	switch (form) {
+	case GUEST_CRYPTO_OLD_FORM:
+		msg->old.op_code = s->opcode;
+		msg->old.params = params;
+		return &msg->old.session_id;
+	case GUEST_CRYPTO_MIDDLE_FORM:
+		msg->middle.params = params;
+		return &msg->middle.session_id;
+	default:
+		msg->new.op_code = s->opcode;
+		msg->new.params = params;
+		return &msg->new.session_id;
+	}
 }
 
 int
 guest_crypto_session_create(struct frontend *fe, const struct guest_crypto_session *session,
 			    enum guest_crypto_form form, int64_t *id)
 {
-	union {
-		struct old_form old;
-		struct new_form new;
-	} msg;
-	bool is_old = form == GUEST_CRYPTO_OLD_FORM;
-	size_t bytes = is_old ? sizeof(msg.old) : sizeof(msg.new);
-	int64_t *answer = is_old ? &msg.old.session_id : &msg.new.session_id;
+	static const struct keys no_keys;
+	union session_msg msg, got = {.bytes = {0}};
+	int64_t *msg_id = fill_session(&msg, session, form);
+	size_t bytes = form == GUEST_CRYPTO_NEW_FORM ? NEW_FORM_BYTES : OLD_FORM_BYTES;
 	struct fe_msg reply;
-	int rc;
+	int rc = fe_request(fe, FE_CREATE_CRYPTO_SESSION, &msg, bytes, &reply);
 
-	if (is_old)
-		fill_old_form(&msg.old, session);
-	else
-		fill_new_form(&msg.new, session);
-	rc = fe_request(fe, FE_CREATE_CRYPTO_SESSION, &msg, bytes, &reply);
 	if (rc != 0)
 		return rc;
 	fe_msg_close_fds(&reply);
 	if (reply.header.size_bytes != bytes)
 		return -EBADMSG;
-	*answer = 0;
-	memcpy(answer, reply.bytes + ((uint8_t *)answer - (uint8_t *)&msg), sizeof(*answer));
-	*id = *answer;
-	return memcmp(&msg, reply.bytes, bytes) == 0 ? 0 : -EBADMSG;
+	memcpy(&got, reply.bytes, bytes);
+	memcpy(msg_id, got.bytes + ((uint8_t *)msg_id - msg.bytes), sizeof(*msg_id));
+	*id = *msg_id;
+	if (memcmp(&got.any.keys, &no_keys, sizeof(no_keys)) == 0)
+		msg.any.keys = no_keys;
+	return memcmp(&msg, &got, bytes) == 0 ? 0 : -EBADMSG;
 }
 
 int

@@ -2,8 +2,8 @@
 /*
  * A virtio-crypto driver and its frontend: sessions by messages, in both forms that frontends have
  * for them, and requests cut into descriptors at any points, over a guest queue of either format.
- * Written from the virtio specification. Used by flow, hostile and fuzz tests and by the bench. libc
- * only. What the device writes is checked: besides dst, hash result and status nothing may change.
+ * Written from the virtio specification. Used by flow, hostile and fuzz tests. libc only. What the
+ * device writes is checked: besides dst, hash result and status nothing may change.
  */
 #ifndef HARNESS_GUEST_CRYPTO_H
 #define HARNESS_GUEST_CRYPTO_H
@@ -26,10 +26,12 @@
 /* Bit CONFIG must be negotiated. 0 or -errno. */
 int guest_crypto_config(struct frontend *fe, struct virtio_crypto_config *config);
 
-/* What CREATE_CRYPTO_SESSION is sent as; both are answered in kind. */
+/* What CREATE_CRYPTO_SESSION is sent as, in the order of QEMU's releases; answered in kind. */
 enum guest_crypto_form {
-	GUEST_CRYPTO_OLD_FORM, /* 632 bytes, without asymmetric algorithms */
-	GUEST_CRYPTO_NEW_FORM, /* 1072 bytes */
+	GUEST_CRYPTO_OLD_FORM,	  /* 632 bytes */
+	GUEST_CRYPTO_MIDDLE_FORM, /* the same without the opcode: ciphers, and chains with them */
+	GUEST_CRYPTO_NEW_FORM,	  /* 1072 bytes, with room for asymmetric algorithms */
+	GUEST_CRYPTO_NR_FORMS,
 };
 
 /* Fields that mean nothing for a service are sent as they are here. */
@@ -50,8 +52,8 @@ struct guest_crypto_session {
 };
 
 /*
- * 0 and the backend's answer in *id (above 0: a session; else -VIRTIO_CRYPTO_*, or -1), or -errno of
- * the exchange; -EBADMSG if the answer is not the message with another id.
+ * 0 and the backend's answer in *id (above 0: a session; else -VIRTIO_CRYPTO_*, or -1), or -errno
+ * of the exchange; -EBADMSG if the answer is not the message with another id. It need not have keys.
  */
 int guest_crypto_session_create(struct frontend *fe, const struct guest_crypto_session *session,
 				enum guest_crypto_form form, int64_t *id);
@@ -90,8 +92,8 @@ enum guest_crypto_chain {
 
 /*
  * How a request is cut: the lengths of its first pieces; what is left is one more. Cuts run on over
- * the bounds of header, IV, source and AAD, or of dst, hash result and status. Without any cuts each
- * part is a piece of its own, if it is not empty.
+ * the bounds of header, IV, source and AAD, or of dst, hash result and status. Without any cuts
+ * each part is a piece of its own, if it is not empty.
  */
 struct guest_crypto_layout {
 	enum guest_crypto_chain chain;
@@ -126,8 +128,8 @@ struct guest_crypto {
 };
 
 /*
- * Room for nr_slots requests at a time, of up to slot_bytes with gaps. 0 or -ENOMEM. Queues that are
- * to take more than GUEST_INDIRECT_MAX pieces need vq->indirect_max set before.
+ * Room for nr_slots requests at a time, of up to slot_bytes with gaps. 0 or -ENOMEM. Queues that
+ * are to take more than GUEST_INDIRECT_MAX pieces need vq->indirect_max set before.
  */
 int guest_crypto_init(struct guest_crypto *gc, struct guest_ring *vq, bool revision_1,
 		      unsigned nr_slots, uint64_t slot_bytes);
@@ -157,7 +159,8 @@ int guest_crypto_reap(struct guest_crypto *gc, struct guest_crypto_result *resul
 /* Waits for it: -ETIMEDOUT instead of -EAGAIN. */
 int guest_crypto_wait(struct guest_crypto *gc, struct guest_crypto_result *result, int timeout_ms);
 
-/* Where a posted request's writable bytes are: dst, hash result, status. Returns how many pieces. */
-unsigned guest_crypto_writable(const struct guest_crypto *gc, int id, const struct guest_seg **segs);
+/* Where a posted request's dst, hash result and status are. Returns how many pieces. */
+unsigned guest_crypto_writable(const struct guest_crypto *gc, int id,
+			       const struct guest_seg **segs);
 
 #endif
