@@ -90,7 +90,7 @@ int rte_vhost_crypto_driver_start(const char *path);
  *   Where the cryptodev's sessions come from (rte_cryptodev_sym_session_pool_create()); several
  *   devices may share it.
  * @param socket_id
- *   NUMA node to take memory on: about 24 MB a device.
+ *   NUMA node to take memory on: about 28 MB a device.
  * @return
  *   - 0: done.
  *   - -EINVAL: no such device or cryptodev, no pool, or the device's socket was not started with
@@ -122,7 +122,7 @@ int rte_vhost_crypto_free(int vid);
  * Choose whether operations work on guest memory directly. What is under way goes on as it began.
  *
  * Requests that cannot be served so are copied, and nobody hears of it: those of chained
- * algorithms, those in more pieces than the cryptodev (RTE_CRYPTODEV_FF_*) or 32 mbufs take, and
+ * algorithms, AEADs that decipher, those in more pieces than the cryptodev (RTE_CRYPTODEV_FF_*) or 32 mbufs take, and
  * guest memory whose bus address is unknown (register the socket with #RTE_VHOST_USER_ASYNC_COPY).
  * A guest that changes its data meanwhile gets what it deserves, and nobody else does.
  *

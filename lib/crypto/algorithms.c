@@ -10,10 +10,6 @@
 #include "algorithms.h"
 #include "base/defs.h"
 
-/* A segment is what one buffer of ours holds. */
-#define DATA_SEGMENT_BYTES (32u << 10)
-#define DATA_SEGMENTS 32u
-
 #define CIPHER(virtio, dpdk, block, iv, ...)                                    \
 	{                                                                       \
 		.service = VIRTIO_CRYPTO_SERVICE_CIPHER,                        \
@@ -165,12 +161,14 @@ bool crypto_takes_iv(const struct crypto_algorithm *algorithm, const struct cryp
 
 uint32_t crypto_data_max_bytes(const struct rte_cryptodev_info *info)
 {
-	/* It counts in 16 bits: with more it does nothing, and says that it succeeded. */
-	if (strcmp(info->driver_name, "crypto_aesni_mb") == 0)
-		return UINT16_MAX;
-	return (info->feature_flags & RTE_CRYPTODEV_FF_IN_PLACE_SGL) != 0 ?
-		       DATA_SEGMENTS * DATA_SEGMENT_BYTES :
-		       DATA_SEGMENT_BYTES;
+	/*
+	 * It counts in 16 bits: with more it does nothing, and says that it succeeded. A hash of
+	 * several buffers is wrong, too.
+	 */
+	if (strcmp(info->driver_name, "crypto_aesni_mb") == 0 ||
+	    (info->feature_flags & RTE_CRYPTODEV_FF_IN_PLACE_SGL) == 0)
+		return CRYPTO_BUFFER_BYTES;
+	return CRYPTO_DATA_MAX_BYTES;
 }
 
 /* --- what all devices of a list have in common -------------------------- */
@@ -252,19 +250,6 @@ static void offer_add(struct offer *offer, const struct crypto_algorithm *algo, 
 	*longest = MAX2(*longest, key_bytes);
 }
 
-static uint32_t data_max_bytes(const uint8_t *cryptodev_ids, unsigned int count)
-{
-	uint32_t most = UINT32_MAX;
-
-	for (unsigned int i = 0; i < count; i++) {
-		struct rte_cryptodev_info info;
-
-		rte_cryptodev_info_get(cryptodev_ids[i], &info);
-		most = MIN2(most, crypto_data_max_bytes(&info));
-	}
-	return most;
-}
-
 void crypto_config_of(const uint8_t *cryptodev_ids, unsigned int count,
 		      struct virtio_crypto_config *config)
 {
@@ -290,5 +275,5 @@ void crypto_config_of(const uint8_t *cryptodev_ids, unsigned int count,
 	config->aead_algo = htole32((uint32_t)ids[VIRTIO_CRYPTO_SERVICE_AEAD]);
 	config->max_cipher_key_len = htole32(offer.cipher_key_bytes);
 	config->max_auth_key_len = htole32(offer.auth_key_bytes);
-	config->max_size = htole64(data_max_bytes(cryptodev_ids, count));
+	config->max_size = htole64(CRYPTO_BUFFER_BYTES);
 }

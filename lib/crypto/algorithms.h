@@ -50,7 +50,11 @@ bool crypto_takes_iv(const struct crypto_algorithm *algorithm, const struct cryp
 void crypto_config_of(const uint8_t *cryptodev_ids, unsigned int count,
 		      struct virtio_crypto_config *config);
 
-/* The most data that one request may have with such a device. */
+/*
+ * The most data that one request may have with such a device, but of an AEAD, which has its data
+ * in one buffer (CRYPTO_BUFFER_BYTES): that is what guests are told. OpenSSL's CCM wants it so,
+ * and crypto_openssl writes what it does in place as if it were.
+ */
 uint32_t crypto_data_max_bytes(const struct rte_cryptodev_info *info);
 
 #endif

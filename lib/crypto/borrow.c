@@ -43,11 +43,13 @@ static int pieces_of(struct pieces *p, struct span_cursor from, uint32_t len)
 	return 0;
 }
 
-/* Can the cryptodev do it in so many pieces? */
-static bool device_takes(uint64_t flags, unsigned int nr_src, unsigned int nr_dst)
+/* Can the cryptodev do it in so many pieces? In place (a hash) as what is copied. */
+static bool device_takes(const struct crypto *crypto, unsigned int nr_src, unsigned int nr_dst)
 {
+	const uint64_t flags = crypto->cryptodev_flags;
+
 	if (nr_dst == 0)
-		return nr_src == 1 || (flags & RTE_CRYPTODEV_FF_IN_PLACE_SGL) != 0;
+		return nr_src == 1 || crypto->data_max > CRYPTO_BUFFER_BYTES;
 	if (nr_src == 1)
 		return (flags & (nr_dst == 1 ? RTE_CRYPTODEV_FF_OOP_LB_IN_LB_OUT :
 					       RTE_CRYPTODEV_FF_OOP_LB_IN_SGL_OUT)) != 0;
@@ -82,19 +84,26 @@ int crypto_borrow(struct crypto_request *r, struct rte_crypto_op *op, const stru
 		  const struct crypto_layout *l)
 {
 	struct rte_mbuf *mbufs[2 * CRYPTO_SEGS_MAX];
-	struct pieces src, dst = { .n = 0 };
+	const struct crypto_session *s = r->session;
+	struct pieces src, dst;
 	int ret;
 
 	/*
 	 * A chain leaves parts of its source as they are, and hashes what may be either: in
-	 * one buffer that is simple.
+	 * one buffer that is simple. What an AEAD deciphers is for nobody before its tag is
+	 * found right.
 	 */
-	if (r->session->kind == CRYPTO_CHAIN || l->src_bytes == 0)
+	if (s->kind == CRYPTO_CHAIN || (s->kind == CRYPTO_AEAD && !s->encrypts) ||
+	    l->src_bytes == 0)
 		return -ENOTSUP;
+	dst.n = 0;
 	ret = pieces_of(&src, span_cursor_at(readable, l->src_at), l->src_bytes);
 	if (ret == 0 && l->data_bytes != 0)
 		ret = pieces_of(&dst, span_cursor_at(r->spans, 0), l->data_bytes);
-	if (ret == 0 && !device_takes(r->crypto->cryptodev_flags, src.n, dst.n))
+	/* OpenSSL's wants all data at once. */
+	if (ret == 0 && s->is_ccm && (src.n > 1 || dst.n > 1))
+		ret = -ENOTSUP;
+	if (ret == 0 && !device_takes(r->crypto, src.n, dst.n))
 		ret = -ENOTSUP;
 	if (ret == 0 && rte_mempool_get_bulk(r->crypto->borrowed, (void **)mbufs, src.n + dst.n) != 0)
 		ret = -ENOBUFS;

@@ -67,15 +67,14 @@ struct crypto *crypto_new(uint8_t cryptodev_id, struct rte_mempool *sess_pool, i
 	rte_cryptodev_info_get(cryptodev_id, &info);
 	crypto->refs = 1;
 	crypto->cryptodev_flags = info.feature_flags;
-	crypto->data_max = RTE_MIN(crypto_data_max_bytes(&info),
-				   CRYPTO_LARGE_BYTES * CRYPTO_SEGS_MAX);
+	crypto->data_max = crypto_data_max_bytes(&info);
 	crypto->socket_id = socket_id;
 	crypto->copy = copy_choose(rte_vect_get_max_simd_bitwidth());
 	crypto_sessions_init(&crypto->sessions, cryptodev_id, sess_pool);
 	crypto->own = pool_new("own", NR_OWN, sizeof(struct crypto_request),
 			       sizeof(struct crypto_front) + CRYPTO_DATA_BYTES, socket_id);
 	crypto->large = pool_new("large", NR_LARGE, sizeof(struct crypto_request *),
-				 CRYPTO_LARGE_BYTES, socket_id);
+				 CRYPTO_BUFFER_BYTES, socket_id);
 	if (crypto->own != NULL && crypto->large != NULL) {
 		(void)rte_mempool_obj_iter(crypto->own, request_init, crypto);
 		return crypto;

@@ -161,17 +161,19 @@ static void mbuf_start(struct rte_mbuf *m, uint16_t data_off, uint32_t data_byte
 	m->next = NULL;
 }
 
+_Static_assert(CRYPTO_DATA_MAX_BYTES <= CRYPTO_BUFFER_BYTES * CRYPTO_SEGS_MAX, "large_chain()");
+
 /* Larger buffers for the source; NULL: there are none left now. */
 static struct rte_mbuf *large_chain(struct crypto *crypto, struct crypto_request *r, uint32_t bytes)
 {
 	struct rte_mbuf *segs[CRYPTO_SEGS_MAX], *first;
-	unsigned int n = (bytes + CRYPTO_LARGE_BYTES - 1) / CRYPTO_LARGE_BYTES;
+	unsigned int n = (bytes + CRYPTO_BUFFER_BYTES - 1) / CRYPTO_BUFFER_BYTES;
 
 	if (rte_mempool_get_bulk(crypto->large, (void **)segs, n) != 0)
 		return NULL;
 	first = segs[0];
 	for (unsigned int i = 0; i < n; i++) {
-		uint32_t part = RTE_MIN(bytes - i * CRYPTO_LARGE_BYTES, CRYPTO_LARGE_BYTES);
+		uint32_t part = RTE_MIN(bytes - i * CRYPTO_BUFFER_BYTES, CRYPTO_BUFFER_BYTES);
 
 		mbuf_start(segs[i], 0, part);
 		segs[i]->next = i + 1 < n ? segs[i + 1] : NULL;
@@ -224,7 +226,7 @@ static bool keep_spans(struct crypto *crypto, struct crypto_request *r, const st
 	return true;
 }
 
-_Static_assert(REQUEST_SPANS_MAX * sizeof(struct span) <= CRYPTO_LARGE_BYTES, "keep_spans()");
+_Static_assert(REQUEST_SPANS_MAX * sizeof(struct span) <= CRYPTO_BUFFER_BYTES, "keep_spans()");
 
 /* --- requests ------------------------------------------------------------ */
 
@@ -275,7 +277,10 @@ static uint8_t understand(const struct burst *b, const struct parts *parts,
 		return crypto_opcode_known(rte_le_to_cpu_32(head.req.header.opcode)) ?
 			       VIRTIO_CRYPTO_INVSESS : VIRTIO_CRYPTO_NOTSUPP;
 	return crypto_layout_of(&head, *session, b->revision_1, parts->readable_bytes,
-				parts->writable_bytes, b->crypto->data_max, layout);
+				parts->writable_bytes,
+				(*session)->kind == CRYPTO_AEAD ? CRYPTO_BUFFER_BYTES :
+								  b->crypto->data_max,
+				layout);
 }
 
 static enum outcome request_begin(struct burst *b, const struct chain *chain, struct rte_mbuf *own,

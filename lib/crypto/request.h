@@ -21,9 +21,8 @@ struct crypto_front {
 	uint8_t aad[18 + CRYPTO_AAD_MAX_BYTES + 16];
 } CACHE_ALIGNED;
 
-/* Data of a request's own buffer, and of the larger ones that it may need instead. */
+/* Data of a request's own buffer; larger ones have CRYPTO_BUFFER_BYTES. */
 #define CRYPTO_DATA_BYTES VHOST_CRYPTO_MAX_DATA_SIZE
-#define CRYPTO_LARGE_BYTES 32768u
 /* Buffers, or pieces of guest memory, that one operation may be on. */
 #define CRYPTO_SEGS_MAX 32
 
@@ -57,7 +56,7 @@ struct crypto {
 	int socket_id;
 	copy_fn *copy;
 	struct rte_mempool *own;      /* a request each, with buffers of CRYPTO_DATA_BYTES */
-	struct rte_mempool *large;    /* buffers of CRYPTO_LARGE_BYTES */
+	struct rte_mempool *large;    /* buffers of CRYPTO_BUFFER_BYTES */
 	struct rte_mempool *borrowed; /* no buffers; NULL until zero copy is asked for */
 	struct crypto_sessions sessions;
 };

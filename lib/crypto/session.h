@@ -18,6 +18,9 @@
 
 /* Where an operation has its IV; pools of applications have VHOST_CRYPTO_MAX_IV_LEN bytes there. */
 #define CRYPTO_IV_OFFSET (sizeof(struct rte_crypto_op) + sizeof(struct rte_crypto_sym_op))
+/* What one buffer holds (an mbuf's length has 16 bits), and what several may. */
+#define CRYPTO_BUFFER_BYTES (63u << 10)
+#define CRYPTO_DATA_MAX_BYTES (1u << 20)
 /* The most that an AEAD session may authenticate besides its data. */
 #define CRYPTO_AAD_MAX_BYTES 256
 /* The largest digest or tag there is. */

@@ -316,7 +316,10 @@ large(enum rte_vhost_crypto_zero_copy zero_copy)
 		{VIRTIO_CRYPTO_SERVICE_AEAD, VIRTIO_CRYPTO_AEAD_CCM},
 		{VIRTIO_CRYPTO_SERVICE_AEAD, VIRTIO_CRYPTO_AEAD_CHACHA20_POLY1305},
 	};
-	const uint32_t sizes[] = {65535, 65536, 65537, (uint32_t)0 /* the most */};
+	/* More than is offered is taken by devices that take it in pieces. */
+	const uint32_t sizes[] = {16384, 32768, 65535, 65536, 65537, 1 << 20, 0 /* the offer */};
+	const bool takes_more = (crypto_app.info.feature_flags & RTE_CRYPTODEV_FF_IN_PLACE_SGL) != 0 &&
+				strcmp(crypto_app.info.driver_name, "crypto_aesni_mb") != 0;
 	struct fe_config config = {
 		.features = FE_F_VERSION_1 | FE_F_INDIRECT_DESC,
 		.protocol_features = 1u << FE_PROTOCOL_F_MQ | 1u << FE_PROTOCOL_F_REPLY_ACK |
@@ -325,22 +328,25 @@ large(enum rte_vhost_crypto_zero_copy zero_copy)
 		.nr_queues = 1, .ring_size = RING_SIZE,
 	};
 	uint8_t *src, *dst;
-	uint32_t most;
+	uint32_t most, offer;
 
 	crypto_app.zero_copy = zero_copy;
 	flow_up(&flow, RTE_VHOST_USER_ASYNC_COPY, &config);
 	read_offer();
-	most = (uint32_t)offered.max_size - 64;
-	src = malloc(most);
+	offer = (uint32_t)offered.max_size - 64;
+	most = 1 << 20;
+	src = malloc(most + 64);
 	dst = malloc(most + 64);
 	RTE_VERIFY(src != NULL && dst != NULL);
-	random_bytes(src, most);
+	random_bytes(src, most + 64);
 	CHECK_EQ(guest_crypto_init(&gc, &flow.fe.vqs[0], false, 1, 2ull * most + 65536), 0);
 	for (unsigned i = 0; i < RTE_DIM(some); i++)
 		for (unsigned k = 0; k < RTE_DIM(sizes); k++)
-			if (is_offered(some[i].service, some[i].algo) && sizes[k] <= most)
+			if (is_offered(some[i].service, some[i].algo) &&
+			    (sizes[k] <= offer ||
+			     (takes_more && some[i].service != VIRTIO_CRYPTO_SERVICE_AEAD)))
 				try_large(some[i].service, some[i].algo,
-					  sizes[k] != 0 ? sizes[k] : most, src, dst);
+					  sizes[k] != 0 ? sizes[k] : offer, src, dst);
 	free(src);
 	free(dst);
 	down();

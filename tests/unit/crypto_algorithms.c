@@ -262,15 +262,18 @@ static void how_much_data(void)
 	const uint8_t aesni_mb = device_or_skip(AESNI_MB);
 	struct rte_cryptodev_info info = { .driver_name = "some" };
 
-	CHECK_EQ(crypto_data_max_bytes(&info), 32 << 10);
+	CHECK_EQ(crypto_data_max_bytes(&info), 63 << 10);
 	info.feature_flags = ~RTE_CRYPTODEV_FF_IN_PLACE_SGL;
-	CHECK_EQ(crypto_data_max_bytes(&info), 32 << 10);
+	CHECK_EQ(crypto_data_max_bytes(&info), 63 << 10);
 	info.feature_flags = RTE_CRYPTODEV_FF_IN_PLACE_SGL;
 	CHECK_EQ(crypto_data_max_bytes(&info), 1 << 20);
-	CHECK_EQ(offer_of(ids, 1).max_bytes, 1 << 20);
-	CHECK_EQ(offer_of(ids, 3).max_bytes, 32 << 10);
 	/* Whatever flags it has. */
-	CHECK_EQ(offer_of(&aesni_mb, 1).max_bytes, UINT16_MAX);
+	rte_cryptodev_info_get(aesni_mb, &info);
+	CHECK_EQ(crypto_data_max_bytes(&info), 63 << 10);
+	/* What guests are told holds for all services. */
+	CHECK_EQ(offer_of(ids, 1).max_bytes, 63 << 10);
+	CHECK_EQ(offer_of(ids, 3).max_bytes, 63 << 10);
+	CHECK_EQ(offer_of(ids, 0).max_bytes, 0);
 }
 
 /* What the request path goes by. */
