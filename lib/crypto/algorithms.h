@@ -25,6 +25,7 @@ struct crypto_algorithm {
 	bool iv_varies;      /* they may have what else the cryptodev takes */
 	bool in_bits;        /* cryptodev counts offsets and lengths in bits */
 	uint8_t key_max_bytes; /* 0: what the cryptodev takes */
+	uint32_t max_bytes;  /* the most data, 0: any */
 	const char *name;
 };
 

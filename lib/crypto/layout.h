@@ -226,7 +226,7 @@ static inline bool crypto_results_fit(const struct crypto_session *s, const stru
 /*
  * The layout of a request that matches its session. `readable` and `writable` are how many bytes
  * there are, writable at least 1; what is not there is 0 in `head`. Returns a VIRTIO_CRYPTO_*
- * status, other than OK: it makes no sense, or has more than `data_max` bytes.
+ * status, other than OK: it makes no sense, or has more than `data_max` bytes, or too few.
  */
 static inline uint8_t crypto_layout_of(const union crypto_head *head, const struct crypto_session *s,
 			 bool revision_1, uint32_t readable, uint32_t writable, uint32_t data_max,
@@ -249,7 +249,8 @@ static inline uint8_t crypto_layout_of(const union crypto_head *head, const stru
 	    n.aad != s->aad_bytes || !crypto_results_fit(s, &n, l) ||
 	    l->cipher_bytes % s->block_bytes != 0)
 		return VIRTIO_CRYPTO_BADMSG;
-	if (n.src > data_max)
+	if (n.src > data_max || l->hash_bytes < s->hash_min_bytes ||
+	    l->cipher_bytes > s->part_max_bytes || l->hash_bytes > s->part_max_bytes)
 		return VIRTIO_CRYPTO_ERR;
 	l->iv_at = head_bytes;
 	l->iv_bytes = n.iv;

@@ -84,6 +84,12 @@ static int check_digest(struct crypto_session *s, const struct crypto_algorithm 
 	return check_length(s, algo, "a result", bytes, &limits->digest);
 }
 
+static void limit_part(struct crypto_session *s, const struct crypto_algorithm *algo)
+{
+	if (algo->max_bytes != 0)
+		s->part_max_bytes = MIN2(s->part_max_bytes, algo->max_bytes);
+}
+
 /* Of AEADs, too. */
 static int check_cipher(struct crypto_session *s, uint32_t service, struct crypto_limits *limits)
 {
@@ -101,7 +107,19 @@ static int check_cipher(struct crypto_session *s, uint32_t service, struct crypt
 	s->encrypts = d->direction == VIRTIO_CRYPTO_OP_ENCRYPT;
 	s->block_bytes = s->cipher->block_bytes;
 	s->cipher_in_bits = s->cipher->in_bits;
+	limit_part(s, s->cipher);
 	return check_length(s, s->cipher, "a key", d->cipher_key_bytes, &limits->key);
+}
+
+/* crypto_aesni_mb makes an HMAC of nothing, wrong, and says that it succeeded. */
+static uint8_t hash_min_bytes(const struct crypto_session *s)
+{
+	struct rte_cryptodev_info info;
+
+	rte_cryptodev_info_get(s->cryptodev_id, &info);
+	return s->auth->service == VIRTIO_CRYPTO_SERVICE_MAC &&
+	       s->auth->id <= VIRTIO_CRYPTO_MAC_HMAC_SHA_512 &&
+	       strcmp(info.driver_name, "crypto_aesni_mb") == 0;
 }
 
 static int check_auth(struct crypto_session *s, uint32_t service)
@@ -114,6 +132,8 @@ static int check_auth(struct crypto_session *s, uint32_t service)
 	if (s->auth == NULL)
 		return -VIRTIO_CRYPTO_NOTSUPP;
 	s->auth_in_bits = s->auth->in_bits;
+	s->hash_min_bytes = hash_min_bytes(s);
+	limit_part(s, s->auth);
 	rc = check_digest(s, s->auth, &limits);
 	if (rc != 0 || service == VIRTIO_CRYPTO_SERVICE_HASH)
 		return rc;
@@ -400,6 +420,7 @@ static struct crypto_session *session_new(struct crypto_sessions *table,
 	}
 	s->refs = 1;
 	s->block_bytes = 1;
+	s->part_max_bytes = UINT32_MAX;
 	s->cryptodev_id = table->cryptodev_id;
 	s->pool = table->pool;
 	s->table = table;

@@ -47,6 +47,8 @@ struct crypto_session {
 	uint8_t block_bytes;  /* what is enciphered has a multiple of this many bytes; not 0 */
 	uint8_t digest_bytes; /* tag of an AEAD; 0: none */
 	uint16_t aad_bytes;
+	uint8_t hash_min_bytes; /* what the cryptodev needs to hash, to be right */
+	uint32_t part_max_bytes; /* the most that may be enciphered or hashed */
 	uint8_t cryptodev_id;
 	struct rte_mempool *pool;
 	/*

@@ -210,6 +210,10 @@ crypto_app_device_can(const struct guest_crypto_session *s, uint32_t iv_bytes)
 		return false;
 	switch (algorithms[at].service) {
 	case VIRTIO_CRYPTO_SERVICE_CIPHER:
+		/* virtio's is 128-EEA3, whatever else a device has by that name. */
+		if (s->cipher_algo == VIRTIO_CRYPTO_CIPHER_ZUC_EEA3 &&
+		    (s->cipher_key_bytes != 16 || iv_bytes != 16))
+			return false;
 		idx.type = RTE_CRYPTO_SYM_XFORM_CIPHER;
 		idx.algo.cipher = (enum rte_crypto_cipher_algorithm)algorithms[at].rte;
 		has = rte_cryptodev_sym_capability_get(crypto_app.cryptodev_id, &idx);

@@ -161,11 +161,6 @@ const struct crypto_vector crypto_vectors[] = {
 	 .out = "131d43e0dea1be5c5a1bfd971d852cbf 712d7b4f57961fea3208afa8bca433f4"
 		"56ad09c7417e58bc69cf8866d1353f74 865e80781d202dfb3ecff7fcbc3b190f"
 		"e82a204ed0e350fc0f6f2613b2f2bca6 df5a473a57a4a00d985ebad880d6f238 64a07b01"},
-	{.source = "ZUC-256 stream cipher, annex, all zeros", CIPHER(ZUC_EEA3), .key = "00*32",
-	 .iv = "00*25", .in = "00*80",
-	 .out = "58d03ad62e032ce2dafc683a39bdcb03 52a2bc67f1b7de74163ce3a101ef5558"
-		"9639d75b95fa681b7f090df756391ccc 903b7612744d544c17bc3fad8b163b08"
-		"21787c0b97775bb84943c6bbe8ad8afd"},
 
 	/* --- hashes ---------------------------------------------------------- */
 	{.source = "RFC 1321 A.5", HASH(MD5), .out = "d41d8cd98f00b204e9800998ecf8427e"},
