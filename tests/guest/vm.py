@@ -18,14 +18,17 @@ from pathlib import Path
 from lab import ROOT, Failure, check, need_programs, wait_for
 
 GUEST_DIR = Path(os.environ.get("VHOST_NG_GUEST", ROOT / "build" / "guest"))
+CRYPTO_GUEST_DIR = GUEST_DIR / "crypto"
 QEMU = "qemu-system-x86_64"
 AGAIN_S = 2  # after so long without an answer a command is sent again, then after twice that
 
 
-def build_guest(report=None):
+def build_guest(report=None, crypto=False):
     """Makes kernel and initramfs if they are not there yet; returns their directory."""
     need_programs(QEMU, "busybox", "cpio")
-    builder = subprocess.run([ROOT / "scripts" / "guest" / "build", GUEST_DIR],
+    directory = CRYPTO_GUEST_DIR if crypto else GUEST_DIR
+    command = [ROOT / "scripts" / "guest" / "build", *(["--crypto"] if crypto else []), directory]
+    builder = subprocess.run(command,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                              timeout=600)
     if report:
@@ -33,7 +36,7 @@ def build_guest(report=None):
             report(line)
     if builder.returncode != 0:
         raise Failure(f"scripts/guest/build failed:\n{builder.stdout}")
-    return GUEST_DIR
+    return directory
 
 
 class VM:
@@ -47,6 +50,7 @@ class VM:
     device    further virtio-net-pci properties, such as {"mrg_rxbuf": "off"}
     dimms     how many can be plugged in later (plug_memory())
     block     True: the device is a disk, /dev/vda, and not a network card
+    crypto    True: the device is a crypto device, and the guest that of build_guest(crypto=True)
     iommu     True: the card is behind a vIOMMU, and the guest takes back every address it has used
     movable   True: the guest will be migrated; see _memory_kib()
     """
@@ -55,7 +59,7 @@ class VM:
 
     def __init__(self, lab, name, path, *, listen=False, queues=1, ip=None, mac=None,
                  memory_mib=192, offloads=True, mtu=None, device=None, dimms=0, block=False,
-                 iommu=False, movable=False):
+                 crypto=False, iommu=False, movable=False):
         self.lab = lab
         self.name = name
         self.path = path
@@ -70,6 +74,7 @@ class VM:
         self.incoming = None
         self.dimms = dimms
         self.block = block
+        self.crypto = crypto
         self.iommu = iommu
         self.movable = movable
         self.boot_s = None
@@ -118,6 +123,12 @@ class VM:
             words = ["vhost-user-blk-pci,chardev=vhost,num-queues=1,vectors=0"]
             words += [f"{key}={value}" for key, value in self.device.items()]
             backend = ["-chardev", chardev, "-device", ",".join(words)]
+        elif self.crypto:
+            words = ["virtio-crypto-pci,id=crypto0,cryptodev=cryptodev0,vectors=0"]
+            words += [f"{key}={value}" for key, value in self.device.items()]
+            backend = ["-chardev", chardev, "-object",
+                       f"cryptodev-vhost-user,id=cryptodev0,chardev=vhost,queues={self.queues}",
+                       "-device", ",".join(words)]
         else:
             netdev = "vhost-user,id=net0,chardev=vhost"
             if self.queues > 1:
@@ -136,6 +147,7 @@ class VM:
             words.append(f"vng.queues={self.queues}")
         if self.iommu:
             words += ["intel_iommu=on", "iommu.passthrough=0", "iommu.strict=1"]
+        directory = CRYPTO_GUEST_DIR if self.crypto else GUEST_DIR
         return [
             QEMU, "-name", f"vng-guest-{self.name}", "-accel", "tcg", "-cpu", "max",
             "-machine", "q35,memory-backend=mem", "-smp", str(min(self.queues, 2)),
@@ -143,7 +155,7 @@ class VM:
             (f",slots={self.dimms},maxmem=4G" if self.dimms else ""),
             "-object", f"memory-backend-memfd,id=mem,size={self._memory_kib()}K,share=on",
             "-nodefaults", "-no-user-config", "-display", "none",
-            "-kernel", GUEST_DIR / "vmlinuz", "-initrd", GUEST_DIR / "initramfs.cpio",
+            "-kernel", directory / "vmlinuz", "-initrd", directory / "initramfs.cpio",
             "-append", " ".join(words),
             "-serial", f"file:{self.lab.path(self.name + '-console.log')}",
             "-chardev", f"socket,id=control,path={self._control_path()},server=on,wait=off",
