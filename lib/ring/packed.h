@@ -228,7 +228,7 @@ static ALWAYS_INLINE void packed_used_push(struct ring *vr, enum chain_dir dir,
 	const uintptr_t table = (uintptr_t)vr->packed;
 	const uint32_t size = vr->size;
 	/* WRITE: the length counts, also one of 0. */
-	const uint32_t written = dir == CHAIN_WRITABLE ? VRING_DESC_F_WRITE : 0;
+	const uint32_t written = dir != CHAIN_READABLE ? VRING_DESC_F_WRITE : 0;
 	const uint32_t first_at = packed_index(vr->used_idx);
 	const uint32_t first_lap = packed_used_lap(vr->used_idx);
 	uint32_t at = first_at, lap = first_lap, slots = used_slots(*used);

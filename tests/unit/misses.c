@@ -233,6 +233,53 @@ static void permission_is_honoured(void **state)
 	on_both(wrong_way);
 }
 
+static void post_request(uint64_t read_at, uint64_t write_at)
+{
+	const struct guest_seg segs[] = {
+		{ .gpa = FAR + read_at, .len_bytes = 30 },
+		{ .gpa = FAR + write_at, .len_bytes = 40, .flags = GUEST_DESC_WRITE },
+	};
+
+	assert_true(guest_ring_post(&guest, segs, ARRAY_LEN(segs), NULL) >= 0);
+}
+
+/* What is to be read may be read-only, what is to be written write-only, and not the reverse. */
+static void both_parts_of_a_request(void)
+{
+	const uint64_t read_at = BUFFER, write_at = 2 * MIB + 5;
+	struct ring_miss list[RING_MISSES_MAX];
+
+	post_request(read_at, write_at);
+	assert_int_equal(fetch(CHAIN_BOTH), FETCH_MISS);
+	assert_int_equal(ring_misses_take(&misses, list), 2);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(list[i].at.v, FAR + (i == 0 ? read_at : write_at));
+		assert_int_equal(list[i].access, i == 0 ? IOTLB_READ : IOTLB_WRITE);
+		assert_false(list[i].refused);
+	}
+	map(MIB, PAGE, IOTLB_READ);
+	assert_int_equal(fetch(CHAIN_BOTH), FETCH_MISS);
+	nothing_asked();
+	map(2 * MIB, PAGE, IOTLB_WRITE);
+	assert_int_equal(fetch(CHAIN_BOTH), FETCH_OK);
+	assert_int_equal(chain.nr_spans, 2);
+	assert_int_equal(chain.nr_readable, 1);
+	assert_ptr_equal(kit_host(chain.spans[1].ptr),
+			 kit_host(mem->regions[0]->host) + write_at);
+	post_request(read_at, BUFFER);
+	assert_int_equal(fetch(CHAIN_BOTH), FETCH_BAD);
+	assert_asked(&read_at, 1, IOTLB_WRITE, true);
+	post_request(write_at, write_at);
+	assert_int_equal(fetch(CHAIN_BOTH), FETCH_BAD);
+	assert_asked(&write_at, 1, IOTLB_READ, true);
+}
+
+static void requests_need_both(void **state)
+{
+	(void)state;
+	on_both(both_parts_of_a_request);
+}
+
 /* Tables are read, whatever the buffers are for. */
 static void tables(void)
 {
@@ -542,6 +589,7 @@ int main(void)
 		cmocka_unit_test(chains_ask_for_what_they_need),
 		cmocka_unit_test(once_until_answered),
 		cmocka_unit_test(permission_is_honoured),
+		cmocka_unit_test(requests_need_both),
 		cmocka_unit_test(indirect_tables_are_read),
 		cmocka_unit_test(what_waits_is_asked_for),
 		cmocka_unit_test(none_is_passed_by),

@@ -300,6 +300,124 @@ static void tables_anywhere(void **state)
 
 /* --- the usual form ----------------------------------------------------- */
 
+/* --- requests: to read, then to write ------------------------------------- */
+
+static void fetch_request(void)
+{
+	pool.used = 0;
+	assert_int_equal(fetch(CHAIN_BOTH), FETCH_OK);
+}
+
+/* So many descriptors, of which the last `writable` are to write to. */
+static void put_request(unsigned int readable, unsigned int writable)
+{
+	for (unsigned int i = 0; i < readable + writable; i++)
+		put(BUFFER_GPA + i, 10 + i,
+		    (i + 1 < readable + writable ? NEXT : 0) | (i >= readable ? WRITE : 0),
+		    (uint16_t)(100 + i));
+}
+
+static void requests(void **state)
+{
+	(void)state;
+	for (uint16_t n = 1; n <= RING_ENTRIES; n++) {
+		for (uint16_t turn = 0; turn <= n; turn++) {
+			uint32_t readable = 0, writable = 0;
+
+			put_request(turn, n - turn);
+			for (uint16_t i = 0; i < n; i++)
+				*(i < turn ? &readable : &writable) += 10u + i;
+			fetch_request();
+			expect_chain((uint16_t)(100 + n - 1), n, readable + writable, n);
+			assert_int_equal(chain.nr_readable, turn);
+			assert_request(readable, writable);
+			if (turn < n)
+				assert_ptr_equal(kit_host(chain.spans[turn].ptr),
+						 kit_host(mem->map->pieces[0].host) + BUFFER_GPA +
+							 turn);
+		}
+	}
+}
+
+static void a_request_across_the_seam(void **state)
+{
+	(void)state;
+	put(SEAM - 100, 300, NEXT, 0);
+	put(SEAM - 7, 17, WRITE, 1);
+	fetch_request();
+	assert_int_equal(chain.nr_spans, 4);
+	assert_int_equal(chain.nr_readable, 2);
+	assert_request(300, 17);
+	for (unsigned int before = 1; before < 32; before++) {
+		entry(SEAM - before, 0, BUFFER_GPA, 10, 0);
+		entry(SEAM - before, 1, BUFFER_GPA, 20, WRITE);
+		put(SEAM - before, 32, INDIRECT, 5);
+		fetch_request();
+		assert_request(10, 20);
+	}
+}
+
+/* The table's own WRITE flag means nothing. */
+static void a_request_in_a_table(void **state)
+{
+	(void)state;
+	for (unsigned int turn = 0; turn <= 5; turn++) {
+		for (unsigned int i = 0; i < 5; i++)
+			entry(TABLE_GPA, i, BUFFER_GPA, 1u << i, i >= turn ? WRITE : 0);
+		put(TABLE_GPA, 5 * 16, INDIRECT | (turn % 2 == 0 ? WRITE : 0), 6);
+		fetch_request();
+		assert_int_equal(chain.nr_readable, turn);
+		assert_request((1u << turn) - 1, 32 - (1u << turn));
+	}
+}
+
+/* In a small table, with no empty buffer, and all of it where the last one was. */
+static void requests_of_the_usual_form(void **state)
+{
+	(void)state;
+	put(BUFFER_GPA, 1, 0, 0);
+	fetch_request();
+	for (unsigned int n = 1; n <= SMALL_TABLE_ENTRIES + 1; n++) {
+		for (unsigned int turn = 0; turn <= n; turn++) {
+			for (unsigned int i = 0; i < n; i++)
+				entry(TABLE_GPA, i, BUFFER_GPA + i, 10, i >= turn ? WRITE : 0);
+			put(TABLE_GPA, n * 16, INDIRECT, (uint16_t)n);
+			fetch_request();
+			expect_chain((uint16_t)n, 1, 10 * n, n);
+			assert_true(usual_request == (n <= SMALL_TABLE_ENTRIES));
+			assert_request(10 * turn, 10 * (n - turn));
+		}
+	}
+	entry(TABLE_GPA, 0, BUFFER_GPA, 10, 0);
+	entry(TABLE_GPA, 1, BUFFER_GPA, 0, WRITE);
+	put(TABLE_GPA, 32, INDIRECT, 1);
+	fetch_request();
+	assert_false(usual_request);
+	entry(TABLE_GPA, 1, 4 * MIB, 10, WRITE);
+	put(TABLE_GPA, 32, INDIRECT, 1);
+	fetch_request();
+	assert_false(usual_request);
+	put_request(1, 1);
+	fetch_request();
+	assert_false(usual_request);
+}
+
+/* An empty buffer turns, and has a direction, though it has no bytes. */
+static void empty_buffers_of_a_request(void **state)
+{
+	static const uint32_t lens[][4] = { { 0, 5, 6, 0 }, { 5, 0, 6, 7 }, { 5, 6, 0, 7 },
+					    { 5, 0, 0, 7 }, { 0, 0, 0, 7 }, { 5, 0, 0, 0 },
+					    { 0, 0, 0, 0 } };
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_LEN(lens); i++) {
+		for (unsigned int k = 0; k < 4; k++)
+			put(BUFFER_GPA, lens[i][k], (k < 3 ? NEXT : 0) | (k >= 2 ? WRITE : 0), 3);
+		fetch_request();
+		assert_request(lens[i][0] + lens[i][1], lens[i][2] + lens[i][3]);
+	}
+}
+
 static void lead_of_any_length(void **state)
 {
 	(void)state;
@@ -440,6 +558,31 @@ static void wrong_direction(void **state)
 	}
 }
 
+/* Once there is something to write, all that follows is; said of empty buffers, too. */
+static void a_request_does_not_turn_back(void **state)
+{
+	(void)state;
+	for (uint32_t len = 0; len < 2; len++) {
+		put(BUFFER_GPA, 10, WRITE | NEXT, 1);
+		put(BUFFER_GPA, len, 0, 2);
+		expect_bad(CHAIN_BOTH, RING_FAULT_DIRECTION, 2, 2);
+		put(BUFFER_GPA, 10, NEXT, 1);
+		put(BUFFER_GPA, len, WRITE | NEXT, 2);
+		put(BUFFER_GPA, 10, NEXT, 3);
+		put(BUFFER_GPA, 10, WRITE, 4);
+		expect_bad(CHAIN_BOTH, RING_FAULT_DIRECTION, 4, 4);
+		entry(TABLE_GPA, 0, BUFFER_GPA, 10, 0);
+		entry(TABLE_GPA, 1, BUFFER_GPA, len, WRITE);
+		entry(TABLE_GPA, 2, BUFFER_GPA, 10, 0);
+		put(TABLE_GPA, 48, INDIRECT, 5);
+		expect_bad(CHAIN_BOTH, RING_FAULT_DIRECTION, 5, 1);
+	}
+	/* Bad for another reason, after the turn. */
+	put(BUFFER_GPA, 10, NEXT, 1);
+	put(GAP, 10, WRITE, 2);
+	expect_bad(CHAIN_BOTH, RING_FAULT_ADDRESS, 2, 2);
+}
+
 static void bad_indirect_tables(void **state)
 {
 	static const uint32_t lens[] = { 0, 1, 15, 17, 24, 16 * VRING_SIZE_MAX + 16, UINT32_MAX };
@@ -553,6 +696,23 @@ static void requests_to_their_limit(void **state)
 	expect_too_long(REQUEST_SPANS_MAX + 2, GAP - 4, 5, WRITE, false);
 	/* NEXT means nothing in a table (2.8.7). */
 	expect_too_long(REQUEST_SPANS_MAX + 2, BUFFER_GPA, 5, WRITE | NEXT, true);
+}
+
+/* As many as there may be, with the turn anywhere; the pool may be full on either side of it. */
+static void requests_turn_anywhere(void **state)
+{
+	(void)state;
+	for (unsigned int turn = 0; turn <= REQUEST_SPANS_MAX; turn += 64) {
+		indirect_of(REQUEST_SPANS_MAX, 3);
+		for (unsigned int i = turn; i < REQUEST_SPANS_MAX; i++)
+			entry(TABLE_GPA, i, BUFFER_GPA, 3, WRITE);
+		pool.used = 1 + (turn + 500) % REQUEST_SPANS_MAX;
+		assert_int_equal(fetch(CHAIN_BOTH), FETCH_FULL);
+		fetch_request();
+		assert_int_equal(chain.nr_spans, REQUEST_SPANS_MAX);
+		assert_int_equal(chain.nr_readable, turn);
+		assert_request(3 * turn, 3 * (REQUEST_SPANS_MAX - turn));
+	}
 }
 
 /* The end of a bad chain is looked for, however far it is. */
@@ -694,7 +854,9 @@ static void used_descriptor(void **state)
 			memcpy(before, slots, sizeof(before));
 			if (written != 0)
 				u = used_written(u, UINT32_MAX);
-			ring_used_push(RING_PACKED, &ring, CHAIN_WRITABLE, &u, 1);
+			/* A request is written to, as well. */
+			ring_used_push(RING_PACKED, &ring,
+				       wrap != 0 ? CHAIN_WRITABLE : CHAIN_BOTH, &u, 1);
 			before[5].id = 0xbeef;
 			before[5].len_bytes = written != 0 ? UINT32_MAX : 0;
 			/* WRITE says that the length counts, which it does for all device-writable chains. */
@@ -849,14 +1011,21 @@ int main(void)
 		TEST(flags_in_tables),
 		TEST(indirect_ignores_the_write_flag_of_the_pointer),
 		TEST(tables_anywhere),
+		TEST(requests),
+		TEST(a_request_across_the_seam),
+		TEST(a_request_in_a_table),
+		TEST(requests_of_the_usual_form),
+		TEST(empty_buffers_of_a_request),
 		TEST(lead_of_any_length),
 		TEST(a_run_of_usual_chains),
 		TEST(bad_addresses),
 		TEST(wrong_direction),
+		TEST(a_request_does_not_turn_back),
 		TEST(bad_indirect_tables),
 		TEST(indirect_table_not_in_memory),
 		TEST(pieces_to_the_limit),
 		TEST(requests_to_their_limit),
+		TEST(requests_turn_anywhere),
 		TEST(direct_chains_to_the_limit),
 		TEST(four_gigabytes_are_too_many),
 		TEST(loops),

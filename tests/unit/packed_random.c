@@ -15,6 +15,8 @@ struct model {
 	uint16_t id;
 	uint32_t nr_slots;
 	uint32_t bytes;
+	uint32_t readable; /* of them, in a request */
+	bool turned;       /* a request: what comes now is to be written */
 	bool too_big; /* for us, not for the ring */
 	uint8_t data[1 << 16];
 };
@@ -22,10 +24,15 @@ struct model {
 /* One buffer of the chain. The first thing that is wrong is what is wrong with the chain. */
 static void model_buffer(struct model *m, const struct guest_packed_desc *d, enum chain_dir dir)
 {
-	if (((d->flags & WRITE) != 0) != (dir == CHAIN_WRITABLE)) {
+	bool writable = (d->flags & WRITE) != 0;
+
+	if (dir == CHAIN_BOTH ? m->turned && !writable : writable != (dir == CHAIN_WRITABLE)) {
 		m->fault = RING_FAULT_DIRECTION;
 		return;
 	}
+	m->turned = writable;
+	if (!writable)
+		m->readable += d->len_bytes;
 	for (uint32_t i = 0; i < d->len_bytes; i++) {
 		const uint8_t *byte = guest_ptr(&memory, d->gpa + i, 1);
 
@@ -74,8 +81,8 @@ static void model_fetch(struct model *m, uint16_t position, enum chain_dir dir)
 
 	m->result = FETCH_NONE;
 	m->fault = RING_FAULT_NONE;
-	m->bytes = 0;
-	m->too_big = false;
+	m->bytes = m->readable = 0;
+	m->turned = m->too_big = false;
 	/* 2.8.1 */
 	if (((head_flags & AVAIL) != 0) != wrap || ((head_flags & USED) != 0) == wrap)
 		return;
@@ -123,7 +130,8 @@ static struct guest_packed_desc random_desc(enum chain_dir dir, bool in_ring)
 
 	if (kit_random_below(4) == 0)
 		d.len_bytes = LEAD_BYTES;
-	if ((dir == CHAIN_WRITABLE) != (kit_random_below(50) == 0))
+	if (dir == CHAIN_BOTH ? kit_random_below(2) == 0 :
+				(dir == CHAIN_WRITABLE) != (kit_random_below(50) == 0))
 		d.flags |= WRITE;
 	if (kit_random_below(2) == 0)
 		d.flags |= NEXT;
@@ -139,6 +147,25 @@ static struct guest_packed_desc random_desc(enum chain_dir dir, bool in_ring)
 			d.gpa = SEAM - 64 + kit_random_below(64);
 		d.len_bytes = 16 * kit_random_below(5) + (kit_random_below(12) == 0);
 	}
+	return d;
+}
+
+/* A request as drivers make them: a small table, first what is to be read; or nearly. */
+static struct guest_packed_desc random_request(void)
+{
+	uint32_t n = 1 + kit_random_below(20), turn = kit_random_below(n + 1);
+	struct guest_packed_desc d;
+
+	for (uint32_t i = 0; i < n; i++) {
+		d = random_desc(CHAIN_BOTH, false);
+		d.flags = i >= turn ? WRITE : 0;
+		if (kit_random_below(100) == 0)
+			d.flags ^= (uint16_t)(1u << kit_random_below(4));
+		guest_write(&memory, RANDOM_TABLE + 0x100 + i * 16, &d, sizeof(d));
+	}
+	d.gpa = RANDOM_TABLE + 0x100;
+	d.len_bytes = n * 16 + (kit_random_below(50) == 0);
+	d.flags = INDIRECT;
 	return d;
 }
 
@@ -159,6 +186,8 @@ static void random_ring(uint16_t position, enum chain_dir dir)
 {
 	for (unsigned int i = 0; i < ring.size; i++)
 		slots[i] = random_desc(dir, true);
+	if (dir == CHAIN_BOTH && kit_random_below(3) == 0)
+		slots[position & 0x7fff] = random_request();
 	if (kit_random_below(8) != 0) {
 		uint16_t *flags = &slots[position & 0x7fff].flags;
 
@@ -181,12 +210,14 @@ static void random_ring(uint16_t position, enum chain_dir dir)
 static void random_rings_match_the_model(void **state)
 {
 	static struct model model;
-	unsigned int seen[RING_FAULT_COUNT] = { 0 }, usual = 0, none = 0;
+	static const enum chain_dir dirs[] = { CHAIN_READABLE, CHAIN_WRITABLE, CHAIN_BOTH };
+	unsigned int seen[RING_FAULT_COUNT] = { 0 }, usual = 0, none = 0, requests = 0,
+		     usual_requests = 0;
 
 	(void)state;
 	fill_memory();
-	for (unsigned int round = 0; round < 30000; round++) {
-		enum chain_dir dir = kit_random_below(2) == 0 ? CHAIN_READABLE : CHAIN_WRITABLE;
+	for (unsigned int round = 0; round < 45000; round++) {
+		enum chain_dir dir = dirs[kit_random_below(ARRAY_LEN(dirs))];
 		uint16_t size = (uint16_t)(1 + kit_random_below(RING_ENTRIES));
 		uint16_t position = (uint16_t)(kit_random_below(size) |
 					       (kit_random_below(2) == 0 ? WRAP : 0));
@@ -199,7 +230,7 @@ static void random_rings_match_the_model(void **state)
 			continue;
 		pool.used = kit_random_below(2);
 		assert_int_equal(fetch(dir), model.result);
-		usual += next == NEXT_PIECE;
+		usual += dir != CHAIN_BOTH && next == NEXT_PIECE;
 		if (model.result == FETCH_NONE) {
 			none++;
 			continue;
@@ -217,6 +248,11 @@ static void random_rings_match_the_model(void **state)
 		if (model.result != FETCH_OK)
 			continue;
 		assert_int_equal(chain.bytes, model.bytes);
+		if (dir == CHAIN_BOTH) {
+			assert_request(model.readable, model.bytes - model.readable);
+			requests += model.readable != 0 && model.readable != model.bytes;
+			usual_requests += usual_request;
+		}
 		assert_int_equal(spans_read(chain.spans, chain.nr_spans, got, sizeof(got)),
 				 model.bytes);
 		assert_memory_equal(got, model.data, model.bytes);
@@ -228,6 +264,7 @@ static void random_rings_match_the_model(void **state)
 	assert_true(seen[RING_FAULT_INDIRECT] > 100);
 	assert_true(seen[RING_FAULT_LOOP] > 100);
 	assert_true(usual > 1000 && none > 1000);
+	assert_true(requests > 500 && usual_requests > 500);
 }
 
 /* --- a driver that behaves ---------------------------------------------- */

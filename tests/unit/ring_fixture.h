@@ -30,8 +30,9 @@ static struct gmem *mem;
 static struct ring ring;
 static struct span_pool pool;
 static struct chain chain;
-/* Of the last fetch: what ring_next() found for LEAD_BYTES. */
+/* Of the last fetch: what ring_next() found for LEAD_BYTES; or was it a usual request? */
 static enum ring_next next;
+static bool usual_request;
 
 static void make_memory(void)
 {
@@ -121,18 +122,66 @@ static enum ring_next agree(const struct ring *before, enum chain_dir dir, uint3
 	return found;
 }
 
-/* Fetches the next chain, and checks that ring_next() finds the same one. */
+/* What the quick look at requests says to a ring that stands as `before`, as agree(). */
+static void agree_request(const struct ring *before, unsigned int pool_used,
+			  enum fetch_result fetched)
+{
+	static struct span_pool quick_pool;
+	struct ring copy = *before;
+	struct chain quick;
+
+	quick_pool.used = pool_used;
+	usual_request = RING_VERB(kind, request, &copy, &quick_pool, &quick);
+	assert_int_equal(copy.last_avail, usual_request ? ring.last_avail : before->last_avail);
+	assert_int_equal(quick_pool.used, usual_request ? pool.used : pool_used);
+	if (!usual_request)
+		return;
+	assert_int_equal(fetched, FETCH_OK);
+	assert_int_equal(quick.fault, RING_FAULT_NONE);
+	assert_int_equal(quick.used.word, chain.used.word);
+	assert_int_equal(quick.bytes, chain.bytes);
+	assert_int_equal(quick.nr_readable, chain.nr_readable);
+	assert_int_equal(quick.readable_bytes, chain.readable_bytes);
+	assert_int_equal(quick.nr_spans, chain.nr_spans);
+	for (unsigned int i = 0; i < chain.nr_spans; i++) {
+		assert_ptr_equal(kit_host(quick.spans[i].ptr), kit_host(chain.spans[i].ptr));
+		assert_int_equal(quick.spans[i].len_bytes, chain.spans[i].len_bytes);
+	}
+}
+
+/* Fetches the next chain, and checks that the quick ways to look at it find the same one. */
 static inline enum fetch_result fetch(enum chain_dir dir)
 {
+	const unsigned int pool_used = pool.used;
 	const struct ring before = ring;
-	enum fetch_result ret = ring_fetch(kind, &ring, dir, &pool, &chain);
+	enum fetch_result ret;
 
+	chain.nr_readable = UINT16_MAX;
+	ret = ring_fetch(kind, &ring, dir, &pool, &chain);
+	if (dir == CHAIN_BOTH) {
+		agree_request(&before, pool_used, ret);
+		if (ret == FETCH_OK || ret == FETCH_BAD)
+			assert_true(chain.nr_readable <= chain.nr_spans);
+		return ret;
+	}
 	agree(&before, dir, 0, ret);
 	agree(&before, dir, 1, ret);
 	if (ret == FETCH_OK && chain.nr_spans != 0)
 		agree(&before, dir, chain.spans[0].len_bytes, ret);
 	next = agree(&before, dir, LEAD_BYTES, ret);
 	return ret;
+}
+
+/* The chain is a request: so much to read, then so much to write. */
+static inline void assert_request(uint32_t readable, uint32_t writable)
+{
+	unsigned int turn = chain.nr_readable;
+
+	assert_int_equal(spans_bytes(chain.spans, turn), readable);
+	assert_int_equal(spans_bytes(chain.spans + turn, chain.nr_spans - turn), writable);
+	assert_int_equal(chain.bytes, readable + writable);
+	assert_int_equal(chain.readable_bytes, readable);
+	assert_int_equal(chain.fault, RING_FAULT_NONE);
 }
 
 /* At most how many chains wait. */

@@ -184,6 +184,157 @@ static void chain_as_long_as_the_ring(void **state)
 	assert_int_equal(chain.bytes, RING_ENTRIES);
 }
 
+/* --- requests: to read, then to write ------------------------------------ */
+
+#define READ_NEXT GUEST_DESC_NEXT
+#define WRITE_NEXT (GUEST_DESC_NEXT | GUEST_DESC_WRITE)
+
+static void fetch_good(uint16_t head)
+{
+	offer(head);
+	pool.used = 0;
+	assert_int_equal(fetch(CHAIN_BOTH), FETCH_OK);
+	assert_int_equal(used_id(chain.used), head);
+}
+
+static void a_request(void **state)
+{
+	(void)state;
+	desc(4, 0x8000, 72, READ_NEXT, 9);
+	desc(9, 0x9000, 16, READ_NEXT, 2);
+	desc(2, 4 * MIB, 100, WRITE_NEXT, 3);
+	desc(3, SEAM + 5, 1, GUEST_DESC_WRITE, 0);
+	fetch_good(4);
+	assert_int_equal(chain.nr_spans, 4);
+	assert_int_equal(chain.nr_readable, 2);
+	assert_request(88, 101);
+	assert_ptr_equal(kit_host(chain.spans[1].ptr),
+			 kit_host(mem->map->pieces[0].host) + 0x9000);
+	assert_ptr_equal(kit_host(chain.spans[2].ptr), kit_host(mem->map->pieces[2].host));
+}
+
+static void a_request_of_one_kind(void **state)
+{
+	(void)state;
+	for (unsigned int n = 1; n <= RING_ENTRIES; n++) {
+		for (unsigned int writable = 0; writable < 2; writable++) {
+			for (uint16_t i = 0; i < n; i++)
+				desc(i, 0x8000, 10,
+				     (uint16_t)((i + 1u < n ? GUEST_DESC_NEXT : 0) |
+						(writable != 0 ? GUEST_DESC_WRITE : 0)),
+				     (uint16_t)(i + 1));
+			fetch_good(0);
+			assert_int_equal(chain.nr_spans, n);
+			assert_request(writable != 0 ? 0 : 10 * n, writable != 0 ? 10 * n : 0);
+		}
+	}
+}
+
+/* The last buffer to read, and the first to write, in two regions each; in a table, too. */
+static void a_request_across_the_seam(void **state)
+{
+	(void)state;
+	desc(0, SEAM - 100, 300, READ_NEXT, 1);
+	desc(1, SEAM - 7, 17, GUEST_DESC_WRITE, 0);
+	fetch_good(0);
+	assert_int_equal(chain.nr_spans, 4);
+	assert_int_equal(chain.nr_readable, 2);
+	assert_request(300, 17);
+	assert_int_equal(chain.spans[2].len_bytes, 7);
+	for (unsigned int before = 1; before < 32; before++) {
+		entry(SEAM - before, 0, 0xa000, 10, READ_NEXT, 1);
+		entry(SEAM - before, 1, 0xb000, 20, GUEST_DESC_WRITE, 0);
+		desc(0, SEAM - before, 32, GUEST_DESC_INDIRECT, 0);
+		fetch_good(0);
+		assert_request(10, 20);
+	}
+}
+
+/* The turn before the table, in it, or after it; its own WRITE flag means nothing. */
+static void a_request_in_a_table(void **state)
+{
+	(void)state;
+	for (uint16_t ignored = 0; ignored <= GUEST_DESC_WRITE; ignored += GUEST_DESC_WRITE) {
+		entry(0x9000, 0, 0xa000, 10, READ_NEXT, 2);
+		entry(0x9000, 1, 0xc000, 30, GUEST_DESC_WRITE, 0);
+		entry(0x9000, 2, 0xb000, 20, WRITE_NEXT, 1);
+		desc(7, 0x9000, 48, GUEST_DESC_INDIRECT | ignored, 0);
+		fetch_good(7);
+		assert_request(10, 50);
+		desc(6, 0x8000, 5, READ_NEXT, 7);
+		fetch_good(6);
+		assert_request(15, 50);
+		/* To write already: then all of the table is. */
+		desc(6, 0x8000, 5, WRITE_NEXT, 7);
+		entry(0x9000, 0, 0xa000, 10, WRITE_NEXT, 2);
+		fetch_good(6);
+		assert_request(0, 65);
+		entry(0x9000, 0, 0xa000, 10, GUEST_DESC_WRITE, 0);
+		fetch_good(6);
+		assert_request(0, 15);
+	}
+}
+
+/* In a small table, in order, with no empty buffer, and all of it where the last one was. */
+static void requests_of_the_usual_form(void **state)
+{
+	(void)state;
+	desc(1, 0x8000, 1, 0, 0);
+	fetch_good(1);
+	for (uint16_t n = 1; n <= SMALL_TABLE_ENTRIES + 1; n++) {
+		for (uint16_t turn = 0; turn <= n; turn++) {
+			for (uint16_t i = 0; i < n; i++)
+				entry(0x9000, i, 0xa000u + i, 10,
+				      (uint16_t)((i >= turn ? GUEST_DESC_WRITE : 0) |
+						 (i + 1 < n ? GUEST_DESC_NEXT : 0)),
+				      (uint16_t)(i + 1));
+			desc(0, 0x9000, n * 16u, GUEST_DESC_INDIRECT, 0);
+			fetch_good(0);
+			assert_true(usual_request == (n <= SMALL_TABLE_ENTRIES));
+			assert_request(10u * turn, 10u * (n - turn));
+		}
+	}
+	entry(0x9000, 0, 0xa000, 10, READ_NEXT, 1);
+	entry(0x9000, 1, 0xa000, 10, WRITE_NEXT, 2);
+	entry(0x9000, 2, 0xa000, 10, GUEST_DESC_WRITE, 0x5a5a);
+	desc(0, 0x9000, 48, GUEST_DESC_INDIRECT, 0);
+	fetch_good(0);
+	assert_true(usual_request);
+	/* More in the table than is linked. */
+	desc(0, 0x9000, 64, GUEST_DESC_INDIRECT, 0);
+	fetch_good(0);
+	assert_false(usual_request);
+	desc(0, 0x9000, 48, GUEST_DESC_INDIRECT, 0);
+	entry(0x9000, 1, 0xa000, 0, WRITE_NEXT, 2);
+	fetch_good(0);
+	assert_false(usual_request);
+	entry(0x9000, 1, 4 * MIB, 10, WRITE_NEXT, 2);
+	fetch_good(0);
+	assert_false(usual_request);
+	/* Plain ones, and one behind a plain one. */
+	desc(2, 0x8000, 10, READ_NEXT, 0);
+	fetch_good(2);
+	assert_false(usual_request);
+}
+
+/* An empty buffer turns, and has a direction, though it has no bytes. */
+static void empty_buffers_of_a_request(void **state)
+{
+	static const uint32_t lens[][4] = { { 0, 5, 6, 0 }, { 5, 0, 6, 7 }, { 5, 6, 0, 7 },
+					    { 5, 0, 0, 7 }, { 0, 0, 0, 7 }, { 5, 0, 0, 0 },
+					    { 0, 0, 0, 0 } };
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_LEN(lens); i++) {
+		desc(0, 0x8000, lens[i][0], READ_NEXT, 1);
+		desc(1, 0x9000, lens[i][1], READ_NEXT, 2);
+		desc(2, 0xa000, lens[i][2], WRITE_NEXT, 3);
+		desc(3, 0xb000, lens[i][3], GUEST_DESC_WRITE, 0);
+		fetch_good(0);
+		assert_request(lens[i][0] + lens[i][1], lens[i][2] + lens[i][3]);
+	}
+}
+
 /* --- the usual form: what a run of packets takes ------------------------ */
 
 /* Head 0, fetched, was of the usual form (or not). */
@@ -371,6 +522,30 @@ static void wrong_direction(void **state)
 	expect_bad(0, CHAIN_READABLE, RING_FAULT_DIRECTION);
 }
 
+/* Once there is something to write, all that follows is; said of empty buffers, too. */
+static void a_request_does_not_turn_back(void **state)
+{
+	(void)state;
+	for (uint32_t len = 0; len < 2; len++) {
+		desc(0, 0x8000, 10, WRITE_NEXT, 1);
+		desc(1, 0x8000, len, 0, 0);
+		expect_bad(0, CHAIN_BOTH, RING_FAULT_DIRECTION);
+		desc(2, 0x8000, 10, READ_NEXT, 3);
+		desc(3, 0x8000, len, WRITE_NEXT, 1);
+		expect_bad(2, CHAIN_BOTH, RING_FAULT_DIRECTION);
+		entry(0x9000, 0, 0xa000, 10, READ_NEXT, 1);
+		entry(0x9000, 1, 0xa000, len, WRITE_NEXT, 2);
+		entry(0x9000, 2, 0xa000, 10, READ_NEXT, 3);
+		entry(0x9000, 3, 0xa000, 10, GUEST_DESC_WRITE, 0);
+		desc(4, 0x9000, 64, GUEST_DESC_INDIRECT, 0);
+		expect_bad(4, CHAIN_BOTH, RING_FAULT_DIRECTION);
+	}
+	/* Bad for another reason, after the turn. */
+	desc(0, 0x8000, 10, READ_NEXT, 1);
+	desc(1, GAP, 10, GUEST_DESC_WRITE, 0);
+	expect_bad(0, CHAIN_BOTH, RING_FAULT_ADDRESS);
+}
+
 static void bad_indirect_tables(void **state)
 {
 	static const uint32_t lens[] = { 0, 1, 15, 17, 24, 16 * VRING_SIZE_MAX + 16, UINT32_MAX };
@@ -525,6 +700,27 @@ static void requests_to_their_limit(void **state)
 	expect_bad(0, CHAIN_WRITABLE, RING_FAULT_LENGTH);
 }
 
+/* As many as there may be, with the turn anywhere; the pool may be full on either side of it. */
+static void requests_turn_anywhere(void **state)
+{
+	(void)state;
+	for (unsigned int turn = 0; turn <= REQUEST_SPANS_MAX; turn += 64) {
+		indirect_of(REQUEST_SPANS_MAX, 3);
+		for (unsigned int i = turn; i < REQUEST_SPANS_MAX; i++)
+			entry(0x10000, i, 0x8000, 3,
+			      i + 1 < REQUEST_SPANS_MAX ? WRITE_NEXT : GUEST_DESC_WRITE,
+			      (uint16_t)(i + 1));
+		offer(0);
+		pool.used = 1 + (turn + 500) % REQUEST_SPANS_MAX;
+		assert_int_equal(fetch(CHAIN_BOTH), FETCH_FULL);
+		pool.used = 0;
+		assert_int_equal(fetch(CHAIN_BOTH), FETCH_OK);
+		assert_int_equal(chain.nr_spans, REQUEST_SPANS_MAX);
+		assert_int_equal(chain.nr_readable, turn);
+		assert_request(3 * turn, 3 * (REQUEST_SPANS_MAX - turn));
+	}
+}
+
 /* 128 buffers of 32 MiB are 4 GiB: a 32-bit sum would come out as 0. */
 static void four_gigabytes_are_too_many(void **state)
 {
@@ -566,6 +762,15 @@ static void indices_beyond_the_ring(void **state)
 	expect_broken(0, RING_FAULT_INDEX);
 	desc(0, 0x8000, 1, GUEST_DESC_NEXT, 65535);
 	expect_broken(0, RING_FAULT_INDEX);
+	/* Though what lies there looks like a request. */
+	ring.fault = RING_FAULT_NONE;
+	desc(0, 0x8000, 1, 0, 0);
+	fetch_good(0);
+	entry(0x9000, 0, 0xa000, 10, 0, 0);
+	entry(0xc000, 0, 0x9000, 16, GUEST_DESC_INDIRECT, 0);
+	offer((uint16_t)((0xc000 - guest.desc_gpa) / 16));
+	assert_int_equal(fetch(CHAIN_BOTH), FETCH_BROKEN);
+	assert_int_equal(ring.fault, RING_FAULT_INDEX);
 }
 
 static void loops(void **state)
@@ -715,16 +920,24 @@ int main(void)
 		TEST(indirect_table_across_the_seam),
 		TEST(zero_length_buffers_add_nothing),
 		TEST(chain_as_long_as_the_ring),
+		TEST(a_request),
+		TEST(a_request_of_one_kind),
+		TEST(a_request_across_the_seam),
+		TEST(a_request_in_a_table),
+		TEST(requests_of_the_usual_form),
+		TEST(empty_buffers_of_a_request),
 		TEST(forms_that_are_usual),
 		TEST(forms_that_are_not),
 		TEST(a_run_of_usual_chains),
 		TEST(bad_addresses),
 		TEST(wrong_direction),
+		TEST(a_request_does_not_turn_back),
 		TEST(bad_indirect_tables),
 		TEST(indirect_table_not_in_memory),
 		TEST(endless_nothing),
 		TEST(pieces_to_the_limit),
 		TEST(requests_to_their_limit),
+		TEST(requests_turn_anywhere),
 		TEST(four_gigabytes_are_too_many),
 		TEST(indices_beyond_the_ring),
 		TEST(loops),

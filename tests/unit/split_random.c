@@ -9,6 +9,8 @@ struct model {
 	enum fetch_result result;
 	enum ring_fault fault;
 	uint32_t bytes;
+	uint32_t readable; /* of them, in a request */
+	bool turned;       /* a request: what comes now is to be written */
 	bool too_big; /* for us, not for the ring */
 	uint8_t data[1 << 16];
 };
@@ -16,10 +18,15 @@ struct model {
 /* One buffer of the chain; false when the walk ends here. */
 static bool model_buffer(struct model *m, const struct guest_desc *d, enum chain_dir dir)
 {
-	if (((d->flags & GUEST_DESC_WRITE) != 0) != (dir == CHAIN_WRITABLE)) {
+	bool writable = (d->flags & GUEST_DESC_WRITE) != 0;
+
+	if (dir == CHAIN_BOTH ? m->turned && !writable : writable != (dir == CHAIN_WRITABLE)) {
 		m->fault = RING_FAULT_DIRECTION;
 		return false;
 	}
+	m->turned = writable;
+	if (!writable)
+		m->readable += d->len_bytes;
 	for (uint32_t i = 0; i < d->len_bytes; i++) {
 		const uint8_t *byte = guest_ptr(&memory, d->gpa + i, 1);
 
@@ -74,8 +81,8 @@ static void model_fetch(struct model *m, uint16_t head, enum chain_dir dir)
 {
 	m->result = FETCH_BROKEN;
 	m->fault = RING_FAULT_INDEX;
-	m->bytes = 0;
-	m->too_big = false;
+	m->bytes = m->readable = 0;
+	m->turned = m->too_big = false;
 	for (unsigned int steps = 0; head < RING_ENTRIES; steps++) {
 		struct guest_desc d = {
 			.gpa = guest.desc[head].gpa,
@@ -123,7 +130,8 @@ static void random_desc(struct guest_desc *d, unsigned int places, enum chain_di
 				  .next = (uint16_t)kit_random_below(places) };
 	if (kit_random_below(40) == 0)
 		d->next = (uint16_t)(places + kit_random_below(3));
-	if ((dir == CHAIN_WRITABLE) != (kit_random_below(50) == 0))
+	if (dir == CHAIN_BOTH ? kit_random_below(2) == 0 :
+				(dir == CHAIN_WRITABLE) != (kit_random_below(50) == 0))
 		d->flags |= GUEST_DESC_WRITE;
 	if (kit_random_below(2) == 0)
 		d->flags |= GUEST_DESC_NEXT;
@@ -138,10 +146,31 @@ static void random_desc(struct guest_desc *d, unsigned int places, enum chain_di
 	}
 }
 
+/* A request as drivers make them: a small table in order, first what is to be read; or nearly. */
+static void random_request(uint16_t head)
+{
+	uint32_t n = 1 + kit_random_below(20), turn = kit_random_below(n + 1);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct guest_desc d;
+
+		random_desc(&d, n, CHAIN_BOTH, false);
+		d.flags = (uint16_t)((i >= turn ? GUEST_DESC_WRITE : 0) |
+				     (i + 1 < n ? GUEST_DESC_NEXT : 0));
+		if (kit_random_below(100) == 0)
+			d.flags ^= (uint16_t)(1u << kit_random_below(4));
+		if (kit_random_below(50) != 0)
+			d.next = (uint16_t)(i + 1);
+		guest_write(&memory, 0x9100 + i * 16, &d, sizeof(d));
+	}
+	desc(head, 0x9100, n * 16 + (kit_random_below(50) == 0), GUEST_DESC_INDIRECT, 0);
+}
+
 static void random_tables_match_the_model(void **state)
 {
 	static struct model model;
-	unsigned int seen[RING_FAULT_COUNT] = { 0 };
+	static const enum chain_dir dirs[] = { CHAIN_READABLE, CHAIN_WRITABLE, CHAIN_BOTH };
+	unsigned int seen[RING_FAULT_COUNT] = { 0 }, requests = 0, usual = 0;
 
 	(void)state;
 	for (uint32_t i = 0; i < MIB; i += 8) {
@@ -154,8 +183,8 @@ static void random_tables_match_the_model(void **state)
 	}
 	/* That wrote over nothing: the ring lies below. */
 	assert_true(guest.used_gpa + guest_split_used_bytes(RING_ENTRIES) <= 0x8000);
-	for (unsigned int round = 0; round < 20000; round++) {
-		enum chain_dir dir = kit_random_below(2) == 0 ? CHAIN_READABLE : CHAIN_WRITABLE;
+	for (unsigned int round = 0; round < 30000; round++) {
+		enum chain_dir dir = dirs[kit_random_below(ARRAY_LEN(dirs))];
 		uint16_t head = (uint16_t)kit_random_below(RING_ENTRIES + (round % 64 == 0));
 		static uint8_t got[1 << 16];
 		struct guest_desc d;
@@ -172,12 +201,15 @@ static void random_tables_match_the_model(void **state)
 				guest_write(&memory, SEAM - 64 + i * 16, &d, sizeof(d));
 			}
 		}
+		if (dir == CHAIN_BOTH && head < RING_ENTRIES && kit_random_below(3) == 0)
+			random_request(head);
+		ring.fault = RING_FAULT_NONE;
+		vring_set_base(&ring, guest.avail_idx, guest.avail_idx);
+		/* First: a buffer may lie in the ring. */
+		offer(head);
 		model_fetch(&model, head, dir);
 		if (model.too_big)
 			continue;
-		ring.fault = RING_FAULT_NONE;
-		vring_set_base(&ring, guest.avail_idx, guest.avail_idx);
-		offer(head);
 		pool.used = kit_random_below(2);
 		assert_int_equal(fetch(dir), model.result);
 		seen[model.fault]++;
@@ -191,6 +223,11 @@ static void random_tables_match_the_model(void **state)
 			continue;
 		assert_int_equal(chain.bytes, model.bytes);
 		assert_int_equal(spans_bytes(chain.spans, chain.nr_spans), model.bytes);
+		if (dir == CHAIN_BOTH) {
+			assert_request(model.readable, model.bytes - model.readable);
+			requests += model.readable != 0 && model.readable != model.bytes;
+			usual += usual_request;
+		}
 		assert_int_equal(spans_read(chain.spans, chain.nr_spans, got, sizeof(got)),
 				 model.bytes);
 		assert_memory_equal(got, model.data, model.bytes);
@@ -202,6 +239,7 @@ static void random_tables_match_the_model(void **state)
 	assert_true(seen[RING_FAULT_INDIRECT] > 100);
 	assert_true(seen[RING_FAULT_INDEX] > 50);
 	assert_true(seen[RING_FAULT_LOOP] > 10);
+	assert_true(requests > 500 && usual > 500);
 }
 
 int main(void)
