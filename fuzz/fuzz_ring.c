@@ -3,7 +3,7 @@
  * A ring against a guest that rewrites its memory at any moment: the input is
  * guest memory, a script of ring verbs and guest writes, and a list of writes
  * that strike right before a load. Both formats; a chain of the usual form is
- * looked at through a cursor, any other fetched.
+ * looked at through a cursor, any other fetched; requests are all fetched.
  *
  * Checked after every verb: it read inside guest memory only, and no more often
  * than its bound; it wrote what the format says, and not a byte more. A look or
@@ -35,7 +35,7 @@ ORACLE static void check_chain(const struct chain *chain, const struct ring *vr,
 {
 	uint64_t sum = 0;
 
-	MUST(chain->nr_spans <= CHAIN_SPANS_MAX);
+	MUST(chain->nr_spans <= REQUEST_SPANS_MAX);
 	MUST(used_bytes(chain->used) == 0);
 	if (vr->kind == RING_PACKED)
 		MUST(used_slots(chain->used) != 0 && used_slots(chain->used) <= vr->size);
@@ -49,6 +49,16 @@ ORACLE static void check_chain(const struct chain *chain, const struct ring *vr,
 		sum += s->len_bytes;
 	}
 	MUST(sum == chain->bytes);
+}
+
+/* What is to be read of a request comes first, and is all of it. */
+ORACLE static void check_turn(const struct chain *chain, const struct expected *e)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < chain->nr_readable; i++)
+		sum += chain->spans[i].len_bytes;
+	MUST(sum == e->readable_bytes && chain->readable_bytes == sum);
 }
 
 /* Where we stand is a place in the ring. */
@@ -118,7 +128,7 @@ static enum ring_next take_usual(enum ring_kind k, struct ring *vr, enum chain_d
 	}
 	check_chain(chain, vr, &b->pool);
 	if (!f.struck) {
-		check_single_fetch();
+		check_single_fetch(vr, e);
 		MUST(e->result == FETCH_OK);
 		if (piece.bytes >= lead)
 			check_expected(chain, FETCH_OK, e);
@@ -128,6 +138,32 @@ static enum ring_next take_usual(enum ring_kind k, struct ring *vr, enum chain_d
 	return ret;
 }
 
+/* The next chain in one go, if it is a request of the usual form; leaves any other. */
+static bool take_request(enum ring_kind k, struct ring *vr, struct burst *b,
+			 const struct expected *e)
+{
+	struct chain *chain = &b->chains[b->nr_chains];
+	const uint16_t position = vr->last_avail;
+	const unsigned int used = b->pool.used;
+
+	verb_begin();
+	*chain = (struct chain){ .nr_readable = UINT16_MAX };
+	if (!RING_VERB(k, request, vr, &b->pool, chain)) {
+		MUST(f.nr_loads <= REQUEST_LOADS_MAX);
+		MUST(vr->last_avail == position && b->pool.used == used);
+		return false;
+	}
+	MUST(f.nr_loads <= REQUEST_LOADS_MAX);
+	check_chain(chain, vr, &b->pool);
+	MUST(chain->fault == RING_FAULT_NONE && chain->nr_readable <= chain->nr_spans);
+	if (!f.struck) {
+		check_single_fetch(vr, e);
+		check_expected(chain, FETCH_OK, e);
+		check_turn(chain, e);
+	}
+	return true;
+}
+
 static enum fetch_result fetch(enum ring_kind k, struct ring *vr, enum chain_dir dir,
 			       struct burst *b, const struct expected *e)
 {
@@ -135,9 +171,9 @@ static enum fetch_result fetch(enum ring_kind k, struct ring *vr, enum chain_dir
 	enum fetch_result ret;
 
 	verb_begin();
-	*chain = (struct chain){ .spans = NULL };
+	*chain = (struct chain){ .nr_readable = UINT16_MAX };
 	ret = ring_fetch(k, vr, dir, &b->pool, chain);
-	MUST(f.nr_loads <= LOADS_MAX(vr));
+	MUST(f.nr_loads <= LOADS_MAX(vr, dir));
 	MUST((vr->fault != RING_FAULT_NONE) == (ret == FETCH_BROKEN));
 	/* An empty pool has room for any one chain: a burst always gets on. */
 	MUST(ret != FETCH_FULL || b->pool.used != 0);
@@ -145,38 +181,50 @@ static enum fetch_result fetch(enum ring_kind k, struct ring *vr, enum chain_dir
 		check_chain(chain, vr, &b->pool);
 	if (ret == FETCH_BAD)
 		MUST(chain->fault != RING_FAULT_NONE && chain->fault <= RING_FAULT_LAST_CHAIN &&
-		     chain->bytes == 0);
+		     chain->bytes <= (dir == CHAIN_BOTH && chain->fault == RING_FAULT_LENGTH));
 	if (ret == FETCH_BROKEN)
 		MUST(vr->fault > RING_FAULT_LAST_CHAIN);
+	if (dir == CHAIN_BOTH && (ret == FETCH_OK || ret == FETCH_BAD))
+		MUST(chain->nr_readable <= chain->nr_spans);
 	if (!f.struck && ret != FETCH_FULL) {
 		check_expected(chain, ret, e);
 		if (ret == FETCH_OK)
-			check_single_fetch();
+			check_single_fetch(vr, e);
+		if (ret == FETCH_OK && dir == CHAIN_BOTH)
+			check_turn(chain, e);
 	}
 	return ret;
 }
 
-/* Touches all bytes of a chain, as the copy of a packet would. */
+/*
+ * Touches all bytes of a chain, as the copy of a packet would; of a request first those to read:
+ * the guest may strike while they are read, and not between a write and the model's.
+ */
 static void use_chain(const struct chain *chain, enum chain_dir dir, uint8_t pattern)
 {
-	static uint8_t bytes[1 << 14];
-	struct plan plan = { .nr_segs = 0 };
+	static uint8_t bytes[1 << 14], read[1 << 14];
+	struct plan reads = { .nr_segs = 0 }, writes = { .nr_segs = 0 };
+	unsigned int turn = dir == CHAIN_READABLE ? chain->nr_spans :
+			    dir == CHAIN_BOTH ? chain->nr_readable :
+						0;
+	unsigned int i;
 
 	/* One pattern for all: the copies may come as late as plan_execute(). */
 	memset(bytes, pattern, MIN2((size_t)chain->bytes, sizeof(bytes)));
-	for (unsigned int i = 0; i < chain->nr_spans; i++) {
+	for (i = 0; i < turn; i++) {
+		MUST(chain->spans[i].len_bytes <= sizeof(read));
+		plan_add_read(&reads, read, chain->spans[i].ptr, chain->spans[i].len_bytes);
+	}
+	plan_execute(&reads);
+	for (; i < chain->nr_spans; i++) {
 		const struct span *s = &chain->spans[i];
 
 		MUST(s->len_bytes <= sizeof(bytes));
-		if (dir == CHAIN_READABLE) {
-			plan_add_read(&plan, bytes, s->ptr, s->len_bytes);
-		} else {
-			plan_add_write(&plan, s->ptr, bytes, s->len_bytes);
-			if (s->len_bytes != 0)
-				model_write((const void *)(uintptr_t)s->ptr, bytes, s->len_bytes);
-		}
+		plan_add_write(&writes, s->ptr, bytes, s->len_bytes);
+		if (s->len_bytes != 0)
+			model_write((const void *)(uintptr_t)s->ptr, bytes, s->len_bytes);
 	}
-	plan_execute(&plan);
+	plan_execute(&writes);
 }
 
 /* Gives back all chains of a burst but the last `keep`. */
@@ -232,7 +280,7 @@ static void burst(enum ring_kind k, struct ring *vr, enum chain_dir dir, unsigne
 
 	b.pool.used = 0;
 	verb_begin();
-	c = ring_open(k, vr, dir);
+	c = ring_open(k, vr, dir == CHAIN_WRITABLE ? CHAIN_WRITABLE : CHAIN_READABLE);
 	waiting = ring_peek(k, &c, max);
 	MUST(f.nr_loads <= (k == RING_PACKED ? max : 1));
 	if (!f.struck || k == RING_SPLIT)
@@ -244,8 +292,11 @@ static void burst(enum ring_kind k, struct ring *vr, enum chain_dir dir, unsigne
 		MODEL(k, expect, vr, dir, &e);
 		b.positions[b.nr_chains] = vr->last_avail;
 		if ((how & 8) == 0)
-			next = take_usual(k, vr, dir, lead, &b, &e);
+			next = dir != CHAIN_BOTH ? take_usual(k, vr, dir, lead, &b, &e) :
+			       take_request(k, vr, &b, &e) ? NEXT_PIECE : NEXT_OTHER;
 		check_position(vr);
+		if (vr->fault != RING_FAULT_NONE)
+			break;
 		if (next == NEXT_PIECE)
 			continue;
 		if (next == NEXT_NONE)
@@ -336,7 +387,9 @@ static void count_waiting(enum ring_kind k, const struct ring *vr)
 
 static ALWAYS_INLINE void run(enum ring_kind k, struct ring *vr, struct input *in)
 {
-	enum chain_dir dir = input_u8(in) & 1 ? CHAIN_WRITABLE : CHAIN_READABLE;
+	static const enum chain_dir dirs[] = { CHAIN_READABLE, CHAIN_WRITABLE, CHAIN_BOTH,
+					       CHAIN_BOTH };
+	enum chain_dir dir = dirs[input_u8(in) & 3];
 	uint16_t image_bytes;
 	uint8_t image[5120];
 

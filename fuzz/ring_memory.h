@@ -179,20 +179,6 @@ ORACLE static int by_addr(const void *a, const void *b)
 	return x->len_bytes < y->len_bytes ? -1 : x->len_bytes > y->len_bytes;
 }
 
-/*
- * A chain that was accepted from memory that held still has no loop, so a load
- * that happens twice is a double fetch. (Loads may overlap: an indirect table
- * may lie on the ring's own descriptors.)
- */
-ORACLE static inline void check_single_fetch(void)
-{
-	MUST(f.nr_loads <= NR_LOADS);
-	qsort(f.loads, f.nr_loads, sizeof(f.loads[0]), by_addr);
-	for (unsigned int i = 1; i < f.nr_loads; i++)
-		MUST(f.loads[i - 1].addr != f.loads[i].addr ||
-		     f.loads[i - 1].len_bytes != f.loads[i].len_bytes);
-}
-
 /* Each region is an allocation of its own: ASan sees a byte beside it. */
 ORACLE static inline void make_memory(void)
 {

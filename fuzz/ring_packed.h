@@ -55,6 +55,8 @@ ORACLE static inline void packed_expect_table(struct expected *e,
 	uint32_t entries = head->len / (uint32_t)sizeof(table[0]);
 
 	e->result = FETCH_BAD;
+	e->table_addr = head->addr;
+	e->table_bytes = head->len;
 	if (head->len % sizeof(table[0]) != 0 || entries == 0 || entries > VRING_SIZE_MAX ||
 	    !guest_copy(table, head->addr, head->len))
 		return;
@@ -130,27 +132,34 @@ ORACLE static inline unsigned int packed_expect_waiting(const struct ring *vr)
 
 /* --- what the ring has to look like after ------------------------------ */
 
+ORACLE static inline void packed_model_used(const struct ring *vr, uint16_t position,
+					    enum chain_dir dir, struct used u)
+{
+	struct vring_packed_desc d = *packed_at(vr, position);
+
+	d.len = used_bytes(u);
+	d.id = used_id(u);
+	d.flags = dir != CHAIN_READABLE ? VRING_DESC_F_WRITE : 0;
+	if ((position & MODEL_WRAP) != 0)
+		d.flags |= MODEL_AVAIL | MODEL_USED;
+	model_write((const uint8_t *)packed_at(vr, position) + 8, (uint8_t *)&d + 8, 8);
+}
+
 ORACLE static inline void packed_model_push(const struct ring *vr, uint16_t position,
 					    enum chain_dir dir, const struct used *used,
 					    unsigned int n)
 {
 	/* 2.8.13: in order, one element may stand for a batch. */
 	bool one = vr->in_order && dir == CHAIN_READABLE;
+	uint16_t first = position;
 
-	for (unsigned int i = 0; i < n; i++) {
-		const struct used u = one ? used[n - 1] : used[i];
-		struct vring_packed_desc d = *packed_at(vr, position);
-
-		d.len = used_bytes(u);
-		d.id = used_id(u);
-		d.flags = dir == CHAIN_WRITABLE ? VRING_DESC_F_WRITE : 0;
-		if ((position & MODEL_WRAP) != 0)
-			d.flags |= MODEL_AVAIL | MODEL_USED;
-		if (!one || i == 0)
-			model_write((const uint8_t *)packed_at(vr, position) + 8, (uint8_t *)&d + 8,
-				    8);
-		position = packed_position_after(vr, position, used_slots(used[i]));
+	for (unsigned int i = 1; i < n; i++) {
+		position = packed_position_after(vr, position, used_slots(used[i - 1]));
+		if (!one)
+			packed_model_used(vr, position, dir, used[i]);
 	}
+	/* Last, as it shows the others; they meet if the guest has more available than fits. */
+	packed_model_used(vr, first, dir, one ? used[n - 1] : used[0]);
 }
 
 /* What is pushed is there. */

@@ -21,6 +21,8 @@ ORACLE static inline void split_expect_table(struct expected *e, const struct vr
 	uint32_t entries = head->len / (uint32_t)sizeof(table[0]), i = 0;
 
 	e->result = FETCH_BAD;
+	e->table_addr = head->addr;
+	e->table_bytes = head->len;
 	if (head->len % sizeof(table[0]) != 0 || entries == 0 || entries > VRING_SIZE_MAX ||
 	    (head->flags & VRING_DESC_F_NEXT) != 0 || !guest_copy(table, head->addr, head->len))
 		return;
