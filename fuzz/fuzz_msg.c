@@ -5,13 +5,16 @@
  * on the queues, and ask the frontend things, between the messages. Checked
  * after each message: gates agree with queue states, rings lie inside guest
  * memory, callbacks come in pairs and in order, what is answered is what the
- * specification says, once; after each fetch: spans inside guest memory, all of
- * whose bytes are there; at the end: not a descriptor more than before.
+ * specification says, once; no key of a crypto session goes back; the number of
+ * a call eventfd stays while its queue runs; after each fetch: spans inside guest
+ * memory, all of whose bytes are there; at the end: not a descriptor more than
+ * before.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <linux/virtio_config.h>
+#include <linux/virtio_crypto.h>
 #include <linux/virtio_net.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -40,6 +43,7 @@
 	 BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | \
 	 BIT(VHOST_USER_PROTOCOL_F_NET_MTU) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | \
 	 BIT(VHOST_USER_PROTOCOL_F_PAGEFAULT) | BIT(VHOST_USER_PROTOCOL_F_CONFIG) |    \
+	 BIT(VHOST_USER_PROTOCOL_F_CRYPTO_SESSION) |                                   \
 	 BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) |                                   \
 	 BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE) |                                     \
 	 BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) |                              \
@@ -52,6 +56,8 @@
 #define REQUESTS 48
 #define LOG_BYTES 64
 #define AREAS_BYTES 0x2000
+#define SPACE_BYTES 56 /* of the configuration */
+#define SESSIONS 8
 
 void (*shm_load_hook)(uintptr_t addr, size_t len_bytes);
 
@@ -84,6 +90,11 @@ static struct {
 	int backend[2]; /* the socket for our requests, and the frontend's end of it */
 	unsigned int nr_signals;
 	const struct vhu_spec *line; /* of the last message */
+	int numbers[DEVICE_VQS_MAX]; /* of call eventfds of queues that run; -1: none */
+	/* Crypto sessions that are open, by id; and of the last message: */
+	bool sessions[SESSIONS + 1];
+	int64_t opened; /* what the backend said; 0: it was not asked */
+	bool close_asked, close_found;
 } f;
 
 static struct driver_config config;
@@ -140,9 +151,56 @@ static enum chain_dir queue_dir(const struct vq *vq)
 	return vq->index % 2 != 0 ? CHAIN_READABLE : CHAIN_WRITABLE;
 }
 
+static uint32_t config_read(const struct device *dev, uint8_t *space)
+{
+	MUST(dev == f.dev);
+	for (unsigned int i = 0; i < SPACE_BYTES; i++)
+		space[i] = (uint8_t)(i + 1);
+	return SPACE_BYTES;
+}
+
+ORACLE static void must_be_quiet(const struct device *dev)
+{
+	MUST(dev == f.dev);
+	for (unsigned int i = 0; i < dev->nr_vqs; i++)
+		MUST(gate_is_closed(&dev->vqs[i]->gate));
+}
+
+static int64_t session_open(struct device *dev, const struct session_desc *desc)
+{
+	int64_t id = 1;
+
+	must_be_quiet(dev);
+	MUST(desc->cipher_key_bytes <= sizeof(desc->cipher_key));
+	MUST(desc->auth_key_bytes <= sizeof(desc->auth_key));
+	MUST(desc->opcode >> 8 != VIRTIO_CRYPTO_SERVICE_AKCIPHER);
+	MUST(f.opened == 0);
+	while (id <= SESSIONS && f.sessions[id])
+		id++;
+	/* Something that it does not like. */
+	if (id > SESSIONS || (desc->aad_bytes & 1) != 0)
+		id = -VIRTIO_CRYPTO_NOTSUPP;
+	else
+		f.sessions[id] = true;
+	f.opened = id;
+	return id;
+}
+
+static int session_close(struct device *dev, uint64_t id)
+{
+	must_be_quiet(dev);
+	f.close_asked = true;
+	f.close_found = id <= SESSIONS && f.sessions[id];
+	if (!f.close_found)
+		return -ENOENT;
+	f.sessions[id] = false;
+	return 0;
+}
+
 static const struct device_backend backend = {
 	.name = "fuzz", .ring_setup = ring_setup, .rings_needed = 2, .queue_dir = queue_dir,
-	.in_pairs = true
+	.in_pairs = true, .config_read = config_read, .session_open = session_open,
+	.session_close = session_close
 };
 
 static struct driver_config config = {
@@ -283,6 +341,37 @@ static struct vhu_inflight inflight(uint32_t index, uint8_t twist)
 	};
 }
 
+/* One of the three forms; returns its size. */
+static uint32_t crypto_session(union vhu_crypto_session *s, uint8_t raw, uint8_t twist)
+{
+	static const uint16_t opcodes[] = { 0x002, 0x102, 0x202, 0x302, 0x404, 0x405, 0x777, 0 };
+	const struct vhu_crypto_params params = {
+		.cipher_algo = raw >> 4,
+		.cipher_key_bytes = (twist & 0x40) != 0 ? sizeof(s->first.keys.cipher) + 1 : 16,
+		.auth_key_bytes = (twist & 0x80) != 0 ? sizeof(s->first.keys.auth) + 1 : 20,
+		.aad_bytes = twist >> 5 & 1,
+		.op_type = twist >> 2 & 3,
+		.direction = 1,
+	};
+
+	memset(s->first.keys.cipher, 0x5c, sizeof(s->first.keys.cipher));
+	memset(s->first.keys.auth, 0x5c, sizeof(s->first.keys.auth));
+	switch (twist & 3) {
+	case 0:
+		s->first.opcode = opcodes[raw % ARRAY_LEN(opcodes)];
+		s->first.params = params;
+		return sizeof(s->first);
+	case 1:
+		s->second.params = params;
+		return sizeof(s->second);
+	default:
+		s->third.opcode = opcodes[raw % ARRAY_LEN(opcodes)];
+		s->third.params = params;
+		memset(s->third.room, 0x5c, sizeof(s->third.room));
+		return sizeof(s->third);
+	}
+}
+
 /* Whole and sensible, but for what one byte of the input changes. */
 static unsigned int sensible(struct vhu_msg *msg, uint32_t request, struct input *in)
 {
@@ -389,6 +478,12 @@ static unsigned int sensible(struct vhu_msg *msg, uint32_t request, struct input
 	case VHU_SET_VRING_CALL:
 	case VHU_SET_VRING_ERR:
 		msg->payload.u64 = index | (twist % 8 == 0 ? VHU_VRING_NOFD : 0);
+		break;
+	case VHU_CREATE_CRYPTO_SESSION:
+		size = crypto_session(&msg->payload.session, raw, twist);
+		break;
+	case VHU_CLOSE_CRYPTO_SESSION:
+		msg->payload.u64 = (uint64_t)raw << (twist & 0x3f);
 		break;
 	case VHU_NET_SET_MTU:
 		msg->payload.u64 = 1500u + twist;
@@ -660,12 +755,28 @@ ORACLE static void check_ring(const struct ring *vr)
 	     in_guest_memory(GUEST_FORCE(void *, vr->used), packed ? 4 : 6 + vr->size * 8u));
 }
 
+/* What an application was told stays an eventfd, and the same number, while the queue runs. */
+ORACLE static void check_number(const struct vq *vq)
+{
+	int *known = &f.numbers[vq->index];
+
+	MUST(vq->callfd < 0 || vq->callfd == vq->call_number);
+	MUST(vq->call_number < 0 || fcntl(vq->call_number, F_GETFD) == FD_CLOEXEC);
+	if (!vq->started)
+		*known = -1;
+	MUST(*known < 0 || vq->call_number == *known);
+	if (vq->started)
+		*known = vq->call_number;
+}
+
 ORACLE static void check_state(void)
 {
 	MUST(f.dev->running == f.running);
 	MUST(f.dev->nr_vqs <= config.max_queue_pairs * 2);
 	MUST((f.dev->features & ~FEATURES) == 0);
 	MUST((f.dev->protocol_features & ~PROTOCOL_FEATURES) == 0);
+	for (unsigned int i = f.dev->nr_vqs; i < DEVICE_VQS_MAX; i++)
+		f.numbers[i] = -1;
 	for (unsigned int i = 0; i < f.dev->nr_vqs; i++) {
 		const struct vq *vq = f.dev->vqs[i];
 		const struct ring *vr = &vq->ring;
@@ -678,6 +789,7 @@ ORACLE static void check_state(void)
 		MUST((vr->misses != NULL) == (f.dev->iotlb != NULL) || !vring_attached(vr));
 		if (vring_attached(vr))
 			check_ring(vr);
+		check_number(vq);
 	}
 }
 
@@ -692,6 +804,36 @@ ORACLE static void keep_fd(struct msghdr *mh)
 	MUST(cm->cmsg_len == CMSG_LEN(sizeof(int)) && (mh->msg_flags & MSG_CTRUNC) == 0);
 	fd_close(&f.came);
 	memcpy(&f.came, CMSG_DATA(cm), sizeof(int));
+}
+
+/* The window of the backend's space, zeros behind its end; nothing where there is none. */
+ORACLE static uint32_t check_config(const struct vhu_msg *msg, const struct vhu_msg *reply)
+{
+	const struct vhu_config *asked = &msg->payload.config, *got = &reply->payload.config;
+
+	if (f.dev->extern_ops.pre_msg_handle != NULL)
+		return msg->hdr.size_bytes;
+	if (config.backend == NULL || asked->offset_bytes >= SPACE_BYTES)
+		return 0;
+	MUST(got->offset_bytes == asked->offset_bytes && got->size_bytes == asked->size_bytes);
+	for (uint32_t i = 0, at = asked->offset_bytes; i < asked->size_bytes; i++, at++)
+		MUST(got->space[i] == (at < SPACE_BYTES ? at + 1 : 0));
+	return msg->hdr.size_bytes;
+}
+
+/* The backend's word, or no; and not a byte of a key. */
+ORACLE static uint32_t check_crypto(const struct vhu_msg *msg, const struct vhu_msg *reply)
+{
+	const union vhu_crypto_session *s = &reply->payload.session;
+	bool third = msg->hdr.size_bytes == sizeof(s->third);
+	int64_t id = third ? s->third.session_id : s->first.session_id;
+	const uint8_t *bytes = (const uint8_t *)s;
+
+	MUST(f.opened != 0 ? id == f.opened : id < 0);
+	for (size_t i = offsetof(struct vhu_crypto_first, keys.cipher);
+	     i < (third ? offsetof(struct vhu_crypto_third, session_id) : sizeof(s->first)); i++)
+		MUST(bytes[i] == 0);
+	return msg->hdr.size_bytes;
 }
 
 /* What a body has to say, by its question. */
@@ -713,7 +855,10 @@ ORACLE static void check_body(const struct vhu_msg *msg, const struct vhu_msg *r
 		     device_has(f.dev, VIRTIO_F_RING_PACKED));
 		break;
 	case VHU_GET_CONFIG:
-		size = f.dev->extern_ops.pre_msg_handle != NULL ? msg->hdr.size_bytes : 0;
+		size = check_config(msg, reply);
+		break;
+	case VHU_CREATE_CRYPTO_SESSION:
+		size = check_crypto(msg, reply);
 		break;
 	case VHU_GET_INFLIGHT_FD:
 		size = sizeof(struct vhu_inflight);
@@ -765,6 +910,8 @@ ORACLE static void check_reply(int frontend, const struct vhu_msg *msg, bool ack
 	bool wants_ack = acks && (msg->hdr.flags & VHU_FLAG_NEED_REPLY) != 0;
 
 	MUST((n > 0) == (alive && (has_body || wants_ack)));
+	/* Whatever a guest wants closed. */
+	MUST(alive || !f.close_asked);
 	if (n <= 0)
 		return;
 	keep_fd(&mh);
@@ -776,6 +923,8 @@ ORACLE static void check_reply(int frontend, const struct vhu_msg *msg, bool ack
 	} else {
 		MUST(reply.hdr.size_bytes == sizeof(uint64_t));
 		MUST(reply.payload.u64 <= 1);
+		if (msg->hdr.request == VHU_CLOSE_CRYPTO_SESSION)
+			MUST(reply.payload.u64 == !f.close_found);
 	}
 	/* Nothing after it. */
 	MUST(recv(frontend, &reply, sizeof(reply), MSG_DONTWAIT) < 0);
@@ -837,8 +986,11 @@ static void run(struct input *in, int frontend, struct codec *c)
 		} else {
 			bool acks = device_has_proto(f.dev, VHOST_USER_PROTOCOL_F_REPLY_ACK);
 			struct vhu_msg msg = send_one(frontend, in);
-			bool alive = serve(c);
+			bool alive;
 
+			f.opened = 0;
+			f.close_asked = f.close_found = false;
+			alive = serve(c);
 			check_reply(frontend, &msg, acks, alive);
 			if (!alive)
 				return;
@@ -861,6 +1013,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len_bytes)
 	f.running = false;
 	f.refuse = 0;
 	memset(f.enabled, 0, sizeof(f.enabled));
+	memset(f.sessions, 0, sizeof(f.sessions));
+	memset(f.numbers, 0xff, sizeof(f.numbers));
 	/* With a backend above, as for packets, or rings that nobody knows. */
 	config.backend = (mode & 1) == 0 ? &backend : NULL;
 	config.max_queue_pairs = (mode & 2) == 0 ? 4 : 1;
