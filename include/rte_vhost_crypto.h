@@ -41,7 +41,7 @@ extern "C" {
 struct rte_crypto_op;
 struct rte_mempool;
 
-/** Pieces of guest memory that operations of one device may be on at a time, with zero copy. */
+/** Pieces of guest memory, beyond two for each, that operations of one device may be on. */
 #define VHOST_CRYPTO_MBUF_POOL_SIZE		(8192)
 /** Requests in one burst; more are left for the next. */
 #define VHOST_CRYPTO_MAX_BURST_SIZE		(64)

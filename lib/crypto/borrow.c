@@ -5,15 +5,45 @@
 #include "async/iova.h"
 #include "borrow.h"
 
-/* Pieces of one side, each in one run of bus addresses. */
+/* A piece of guest memory, in one run of bus addresses. */
+struct piece_of_guest {
+	uint8_t *at;
+	rte_iova_t iova;
+	uint32_t bytes;
+};
+
+/* Pieces of one side. */
 struct pieces {
 	unsigned int n;
-	struct {
-		uint8_t *at;
-		rte_iova_t iova;
-		uint32_t bytes;
-	} piece[CRYPTO_SEGS_MAX];
+	struct piece_of_guest piece[CRYPTO_SEGS_MAX];
 };
+
+static void lend(struct rte_mbuf *m, const struct piece_of_guest *piece)
+{
+	m->buf_addr = piece->at;
+	m->buf_iova = piece->iova;
+	m->buf_len = (uint16_t)piece->bytes;
+	m->data_off = 0;
+	m->data_len = (uint16_t)piece->bytes;
+	m->pkt_len = piece->bytes;
+	m->nb_segs = 1;
+	m->next = NULL;
+}
+
+/* Is it all in one piece? */
+static bool one_piece(const struct span *spans, uint32_t skip, uint32_t len,
+		      struct piece_of_guest *piece)
+{
+	struct span_cursor from = span_cursor_at(spans, skip);
+	struct span span;
+
+	if (len > UINT16_MAX)
+		return false;
+	span = span_cursor_take(&from, len);
+	piece->at = GUEST_FORCE(uint8_t *, span.ptr);
+	piece->iova = iova_run(piece->at, len, &piece->bytes);
+	return span.len_bytes == len && piece->iova != IOVA_UNKNOWN && piece->bytes == len;
+}
 
 /* `len` bytes from the cursor; what an mbuf holds is 16 bits long. */
 static int pieces_of(struct pieces *p, struct span_cursor from, uint32_t len)
@@ -63,16 +93,9 @@ static struct rte_mbuf *chain_of(struct crypto_request *r, struct rte_mbuf **mbu
 	uint32_t bytes = 0;
 
 	for (unsigned int i = 0; i < p->n; i++) {
-		struct rte_mbuf *m = mbufs[i];
-
-		m->buf_addr = p->piece[i].at;
-		m->buf_iova = p->piece[i].iova;
-		m->buf_len = (uint16_t)p->piece[i].bytes;
-		m->data_off = 0;
-		m->data_len = m->buf_len;
-		m->nb_segs = 1;
-		m->next = i + 1 < p->n ? mbufs[i + 1] : NULL;
-		*(struct crypto_request **)rte_mbuf_to_priv(m) = r;
+		lend(mbufs[i], &p->piece[i]);
+		mbufs[i]->next = i + 1 < p->n ? mbufs[i + 1] : NULL;
+		*(struct crypto_request **)rte_mbuf_to_priv(mbufs[i]) = r;
 		bytes += p->piece[i].bytes;
 	}
 	mbufs[0]->pkt_len = bytes;
@@ -80,29 +103,39 @@ static struct rte_mbuf *chain_of(struct crypto_request *r, struct rte_mbuf **mbu
 	return mbufs[0];
 }
 
-int crypto_borrow(struct crypto_request *r, struct rte_crypto_op *op, const struct span *readable,
-		  const struct crypto_layout *l)
+/* One piece on each side: by the mbufs that each request has for it. */
+static bool borrow_two(struct crypto_request *r, struct rte_crypto_op *op,
+		       const struct span *readable, const struct crypto_layout *l)
+{
+	struct piece_of_guest src, dst;
+
+	if (!one_piece(readable, l->src_at, l->src_bytes, &src) ||
+	    (l->data_bytes != 0 && !one_piece(r->spans, 0, l->data_bytes, &dst)) ||
+	    !device_takes(r->crypto, 1, l->data_bytes != 0))
+		return false;
+	lend(r->lent[0], &src);
+	op->sym->m_src = r->lent[0];
+	if (l->data_bytes == 0)
+		return true;
+	lend(r->lent[1], &dst);
+	op->sym->m_dst = r->lent[1];
+	return true;
+}
+
+static int borrow_many(struct crypto_request *r, struct rte_crypto_op *op,
+		       const struct span *readable, const struct crypto_layout *l)
 {
 	struct rte_mbuf *mbufs[2 * CRYPTO_SEGS_MAX];
-	const struct crypto_session *s = r->session;
 	struct pieces src, dst;
 	int ret;
 
-	/*
-	 * A chain leaves parts of its source as they are, and hashes what may be either: in
-	 * one buffer that is simple. What an AEAD deciphers is for nobody before its tag is
-	 * found right.
-	 */
-	if (s->kind == CRYPTO_CHAIN || (s->kind == CRYPTO_AEAD && !s->encrypts) ||
-	    l->src_bytes == 0)
+	/* OpenSSL's wants all data at once. */
+	if (r->session->is_ccm)
 		return -ENOTSUP;
 	dst.n = 0;
 	ret = pieces_of(&src, span_cursor_at(readable, l->src_at), l->src_bytes);
 	if (ret == 0 && l->data_bytes != 0)
 		ret = pieces_of(&dst, span_cursor_at(r->spans, 0), l->data_bytes);
-	/* OpenSSL's wants all data at once. */
-	if (ret == 0 && s->is_ccm && (src.n > 1 || dst.n > 1))
-		ret = -ENOTSUP;
 	if (ret == 0 && !device_takes(r->crypto, src.n, dst.n))
 		ret = -ENOTSUP;
 	if (ret == 0 && rte_mempool_get_bulk(r->crypto->borrowed, (void **)mbufs, src.n + dst.n) != 0)
@@ -115,20 +148,57 @@ int crypto_borrow(struct crypto_request *r, struct rte_crypto_op *op, const stru
 	return 0;
 }
 
+int crypto_borrow(struct crypto_request *r, struct rte_crypto_op *op, const struct span *readable,
+		  const struct crypto_layout *l)
+{
+	const struct crypto_session *s = r->session;
+
+	/*
+	 * A chain leaves parts of its source as they are, and hashes what may be either: in
+	 * one buffer that is simple. What an AEAD deciphers is for nobody before its tag is
+	 * found right.
+	 */
+	if (s->kind == CRYPTO_CHAIN || (s->kind == CRYPTO_AEAD && !s->encrypts) ||
+	    l->src_bytes == 0)
+		return -ENOTSUP;
+	return likely(borrow_two(r, op, readable, l)) ? 0 : borrow_many(r, op, readable, l);
+}
+
+static void put_chain(struct crypto_request *r, struct rte_mbuf *m)
+{
+	struct rte_mbuf *next;
+
+	for (; m != NULL; m = next) {
+		next = m->next;
+		m->next = NULL;
+		m->nb_segs = 1;
+		rte_mempool_put(r->crypto->borrowed, m);
+	}
+}
+
 void crypto_unborrow(struct crypto_request *r, struct rte_crypto_op *op)
 {
-	struct rte_mbuf *chains[] = { op->sym->m_src, op->sym->m_dst };
+	if (likely(op->sym->m_src == r->lent[0]))
+		return;
+	put_chain(r, op->sym->m_src);
+	put_chain(r, op->sym->m_dst);
+}
 
-	for (unsigned int i = 0; i < RTE_DIM(chains); i++) {
-		struct rte_mbuf *next;
+static void give_two(struct rte_mempool *pool, void *crypto, void *mbuf, unsigned int index)
+{
+	struct crypto_request *r = rte_mbuf_to_priv(mbuf);
+	struct rte_mempool *borrowed = ((struct crypto *)crypto)->borrowed;
 
-		for (struct rte_mbuf *m = chains[i]; m != NULL; m = next) {
-			next = m->next;
-			/* Nothing of it points into guest memory any more. */
-			m->buf_addr = NULL;
-			m->next = NULL;
-			m->nb_segs = 1;
-			rte_mempool_put(r->crypto->borrowed, m);
-		}
+	(void)pool;
+	(void)index;
+	/* There are enough for all, or the pool would not be there. */
+	for (unsigned int i = 0; i < RTE_DIM(r->lent); i++) {
+		(void)rte_mempool_get(borrowed, (void **)&r->lent[i]);
+		*(struct crypto_request **)rte_mbuf_to_priv(r->lent[i]) = r;
 	}
+}
+
+void crypto_borrow_init(struct crypto *crypto)
+{
+	(void)rte_mempool_obj_iter(crypto->own, give_two, crypto);
 }

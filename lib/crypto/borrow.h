@@ -14,6 +14,8 @@
  */
 int crypto_borrow(struct crypto_request *r, struct rte_crypto_op *op, const struct span *readable,
 		  const struct crypto_layout *l);
+/* Has each request of `own` have two mbufs of `borrowed`, new, for good. */
+void crypto_borrow_init(struct crypto *crypto);
 /* Gives the mbufs back. */
 void crypto_unborrow(struct crypto_request *r, struct rte_crypto_op *op);
 

@@ -11,12 +11,13 @@
 #include <stdlib.h>
 
 #include "algorithms.h"
+#include "borrow.h"
 #include "request.h"
 
 /* Elements of the pools: requests under way; larger buffers; pieces of guest memory. */
 #define NR_OWN 4096
 #define NR_LARGE 128
-#define NR_BORROWED VHOST_CRYPTO_MBUF_POOL_SIZE
+#define NR_BORROWED (2 * NR_OWN + VHOST_CRYPTO_MBUF_POOL_SIZE)
 #define POOL_CACHE 128
 
 /* --- its pools ----------------------------------------------------------- */
@@ -87,10 +88,14 @@ struct crypto *crypto_new(uint8_t cryptodev_id, struct rte_mempool *sess_pool, i
 
 int crypto_prepare_zero_copy(struct crypto *crypto)
 {
+	if (crypto->borrowed != NULL)
+		return 0;
+	crypto->borrowed = pool_new("zero", NR_BORROWED, sizeof(struct crypto_request *), 0,
+				    crypto->socket_id);
 	if (crypto->borrowed == NULL)
-		crypto->borrowed = pool_new("zero", NR_BORROWED, sizeof(struct crypto_request *),
-					    0, crypto->socket_id);
-	return crypto->borrowed != NULL ? 0 : -ENOMEM;
+		return -ENOMEM;
+	crypto_borrow_init(crypto);
+	return 0;
 }
 
 void crypto_put(struct crypto *crypto, uint32_t n)

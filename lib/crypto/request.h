@@ -43,6 +43,7 @@ struct crypto_request {
 	bool borrows;              /* the operation is on guest memory itself */
 	uint16_t nr_spans;         /* what is written */
 	const struct span *spans;  /* own_spans, or in `more` */
+	struct rte_mbuf *lent[2];  /* for zero copy, one piece on each side; always the same */
 	struct rte_mbuf *more;     /* for spans that own_spans does not hold; or NULL */
 	struct span own_spans[CRYPTO_OWN_SPANS];
 };
@@ -57,7 +58,7 @@ struct crypto {
 	copy_fn *copy;
 	struct rte_mempool *own;      /* a request each, with buffers of CRYPTO_DATA_BYTES */
 	struct rte_mempool *large;    /* buffers of CRYPTO_BUFFER_BYTES */
-	struct rte_mempool *borrowed; /* no buffers; NULL until zero copy is asked for */
+	struct rte_mempool *borrowed; /* no buffers; NULL until zero copy is asked for (borrow.c) */
 	struct crypto_sessions sessions;
 };
 
