@@ -56,7 +56,7 @@ struct table {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct bus_map **maps; /* sorted; what the tables are made from */
 static uint32_t nr_maps, maps_room;
-static uint32_t nr_unreachable; /* atomic */
+uint32_t iova_nr_unreachable;
 static struct table *tables[2]; /* atomic; NULL: empty */
 static uint32_t version;        /* atomic; its lowest bit: which of them is whole */
 
@@ -245,7 +245,7 @@ uint64_t iova_run(const void *at, uint32_t len, uint32_t *run_bytes)
 	const struct bus_map *map;
 	uint64_t bus, run, sum;
 
-	if (is_va && likely(__atomic_load_n(&nr_unreachable, __ATOMIC_ACQUIRE) == 0)) {
+	if (is_va && likely(iova_reaches_all())) {
 		*run_bytes = len;
 		return (uintptr_t)at;
 	}
@@ -409,7 +409,7 @@ void iova_region_mapped(const struct region *r)
 		/* Nobody else has the region yet. */
 		vfio_map(m);
 		if (m->unreachable)
-			__atomic_fetch_add(&nr_unreachable, 1, __ATOMIC_RELEASE);
+			__atomic_fetch_add(&iova_nr_unreachable, 1, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&lock);
 }
@@ -423,7 +423,7 @@ void iova_region_unmapping(const struct region *r)
 	if (m != NULL) {
 		vfio_unmap(m);
 		if (m->unreachable)
-			__atomic_fetch_sub(&nr_unreachable, 1, __ATOMIC_RELEASE);
+			__atomic_fetch_sub(&iova_nr_unreachable, 1, __ATOMIC_RELEASE);
 		map_free(m);
 	}
 	pthread_mutex_unlock(&lock);

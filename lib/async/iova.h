@@ -17,6 +17,14 @@
 /* Are pointers bus addresses? EAL has started. */
 bool iova_is_va(void);
 
+/* Regions that engines do not reach, although pointers are bus addresses; atomic. */
+extern uint32_t iova_nr_unreachable;
+/* Is each pointer its own bus address, if pointers are? */
+static inline bool iova_reaches_all(void)
+{
+	return __atomic_load_n(&iova_nr_unreachable, __ATOMIC_ACQUIRE) == 0;
+}
+
 /*
  * The bus address of the bytes at `at`, *run_bytes of which (at most `len`) follow
  * one another on the bus; IOVA_UNKNOWN: of as many no engine can be told. Guest

@@ -18,20 +18,30 @@ struct pieces {
 	struct piece_of_guest piece[CRYPTO_SEGS_MAX];
 };
 
+/* The rest of such an mbuf stays as lend_init() has it. */
 static void lend(struct rte_mbuf *m, const struct piece_of_guest *piece)
 {
 	m->buf_addr = piece->at;
 	m->buf_iova = piece->iova;
 	m->buf_len = (uint16_t)piece->bytes;
-	m->data_off = 0;
 	m->data_len = (uint16_t)piece->bytes;
 	m->pkt_len = piece->bytes;
+}
+
+static void lend_init(struct rte_mempool *pool, void *opaque, void *mbuf, unsigned int index)
+{
+	struct rte_mbuf *m = mbuf;
+
+	(void)pool;
+	(void)opaque;
+	(void)index;
+	m->data_off = 0;
 	m->nb_segs = 1;
 	m->next = NULL;
 }
 
 /* Is it all in one piece? */
-static bool one_piece(const struct span *spans, uint32_t skip, uint32_t len,
+static bool one_piece(const struct crypto *crypto, const struct span *spans, uint32_t skip, uint32_t len,
 		      struct piece_of_guest *piece)
 {
 	struct span_cursor from = span_cursor_at(spans, skip);
@@ -41,8 +51,11 @@ static bool one_piece(const struct span *spans, uint32_t skip, uint32_t len,
 		return false;
 	span = span_cursor_take(&from, len);
 	piece->at = GUEST_FORCE(uint8_t *, span.ptr);
-	piece->iova = iova_run(piece->at, len, &piece->bytes);
-	return span.len_bytes == len && piece->iova != IOVA_UNKNOWN && piece->bytes == len;
+	piece->iova = (uintptr_t)piece->at;
+	piece->bytes = span.len_bytes;
+	if (unlikely(!crypto->iova_is_va || !iova_reaches_all()))
+		piece->iova = iova_run(piece->at, span.len_bytes, &piece->bytes);
+	return piece->iova != IOVA_UNKNOWN && piece->bytes == len;
 }
 
 /* `len` bytes from the cursor; what an mbuf holds is 16 bits long. */
@@ -109,8 +122,8 @@ static bool borrow_two(struct crypto_request *r, struct rte_crypto_op *op,
 {
 	struct piece_of_guest src, dst;
 
-	if (!one_piece(readable, l->src_at, l->src_bytes, &src) ||
-	    (l->data_bytes != 0 && !one_piece(r->spans, 0, l->data_bytes, &dst)) ||
+	if (!one_piece(r->crypto, readable, l->src_at, l->src_bytes, &src) ||
+	    (l->data_bytes != 0 && !one_piece(r->crypto, r->spans, 0, l->data_bytes, &dst)) ||
 	    !device_takes(r->crypto, 1, l->data_bytes != 0))
 		return false;
 	lend(r->lent[0], &src);
@@ -200,5 +213,7 @@ static void give_two(struct rte_mempool *pool, void *crypto, void *mbuf, unsigne
 
 void crypto_borrow_init(struct crypto *crypto)
 {
+	crypto->iova_is_va = iova_is_va();
+	(void)rte_mempool_obj_iter(crypto->borrowed, lend_init, NULL);
 	(void)rte_mempool_obj_iter(crypto->own, give_two, crypto);
 }

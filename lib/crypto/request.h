@@ -55,6 +55,7 @@ struct crypto {
 	uint64_t cryptodev_flags; /* RTE_CRYPTODEV_FF_* */
 	bool zero_copy;           /* changes with all gates closed */
 	int socket_id;
+	bool iova_is_va; /* set with `borrowed` */
 	copy_fn *copy;
 	struct rte_mempool *own;      /* a request each, with buffers of CRYPTO_DATA_BYTES */
 	struct rte_mempool *large;    /* buffers of CRYPTO_BUFFER_BYTES */
