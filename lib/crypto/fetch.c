@@ -348,8 +348,12 @@ static unsigned int take_chains(struct vq *vq, struct span_pool *spans, struct c
 
 		if (ret != FETCH_OK && ret != FETCH_BAD)
 			break;
-		if (chains[n].nr_readable != 0)
+		/* The header, which takes two lines, and often the IV behind it. */
+		if (chains[n].nr_readable > 1) {
 			shm_prefetch(chains[n].spans[0].ptr);
+			shm_prefetch(chains[n].spans[0].ptr + CACHE_LINE_BYTES);
+			shm_prefetch(chains[n].spans[1].ptr);
+		}
 		n++;
 	}
 	return n;
