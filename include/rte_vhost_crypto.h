@@ -53,7 +53,7 @@ struct rte_mempool;
 #define VIRTIO_CRYPTO_MAX_NUM_BURST_VQS		(64)
 /** Bytes of an initialisation vector: what the application's operations have to have room for. */
 #define VHOST_CRYPTO_MAX_IV_LEN			(32)
-/** Descriptors of one request in DPDK's library; ours takes 256. */
+/** Descriptors of one request in DPDK's library; ours takes 1024. */
 #define VHOST_CRYPTO_MAX_N_DESC			(32)
 
 /** Whether a device's operations work on guest memory directly. */
@@ -87,8 +87,9 @@ int rte_vhost_crypto_driver_start(const char *path);
  * @param cryptodev_id
  *   Cryptodev to work with; several devices may share one.
  * @param sess_pool
- *   Where the cryptodev's sessions come from (rte_cryptodev_sym_session_pool_create()); several
- *   devices may share it.
+ *   Where the cryptodev's sessions come from (rte_cryptodev_sym_session_pool_create()). Several
+ *   devices may share it; a guest takes up to #VHOST_CRYPTO_SESSION_MAP_ENTRIES, so one with as many
+ *   for each device leaves none without. It stays until every operation is finalized.
  * @param socket_id
  *   NUMA node to take memory on: about 28 MB a device.
  * @return
@@ -154,8 +155,8 @@ int rte_vhost_crypto_set_zero_copy(int vid, enum rte_vhost_crypto_zero_copy opti
  * @param nb_ops
  *   Elements in @p ops.
  * @return
- *   How many of the first operations were filled in, at most #VHOST_CRYPTO_MAX_BURST_SIZE. The
- *   others are untouched. 0 also if there is no such device or queue, before
+ *   How many of the first operations were filled in, at most #VHOST_CRYPTO_MAX_BURST_SIZE.
+ *   What is in the others means nothing. 0 also if there is no such device or queue, before
  *   rte_vhost_crypto_create(), when buffers ran out, or while another thread is at the queue.
  *
  * Threads: queue. Source: guide.

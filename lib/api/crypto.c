@@ -129,13 +129,7 @@ int rte_vhost_crypto_set_zero_copy(int vid, enum rte_vhost_crypto_zero_copy opti
 	if (dev == NULL)
 		return -EINVAL;
 	if (dev->crypto != NULL)
-		ret = option == RTE_VHOST_CRYPTO_ZERO_COPY_ENABLE ?
-			      crypto_prepare_zero_copy(dev->crypto) : 0;
-	if (ret == 0) {
-		device_gates_close(dev);
-		dev->crypto->zero_copy = option == RTE_VHOST_CRYPTO_ZERO_COPY_ENABLE;
-		device_gates_open(dev, dev->nr_vqs);
-	}
+		ret = crypto_set_zero_copy(dev, option == RTE_VHOST_CRYPTO_ZERO_COPY_ENABLE);
 	device_unlock(dev);
 	return ret;
 }
@@ -161,7 +155,7 @@ static unsigned int same_queue(struct rte_crypto_op *const *ops, unsigned int co
 	const struct crypto_queue *q = crypto_request_of(ops[0])->queue;
 	unsigned int n = 1;
 
-	while (n < count && crypto_request_of(ops[n])->queue == q)
+	while (n < count && ops[n]->sym->m_src != NULL && crypto_request_of(ops[n])->queue == q)
 		n++;
 	return n;
 }
@@ -183,10 +177,17 @@ uint16_t rte_vhost_crypto_finalize_requests(struct rte_crypto_op **ops, uint16_t
 		return 0;
 	*nb_callfds = 0;
 	while (done < nb_ops && *nb_callfds < VIRTIO_CRYPTO_MAX_NUM_BURST_VQS) {
-		struct crypto_queue *q = crypto_request_of(ops[done])->queue;
-		unsigned int n = same_queue(ops + done, nb_ops - done);
+		struct crypto_queue *q;
 		struct visit v;
+		unsigned int n;
 
+		if (ops[done]->sym->m_src == NULL) {
+			LOG_ERR("rte_vhost_crypto_finalize_requests: operation %u was not fetched, or "
+				"finalized before", done);
+			break;
+		}
+		q = crypto_request_of(ops[done])->queue;
+		n = same_queue(ops + done, nb_ops - done);
 		visit_enter(&v, q->home);
 		if (crypto_finish(q, ops + done, n))
 			add_callfd(callfds, nb_callfds, v.vq->callfd);

@@ -9,8 +9,10 @@
 #include <rte_malloc.h>
 #include <rte_vect.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "algorithms.h"
+#include "async/iova.h"
 #include "borrow.h"
 #include "request.h"
 
@@ -18,19 +20,21 @@
 #define NR_OWN 4096
 #define NR_LARGE 128
 #define NR_BORROWED (2 * NR_OWN + VHOST_CRYPTO_MBUF_POOL_SIZE)
-#define POOL_CACHE 128
+/* For each core; none of the few larger ones, which a core that goes idle would keep. */
+#define POOL_CACHE 64
 
 /* --- its pools ----------------------------------------------------------- */
 
-static struct rte_mempool *pool_new(const char *what, unsigned int n, size_t priv_bytes,
-				    uint32_t data_bytes, int socket_id)
+/* Of all processes of an EAL. */
+static struct rte_mempool *pool_new(char what, unsigned int n, unsigned int cache,
+				    size_t priv_bytes, uint32_t data_bytes, int socket_id)
 {
 	static uint32_t serial;
 	char name[RTE_MEMPOOL_NAMESIZE];
 
-	snprintf(name, sizeof(name), "vhost_crypto_%s_%u", what,
+	snprintf(name, sizeof(name), "vhc%c%d_%u", what, getpid(),
 		 __atomic_fetch_add(&serial, 1, __ATOMIC_RELAXED));
-	return rte_pktmbuf_pool_create(name, n, RTE_MIN(POOL_CACHE, (int)n / 4),
+	return rte_pktmbuf_pool_create(name, n, cache,
 				       (uint16_t)RTE_ALIGN_CEIL(priv_bytes, (size_t)64),
 				       (uint16_t)data_bytes, socket_id);
 }
@@ -72,9 +76,9 @@ struct crypto *crypto_new(uint8_t cryptodev_id, struct rte_mempool *sess_pool, i
 	crypto->socket_id = socket_id;
 	crypto->copy = copy_choose(rte_vect_get_max_simd_bitwidth());
 	crypto_sessions_init(&crypto->sessions, cryptodev_id, sess_pool);
-	crypto->own = pool_new("own", NR_OWN, sizeof(struct crypto_request),
+	crypto->own = pool_new('o', NR_OWN, POOL_CACHE, sizeof(struct crypto_request),
 			       sizeof(struct crypto_front) + CRYPTO_DATA_BYTES, socket_id);
-	crypto->large = pool_new("large", NR_LARGE, sizeof(struct crypto_request *),
+	crypto->large = pool_new('l', NR_LARGE, 0, sizeof(struct crypto_request *),
 				 CRYPTO_BUFFER_BYTES, socket_id);
 	if (crypto->own != NULL && crypto->large != NULL) {
 		(void)rte_mempool_obj_iter(crypto->own, request_init, crypto);
@@ -86,15 +90,36 @@ struct crypto *crypto_new(uint8_t cryptodev_id, struct rte_mempool *sess_pool, i
 	return NULL;
 }
 
-int crypto_prepare_zero_copy(struct crypto *crypto)
+/*
+ * A device that reads memory by itself has to be told of it, and does not wait for pages. Without
+ * RTE_VHOST_USER_ASYNC_COPY nobody tells it.
+ */
+static bool may_borrow(const struct crypto *crypto, const struct device *dev)
 {
-	if (crypto->borrowed != NULL)
-		return 0;
-	crypto->borrowed = pool_new("zero", NR_BORROWED, sizeof(struct crypto_request *), 0,
-				    crypto->socket_id);
-	if (crypto->borrowed == NULL)
-		return -ENOMEM;
-	crypto_borrow_init(crypto);
+	if ((dev->config->flags & RTE_VHOST_USER_ASYNC_COPY) != 0 ||
+	    (iova_is_va() && (crypto->cryptodev_flags & RTE_CRYPTODEV_FF_HW_ACCELERATED) == 0))
+		return true;
+	LOG_WARN("%s: no zero copy: the cryptodev needs bus addresses of guest memory: register the "
+		 "socket with RTE_VHOST_USER_ASYNC_COPY; requests are copied", dev->ifname);
+	return false;
+}
+
+int crypto_set_zero_copy(struct device *dev, bool wanted)
+{
+	struct crypto *crypto = dev->crypto;
+
+	if (wanted && crypto->borrowed == NULL) {
+		crypto->borrowed = pool_new('z', NR_BORROWED, POOL_CACHE,
+					    sizeof(struct crypto_request *), 0,
+					    crypto->socket_id);
+		if (crypto->borrowed == NULL)
+			return -ENOMEM;
+		crypto_borrow_init(crypto);
+	}
+	wanted = wanted && may_borrow(crypto, dev);
+	device_gates_close(dev);
+	crypto->zero_copy = wanted;
+	device_gates_open(dev, dev->nr_vqs);
 	return 0;
 }
 
@@ -182,7 +207,7 @@ static unsigned int cryptodevs_of(const struct device *dev, uint8_t *ids)
 
 	if (dev->crypto != NULL) {
 		ids[0] = dev->crypto->sessions.cryptodev_id;
-		return 1;
+		return rte_cryptodev_is_valid_dev(ids[0]) ? 1 : 0;
 	}
 	for (unsigned int id = 0; id < RTE_CRYPTO_MAX_DEVS; id++)
 		if (rte_cryptodev_is_valid_dev((uint8_t)id))

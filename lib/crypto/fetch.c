@@ -306,7 +306,9 @@ static enum outcome request_begin(struct burst *b, const struct chain *chain, st
 	status = understand(b, &parts, &s, &l);
 	sym_session = status == VIRTIO_CRYPTO_OK ? crypto_session_for_iv(s, l.iv_bytes) : NULL;
 	if (sym_session == NULL) {
-		answer(b, chain, &parts, status != VIRTIO_CRYPTO_OK ? status : VIRTIO_CRYPTO_BADMSG);
+		if (status == VIRTIO_CRYPTO_OK)
+			status = crypto_session_refusal(s, l.iv_bytes);
+		answer(b, chain, &parts, status);
 		return ANSWERED;
 	}
 	r->queue = b->q;
@@ -426,6 +428,7 @@ static bool ops_have_room(const struct vq *vq, const struct rte_crypto_op *op)
 
 uint16_t crypto_fetch(struct vq *vq, struct rte_crypto_op **ops, uint16_t count)
 {
+	struct log_budget *outer = log_scope_enter(&vq->log_budget);
 	unsigned int n = 0, refused = 0;
 	bool more = true;
 	struct burst b;
@@ -439,7 +442,7 @@ uint16_t crypto_fetch(struct vq *vq, struct rte_crypto_op **ops, uint16_t count)
 	b.nr_begun = 0;
 	b.plan.nr_segs = 0;
 	if (b.q == NULL || b.crypto == NULL || count == 0 || !ops_have_room(vq, ops[0]))
-		return 0;
+		goto out;
 	count = RTE_MIN(count, (uint16_t)VHOST_CRYPTO_MAX_BURST_SIZE);
 	/* A guest that feeds us nonsense as fast as we refuse it gets no more. */
 	while (more && n < count && refused <= count)
@@ -456,5 +459,7 @@ uint16_t crypto_fetch(struct vq *vq, struct rte_crypto_op **ops, uint16_t count)
 	}
 	if (unlikely(vq->ring.fault != RING_FAULT_NONE))
 		vq_report_broken(vq);
+out:
+	log_scope_leave(outer);
 	return (uint16_t)n;
 }

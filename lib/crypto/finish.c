@@ -85,6 +85,14 @@ static void write_status(struct ring *vr, struct crypto_slot *slot, const struct
 	slot->done = true;
 }
 
+/* The cryptodev wrote it all the same. */
+static COLD void log_unwanted(struct ring *vr, const struct crypto_request *r)
+{
+	dirty_log_fence();
+	log_bytes(vr, r, 0, r->data_bytes);
+	ring_log_tell(vr);
+}
+
 /* --- the end of requests ------------------------------------------------- */
 
 /* What ended requests held, given back a run at a time. */
@@ -185,6 +193,8 @@ static void finish_run(struct crypto_queue *q, struct rte_crypto_op *const *ops,
 		if (wanted)
 			write_status(&q->home->ring, &q->slots[r->slot & q->mask], r,
 				     status_of(ops[i]));
+		else if (r->borrows && q->home->ring.log != NULL)
+			log_unwanted(&q->home->ring, r);
 		request_end(&ended, r, ops[i]);
 	}
 	ended_flush(&ended);

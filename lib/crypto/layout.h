@@ -160,7 +160,7 @@ static inline uint8_t crypto_chain_lengths(const union crypto_head *head, struct
 }
 
 static inline uint8_t crypto_aead_lengths(const union crypto_head *head, const struct crypto_session *s,
-			    struct crypto_lengths *n, struct crypto_layout *l)
+			    bool revision_1, struct crypto_lengths *n, struct crypto_layout *l)
 {
 	const struct virtio_crypto_aead_para *p = &head->req.u.aead_req.para;
 	const uint32_t *newer = (const uint32_t *)(const void *)(p + 1);
@@ -170,8 +170,8 @@ static inline uint8_t crypto_aead_lengths(const union crypto_head *head, const s
 	n->aad = rte_le_to_cpu_32(p->aad_len);
 	n->src = rte_le_to_cpu_32(p->src_data_len);
 	n->dst = rte_le_to_cpu_32(p->dst_data_len);
-	/* Who knows no such field leaves it 0. */
-	if (tag_bytes != 0 && tag_bytes != s->digest_bytes)
+	/* Who knows no such field leaves it 0; before REVISION_1 there is none. */
+	if (revision_1 && tag_bytes != 0 && tag_bytes != s->digest_bytes)
 		return VIRTIO_CRYPTO_BADMSG;
 	if (s->encrypts) {
 		l->data_bytes = n->src;
@@ -187,7 +187,7 @@ static inline uint8_t crypto_aead_lengths(const union crypto_head *head, const s
 /* ------------------------------------------------------------------------ */
 
 static inline uint8_t crypto_lengths_of(const union crypto_head *head, const struct crypto_session *s,
-			  struct crypto_lengths *n, struct crypto_layout *l)
+			  bool revision_1, struct crypto_lengths *n, struct crypto_layout *l)
 {
 	switch ((enum crypto_kind)s->kind) {
 	case CRYPTO_CIPHER:
@@ -198,7 +198,7 @@ static inline uint8_t crypto_lengths_of(const union crypto_head *head, const str
 	case CRYPTO_CHAIN:
 		return crypto_chain_lengths(head, n, l);
 	case CRYPTO_AEAD:
-		return crypto_aead_lengths(head, s, n, l);
+		return crypto_aead_lengths(head, s, revision_1, n, l);
 	}
 	return VIRTIO_CRYPTO_ERR;
 }
@@ -240,7 +240,7 @@ static inline uint8_t crypto_layout_of(const union crypto_head *head, const stru
 	*l = (struct crypto_layout){ 0 };
 	if (revision_1 && (flag & CRYPTO_FLAG_SESSION_MODE) == 0)
 		return VIRTIO_CRYPTO_NOTSUPP;
-	status = crypto_lengths_of(head, s, &n, l);
+	status = crypto_lengths_of(head, s, revision_1, &n, l);
 	if (status != VIRTIO_CRYPTO_OK)
 		return status;
 	/* The sums cannot wrap in 64 bits. */

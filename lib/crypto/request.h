@@ -66,8 +66,8 @@ struct crypto {
 /* NULL: no memory (said so). One reference. */
 struct crypto *crypto_new(uint8_t cryptodev_id, struct rte_mempool *sess_pool, int socket_id,
 			  const char *name);
-/* Makes what zero copy needs. 0 or -ENOMEM. */
-int crypto_prepare_zero_copy(struct crypto *crypto);
+/* For requests to come, if it can be had. device.lock. 0 or -ENOMEM. */
+int crypto_set_zero_copy(struct device *dev, bool wanted);
 /* No new requests come; closes all sessions. */
 void crypto_retire(struct crypto *crypto);
 void crypto_put(struct crypto *crypto, uint32_t n);

@@ -12,12 +12,16 @@
 
 #include <rte_cryptodev.h>
 #include <rte_errno.h>
+#include <rte_random.h>
 
 #include "algorithms.h"
 #include "base/clock.h"
 #include "base/defs.h"
 #include "base/log.h"
 #include "session.h"
+
+#define SESSION_SLOT_BITS 10
+_Static_assert(VHOST_CRYPTO_SESSION_MAP_ENTRIES == 1 << SESSION_SLOT_BITS, "ids fit 63 bits");
 
 /* An empty pool is not asked more often than this, for one session. */
 #define RETRY_MS 1000
@@ -391,6 +395,14 @@ void *crypto_session_make(struct crypto_session *s, uint32_t iv_bytes)
 	return __atomic_load_n(&s->by_iv[iv_bytes], __ATOMIC_ACQUIRE);
 }
 
+uint8_t crypto_session_refusal(const struct crypto_session *s, uint32_t iv_bytes)
+{
+	if (iv_bytes > VHOST_CRYPTO_MAX_IV_LEN || !takes_iv(s, iv_bytes))
+		return VIRTIO_CRYPTO_BADMSG;
+	return __atomic_load_n(&s->retry_at_ms, __ATOMIC_RELAXED) != 0 ? VIRTIO_CRYPTO_NOSPC :
+									  VIRTIO_CRYPTO_ERR;
+}
+
 /* --- the table ----------------------------------------------------------- */
 
 static void session_free(struct crypto_session *s)
@@ -483,7 +495,8 @@ int64_t crypto_session_open(struct crypto_sessions *table, const struct session_
 		crypto_session_drop(s, 1);
 		return status;
 	}
-	s->id = (int64_t)table->generations[slot] * VHOST_CRYPTO_SESSION_MAP_ENTRIES + slot + 1;
+	s->id = (int64_t)((table->first_generation + table->generations[slot]) *
+			  VHOST_CRYPTO_SESSION_MAP_ENTRIES + slot + 1);
 	table->generations[slot]++;
 	table->slots[slot] = s;
 	table->nr_open++;
@@ -514,6 +527,8 @@ void crypto_sessions_init(struct crypto_sessions *table, uint8_t cryptodev_id,
 			  struct rte_mempool *pool)
 {
 	*table = (struct crypto_sessions){ .cryptodev_id = cryptodev_id, .pool = pool };
+	/* Ids are signed, and above 0. */
+	table->first_generation = rte_rand() >> 12 >> SESSION_SLOT_BITS;
 }
 
 void crypto_sessions_fini(struct crypto_sessions *table)

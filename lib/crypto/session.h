@@ -80,7 +80,12 @@ struct crypto_sessions {
 	 */
 	uint32_t nr_made;
 	struct crypto_session *slots[VHOST_CRYPTO_SESSION_MAP_ENTRIES];
-	/* How often each was used, so that an id does not come back soon. */
+	/*
+	 * How often each was used, and where they all begin, which is random: no id comes back,
+	 * not even to a guest that remembers it from a device, or a process, before this one. It
+	 * would name another key.
+	 */
+	uint64_t first_generation;
 	uint32_t generations[VHOST_CRYPTO_SESSION_MAP_ENTRIES];
 };
 
@@ -100,7 +105,7 @@ int64_t crypto_session_open(struct crypto_sessions *table, const struct session_
 /* 0, or -ENOENT: there is none of this id. */
 int crypto_session_close(struct crypto_sessions *table, uint64_t id);
 
-/* Ids of one slot are as far apart as there are slots. The first ids are 1, 2, 3. */
+/* Ids of one slot are as far apart as there are slots. */
 static ALWAYS_INLINE struct crypto_session *crypto_session_find(const struct crypto_sessions *table,
 								 uint64_t id)
 {
@@ -126,6 +131,9 @@ static ALWAYS_INLINE void *crypto_session_for_iv(struct crypto_session *s, uint3
 	sym = __atomic_load_n(&s->by_iv[iv_bytes], __ATOMIC_ACQUIRE);
 	return likely(sym != NULL) ? sym : crypto_session_make(s, iv_bytes);
 }
+
+/* The status of a request that crypto_session_for_iv() had nothing for. */
+uint8_t crypto_session_refusal(const struct crypto_session *s, uint32_t iv_bytes);
 
 /* Requests begin and end in it. The last one to end frees a closed session. */
 static ALWAYS_INLINE void crypto_session_hold(struct crypto_session *s, uint32_t n)

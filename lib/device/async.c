@@ -20,8 +20,8 @@ void vq_abandon(struct vq *vq)
 		n += backend->abandon(vq);
 	if (n == 0)
 		return;
-	LOG_WARN("%s: queue %u: stops with %u chains in flight, which the guest does not get back: "
-		 "collect what is under way in destroy_device()",
+	LOG_WARN("%s: queue %u: stops with %u chains in flight: collect what is under way in "
+		 "destroy_device()",
 		 vq->dev->ifname, vq->index, n);
 	vring_set_base(&vq->ring, vq->ring.used_idx, vq->ring.used_idx);
 }

@@ -94,6 +94,8 @@ static enum fetch_result walk_direct(struct walk *w, struct desc d, uint32_t at)
 			return ret;
 		if ((flags & VRING_DESC_F_NEXT) == 0) {
 			w->chain->used = used_make(packed_desc_id(d), slots);
+			if (unlikely(ret == FETCH_BAD) && (flags & VRING_DESC_F_INDIRECT) == 0)
+				keep_end(w, d);
 			return ret;
 		}
 		if (slots == w->vr->size)

@@ -85,6 +85,22 @@ static enum fetch_result walk_indirect(struct walk *w, struct desc head)
 	return ret;
 }
 
+/* The end of a chain, one of whose descriptors, `d`, is bad. */
+static COLD void find_end(struct walk *w, struct desc d)
+{
+	for (uint32_t steps = 0; steps < w->vr->size; steps++) {
+		uint32_t next = split_desc_next(d);
+
+		if ((split_desc_flags(d) & VRING_DESC_F_NEXT) == 0) {
+			keep_end(w, d);
+			return;
+		}
+		if (next >= w->vr->size)
+			return;
+		d = split_load_desc((uintptr_t)w->vr->desc, next);
+	}
+}
+
 /* Descriptors of the ring itself, linked by `next`. */
 static enum fetch_result walk_direct(struct walk *w, uint32_t head)
 {
@@ -104,6 +120,9 @@ static enum fetch_result walk_direct(struct walk *w, uint32_t head)
 			ret = walk_indirect(w, d);
 		else
 			ret = add(w, d);
+		if (unlikely(ret == FETCH_BAD) && w->is_request &&
+		    (split_desc_flags(d) & VRING_DESC_F_INDIRECT) == 0)
+			find_end(w, d);
 		if (ret != FETCH_OK || (split_desc_flags(d) & VRING_DESC_F_NEXT) == 0)
 			return ret;
 		next = split_desc_next(d);

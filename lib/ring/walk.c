@@ -146,7 +146,7 @@ void walk_keep_end(struct walk *w, struct desc last, bool writable)
 	struct span_pool *pool = w->pool;
 	uint32_t len = desc_len(last);
 
-	if (!w->is_request || w->chain->fault != RING_FAULT_LENGTH || !writable ||
+	if (!w->is_request || !writable ||
 	    len == 0 || !range_within(last.addr, len, UINT64_MAX) ||
 	    pool->used == SPAN_POOL_SPANS ||
 	    memview_resolve(view, gpa(last.addr + len - 1), 1, &pool->spans[pool->used], 1) != 1)

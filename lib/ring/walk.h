@@ -268,8 +268,8 @@ static ALWAYS_INLINE struct desc walk_table_read(const struct walk_table *table,
 }
 
 /*
- * Of a request that was refused for its length: keeps the last byte of `last`, its table's last
- * entry. Who serves requests has to say there that it did not.
+ * Of a request that is bad: keeps the last byte of `last`, its last descriptor. Who serves
+ * requests has to say there that it did not.
  */
 void walk_keep_end(struct walk *w, struct desc last, bool writable);
 

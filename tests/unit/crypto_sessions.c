@@ -153,6 +153,22 @@ static void ids(void)
 	CHECK_EQ(table.nr_open, 5);
 }
 
+/* A guest may remember an id of a device, or a process, before this one. */
+static void ids_do_not_come_back(void)
+{
+	static int64_t seen[64];
+
+	for (unsigned int i = 0; i < ARRAY_LEN(seen); i++) {
+		crypto_sessions_fini(&table);
+		crypto_sessions_init(&table, table.cryptodev_id, pool);
+		seen[i] = open_in(&table, desc_aes_cbc());
+		CHECK(seen[i] > 0);
+		CHECK(crypto_session_find(&table, (uint64_t)seen[i]) != NULL);
+		for (unsigned int j = 0; j < i; j++)
+			CHECK(seen[j] != seen[i]);
+	}
+}
+
 static void ids_that_never_were(void)
 {
 	static const uint64_t bad[] = { 0, 2, ENTRIES, ENTRIES + 1, 1ULL << 32, (1ULL << 32) + 1,
@@ -188,6 +204,7 @@ static void a_full_table(void)
 static void an_empty_pool(void)
 {
 	crypto_sessions_init(&table, table.cryptodev_id, small_pool);
+	table.first_generation = 0;
 	for (unsigned int i = 1; i <= SMALL_POOL_SIZE; i++)
 		CHECK_EQ(open_in(&table, desc_aes_cbc()), i);
 	CHECK_EQ(open_in(&table, desc_aes_cbc()), -VIRTIO_CRYPTO_NOSPC);
@@ -258,6 +275,7 @@ static void a_table_goes_under_way(void)
 	crypto_session_drop(s, 1);
 	CHECK_EQ(taken(pool), 0);
 	crypto_sessions_init(&table, 0, pool);
+	table.first_generation = 0;
 }
 
 /* Requests of several threads end, and the loop thread closes meanwhile: one of them frees. */
@@ -426,6 +444,7 @@ static void an_empty_pool_is_asked_again(void)
 	unsigned int calls;
 
 	crypto_sessions_init(&table, table.cryptodev_id, small_pool);
+	table.first_generation = 0;
 	s = open_new(&table, desc_ccm(1));
 	full = open_new(&table, desc_ccm(1));
 	CHECK(crypto_session_for_iv(full, 7) != NULL && crypto_session_for_iv(full, 8) != NULL);
@@ -790,7 +809,9 @@ static void setup(void)
 	memset(&create, 0, sizeof(create));
 	memset(&latest, 0, sizeof(latest));
 	crypto_sessions_init(&table, (uint8_t)id, pool);
+	table.first_generation = 0;
 	crypto_sessions_init(&other, (uint8_t)id, pool);
+	other.first_generation = 0;
 	(void)device_or_skip(OPENSSL);
 }
 
@@ -809,6 +830,7 @@ int main(int argc, char **argv)
 {
 	static const struct tap_test tests[] = {
 		TAP_TEST(ids),
+		TAP_TEST(ids_do_not_come_back),
 		TAP_TEST(ids_that_never_were),
 		TAP_TEST(a_full_table),
 		TAP_TEST(an_empty_pool),
