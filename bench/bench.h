@@ -10,12 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <rte_cycles.h>
 #include <rte_mbuf.h>
 #include <rte_vhost.h>
 
 #include "frontend.h"
 #include "guest_net.h"
+#include "host.h"
+#include "rounds.h"
 
 #define BENCH_MAX_BURST 256
 #define BENCH_MAX_SIZES 16
@@ -113,13 +114,9 @@ struct bench {
 	uint64_t packets; /* all that went through, timed or not */
 };
 
-void bench_die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
-
 /* setup.c: EAL, the driver, the connection. */
 void bench_start(struct bench *b, const char *program);
 void bench_stop(struct bench *b);
-/* Which file rte_vhost_enqueue_burst() comes from. */
-const char *bench_library(void);
 
 /* One burst in the cell's direction by the library, or by the floor while that is on. */
 static inline unsigned bench_burst(struct bench *b, struct rte_mbuf **pkts, unsigned n);
@@ -210,25 +207,13 @@ void cell_verify(struct bench *b, unsigned bursts);
 
 /* measure.c */
 struct bench_result {
-	double median, p10, p90; /* TSC cycles per packet, or per call when empty */
+	struct round_summary cycles; /* TSC cycles per packet, or per call when empty */
 	unsigned clean, dropped; /* rounds */
 	double fill;		 /* packets per burst, of those that moved any */
 	uint64_t timed_packets;
 };
 
-double measure_quiet_ticks(unsigned ms);
 void cell_measure(struct bench *b, struct bench_result *result);
-
-static inline uint64_t
-fenced_tsc(void)
-{
-	uint64_t tsc;
-
-	__builtin_ia32_lfence();
-	tsc = rte_rdtsc();
-	__builtin_ia32_lfence();
-	return tsc;
-}
 
 static inline unsigned
 bench_burst(struct bench *b, struct rte_mbuf **pkts, unsigned n)

@@ -16,9 +16,11 @@
 
 #include <rte_cycles.h>
 
+#include "options.h"
+
 #define VERIFY_BURSTS 40
 
-static const char usage[] =
+const char bench_usage[] =
 	"usage: bench_burst [options]\n"
 	"  --size LIST       packet bytes, comma separated [64]\n"
 	"  --dir WHICH       enq (host to guest), deq (guest to host) or both [both]\n"
@@ -46,55 +48,6 @@ static const char usage[] =
 	"  --cross           the guest spins on another core, instead of between the bursts\n"
 	"  --label WORD      printed as label=WORD\n";
 
-static void __attribute__((noreturn))
-bad_usage(const char *what)
-{
-	fprintf(stderr, "bench_burst: %s\n%s", what, usage);
-	exit(2);
-}
-
-static unsigned
-number(const char *text, unsigned least, unsigned most, const char *option)
-{
-	char message[128];
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
-
-	if (*text >= '0' && *text <= '9' && *end == '\0' && value >= least && value <= most)
-		return (unsigned)value;
-	snprintf(message, sizeof(message), "--%s takes %u to %u, not \"%s\"", option, least, most,
-		 text);
-	bad_usage(message);
-}
-
-static unsigned
-choice(const char *text, const char *const *words, unsigned nr_words, const char *option)
-{
-	char message[128];
-
-	for (unsigned i = 0; i < nr_words; i++)
-		if (strcmp(text, words[i]) == 0)
-			return i;
-	snprintf(message, sizeof(message), "--%s does not know \"%s\"", option, text);
-	bad_usage(message);
-}
-
-static void
-parse_sizes(struct bench_options *o, char *list)
-{
-	char *save = NULL;
-
-	o->nr_sizes = 0;
-	for (char *word = strtok_r(list, ",", &save); word != NULL;
-	     word = strtok_r(NULL, ",", &save)) {
-		if (o->nr_sizes == BENCH_MAX_SIZES)
-			bad_usage("--size has too many entries");
-		o->sizes_bytes[o->nr_sizes++] = number(word, 60, BENCH_MAX_PACKET_BYTES, "size");
-	}
-	if (o->nr_sizes == 0)
-		bad_usage("--size is empty");
-}
-
 static void
 parse_option(struct bench_options *o, const char *name, char *value)
 {
@@ -104,38 +57,42 @@ parse_option(struct bench_options *o, const char *name, char *value)
 	static const char *const offloads[] = {"none", "negotiated", "csum", "tso"};
 
 	if (strcmp(name, "size") == 0) {
-		parse_sizes(o, value);
+		o->nr_sizes = option_list(value, o->sizes_bytes, BENCH_MAX_SIZES, 60,
+					  BENCH_MAX_PACKET_BYTES, name);
 	} else if (strcmp(name, "dir") == 0) {
-		unsigned dir = choice(value, dirs, RTE_DIM(dirs), name);
+		unsigned dir = option_choice(value, dirs, RTE_DIM(dirs), name);
 
 		o->run[H2G] = dir != 1;
 		o->run[G2H] = dir != 0;
 	} else if (strcmp(name, "mrg") == 0) {
-		o->mergeable = number(value, 0, 1, name) != 0;
+		o->mergeable = option_number(value, 0, 1, name) != 0;
 	} else if (strcmp(name, "layout") == 0) {
-		o->layout = (enum bench_layout)choice(value, layouts, RTE_DIM(layouts), name);
+		o->layout = (enum bench_layout)option_choice(value, layouts, RTE_DIM(layouts),
+							     name);
 	} else if (strcmp(name, "offload") == 0) {
-		o->offload = (enum bench_offload)choice(value, offloads, RTE_DIM(offloads), name);
+		o->offload = (enum bench_offload)option_choice(value, offloads,
+							       RTE_DIM(offloads), name);
 	} else if (strcmp(name, "engine") == 0) {
-		o->engine = (enum bench_engine)choice(value, engines, RTE_DIM(engines), name);
+		o->engine = (enum bench_engine)option_choice(value, engines, RTE_DIM(engines),
+							     name);
 	} else if (strcmp(name, "burst") == 0) {
-		o->burst = number(value, 1, BENCH_MAX_BURST, name);
+		o->burst = option_number(value, 1, BENCH_MAX_BURST, name);
 	} else if (strcmp(name, "ring") == 0) {
-		o->ring_size = number(value, 2, 32768, name);
+		o->ring_size = option_number(value, 2, 32768, name);
 	} else if (strcmp(name, "regions") == 0) {
-		o->regions = number(value, 1, GUEST_MAX_REGIONS, name);
+		o->regions = option_number(value, 1, GUEST_MAX_REGIONS, name);
 	} else if (strcmp(name, "buffers-mib") == 0) {
-		o->buffers_mib = number(value, 0, 4096, name);
+		o->buffers_mib = option_number(value, 0, 4096, name);
 	} else if (strcmp(name, "data-room") == 0) {
-		o->data_room_bytes = number(value, 256, 60000, name);
+		o->data_room_bytes = option_number(value, 256, 60000, name);
 	} else if (strcmp(name, "rounds") == 0) {
-		o->rounds = number(value, 1, 1000000, name);
+		o->rounds = option_number(value, 1, 1000000, name);
 	} else if (strcmp(name, "max-rounds") == 0) {
-		o->max_rounds = number(value, 1, 10000000, name);
+		o->max_rounds = option_number(value, 1, 10000000, name);
 	} else if (strcmp(name, "quiet-ticks") == 0) {
 		o->quiet_ticks = strtod(value, NULL);
 	} else if (strcmp(name, "core") == 0) {
-		o->core = number(value, 0, 127, name);
+		o->core = option_number(value, 0, 127, name);
 	} else if (strcmp(name, "label") == 0) {
 		o->label = value;
 	}
@@ -165,11 +122,11 @@ static void
 check_options(struct bench_options *o)
 {
 	if (!o->packed && (o->ring_size & (o->ring_size - 1)) != 0)
-		bad_usage("--ring must be a power of two, unless packed");
+		option_bad("--ring must be a power of two, unless packed");
 	if (o->cross && (o->floor || o->empty))
-		bad_usage("--cross is for the library, and for bursts that find something");
+		option_bad("--cross is for the library, and for bursts that find something");
 	if (o->engine != ENGINE_NONE && (o->cross || o->floor || o->empty))
-		bad_usage("--engine goes with neither --cross, --floor nor --empty");
+		option_bad("--engine goes with neither --cross, --floor nor --empty");
 	if (o->max_rounds == 0)
 		o->max_rounds = o->rounds * 10;
 	for (unsigned i = 0; i < o->nr_sizes; i++) {
@@ -177,7 +134,7 @@ check_options(struct bench_options *o)
 					      (o->sizes_bytes[i] + 2059) / 2048 : 1);
 
 		if (chains * (o->layout == LAYOUT_TWO ? 2 : 1) > o->ring_size)
-			bad_usage("a burst does not fit into the ring");
+			option_bad("a burst does not fit into the ring");
 	}
 }
 
@@ -219,15 +176,15 @@ parse_options(struct bench_options *o, int argc, char **argv)
 			o->cross = true;
 			break;
 		case 'h':
-			fputs(usage, stdout);
+			fputs(bench_usage, stdout);
 			exit(0);
 		default:
-			fputs(usage, stderr);
+			fputs(bench_usage, stderr);
 			exit(2);
 		}
 	}
 	if (optind != argc)
-		bad_usage("there are no arguments, only options");
+		option_bad("there are no arguments, only options");
 	check_options(o);
 }
 
@@ -245,7 +202,7 @@ time_cell(struct bench *b, enum bench_direction dir, uint32_t pkt_bytes,
 static void
 run_cell(struct bench *b, FILE *out, enum bench_direction dir, uint32_t pkt_bytes)
 {
-	struct bench_result result, lowest = {.median = NAN};
+	struct bench_result result, lowest = {.cycles = {.median = NAN}};
 
 	time_cell(b, dir, pkt_bytes, &result);
 	if (b->opts.floor && floor_can(b, pkt_bytes)) {
@@ -256,10 +213,11 @@ run_cell(struct bench *b, FILE *out, enum bench_direction dir, uint32_t pkt_byte
 	fprintf(out,
 		"label=%s dir=%s size=%u cycles=%.2f p10=%.2f p90=%.2f floor=%.2f fill=%.1f rounds=%u "
 		"dropped=%u timed_packets=%llu tsc_mhz=%llu verify=ok library=%s\n",
-		b->opts.label, dir == H2G ? "enq" : "deq", pkt_bytes, result.median, result.p10,
-		result.p90, lowest.median, result.fill, result.clean, result.dropped,
-		(unsigned long long)result.timed_packets,
-		(unsigned long long)(rte_get_tsc_hz() / 1000000), bench_library());
+		b->opts.label, dir == H2G ? "enq" : "deq", pkt_bytes, result.cycles.median,
+		result.cycles.p10, result.cycles.p90, lowest.cycles.median, result.fill,
+		result.clean, result.dropped, (unsigned long long)result.timed_packets,
+		(unsigned long long)(rte_get_tsc_hz() / 1000000),
+		bench_library("rte_vhost_enqueue_burst"));
 }
 
 /* Quiet is what it is with the guest's core busy, if it will be: cores may share their clock. */
@@ -268,7 +226,7 @@ calibrate(struct bench *b)
 {
 	struct cross_guest *guest = b->opts.cross ? cross_begin(b, true) : NULL;
 
-	b->opts.quiet_ticks = measure_quiet_ticks(b->opts.calibrate ? 1000 : 300);
+	b->opts.quiet_ticks = rounds_quiet_ticks(b->opts.calibrate ? 1000 : 300);
 	if (guest != NULL)
 		cross_end(b, guest);
 }

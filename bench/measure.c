@@ -4,101 +4,17 @@
  * cost subtracted. A round is ROUND_BURSTS bursts; the guest and the application work between
  * bursts, untimed, on the same core. With --cross the guest works on another one at the same time,
  * and a round is as many bursts that moved packets.
- *
- * Interference filter: on a shared machine a neighbour on the sibling thread makes the same code
- * take up to twice as long, for seconds at a time. A loop that keeps every ALU busy for about a
- * microsecond brackets each round; a round with a slow loop on either side is dropped.
  */
 #include "bench.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_cycles.h>
-
-#ifdef HAVE_CALLGRIND
-#include <valgrind/callgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#define CALLGRIND_TOGGLE_COLLECT ((void)0)
-#endif
-
-#define ROUND_BURSTS 32
 #define WARM_UP_BURSTS 512
 #define COLD_WARM_UP_BURSTS 64
 #define ROTATING_MBUFS 64
-#define QUIET_FACTOR 1.06
-#define ALU_ROUNDS 400
 #define MAX_SETS 64
 #define CROSS_PATIENCE_S 10
-
-/* Independent additions, more than a core can start in a cycle; ticks it took. */
-static __attribute__((noinline)) uint64_t
-alu_kernel(void)
-{
-	uint64_t a = 1, b = 2, c = 3, d = 4, e = 5, f = 6, n = ALU_ROUNDS;
-	uint64_t start = fenced_tsc();
-
-	__asm__ volatile("1:\n\t"
-			 "add $1, %0\n\tadd $3, %1\n\tadd $5, %2\n\t"
-			 "add $7, %3\n\tadd $9, %4\n\tadd $11, %5\n\t"
-			 "add $1, %0\n\tadd $3, %1\n\tadd $5, %2\n\t"
-			 "add $7, %3\n\tadd $9, %4\n\tadd $11, %5\n\t"
-			 "add $1, %0\n\tadd $3, %1\n\tadd $5, %2\n\t"
-			 "add $7, %3\n\tadd $9, %4\n\tadd $11, %5\n\t"
-			 "dec %6\n\tjnz 1b"
-			 : "+r"(a), "+r"(b), "+r"(c), "+r"(d), "+r"(e), "+r"(f), "+r"(n)
-			 :
-			 : "cc");
-	return fenced_tsc() - start;
-}
-
-static int
-compare_doubles(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double
-percentile(double *sorted, unsigned n, double fraction)
-{
-	double at = fraction * (n - 1);
-	unsigned low = (unsigned)at;
-	unsigned high = RTE_MIN(low + 1, n - 1);
-
-	return sorted[low] + (at - low) * (sorted[high] - sorted[low]);
-}
-
-double
-measure_quiet_ticks(unsigned ms)
-{
-	uint64_t until = rte_rdtsc() + rte_get_tsc_hz() / 1000 * ms;
-	static double samples[1u << 20];
-	unsigned n = 0;
-
-	while (rte_rdtsc() < until && n < RTE_DIM(samples))
-		samples[n++] = (double)alu_kernel();
-	qsort(samples, n, sizeof(samples[0]), compare_doubles);
-	return percentile(samples, n, 0.02);
-}
-
-static double
-timer_cost(void)
-{
-	double samples[501];
-
-	for (unsigned i = 0; i < RTE_DIM(samples); i++) {
-		uint64_t start = fenced_tsc();
-
-		samples[i] = (double)(fenced_tsc() - start);
-	}
-	qsort(samples, RTE_DIM(samples), sizeof(samples[0]), compare_doubles);
-	return percentile(samples, RTE_DIM(samples), 0.5);
-}
 
 /* The application's mbufs, `burst` a set, used round and round. */
 struct rotation {
@@ -242,18 +158,15 @@ prepare(struct bench *b, struct rotation *r)
 void
 cell_measure(struct bench *b, struct bench_result *result)
 {
-	bool on_valgrind = RUNNING_ON_VALGRIND != 0;
-	double limit = b->opts.quiet_ticks * QUIET_FACTOR;
 	double *clean = calloc(b->opts.rounds, sizeof(*clean));
 	struct rotation *r = malloc(sizeof(*r));
-	double cost = timer_cost();
+	double cost = rounds_timer_cost();
 	struct cross_guest *guest = NULL;
 	uint64_t packets, bursts = 0;
-	double before, after;
+	struct rounds rounds;
 
 	if (clean == NULL || r == NULL)
 		bench_die("no memory");
-	memset(result, 0, sizeof(*result));
 	prepare(b, r);
 	if (b->opts.cross) {
 		guest = cross_begin(b, false);
@@ -261,30 +174,23 @@ cell_measure(struct bench *b, struct bench_result *result)
 			(void)cross_burst(b, r);
 	}
 	packets = b->packets;
-	bursts = 0;
-	after = (double)alu_kernel();
-	for (unsigned i = 0; i < b->opts.max_rounds && result->clean < b->opts.rounds; i++) {
-		double cycles = one_round(b, r, cost, on_valgrind);
+	rounds_begin(&rounds, b->opts.quiet_ticks, b->opts.rounds, b->opts.max_rounds);
+	while (rounds_more(&rounds)) {
+		double cycles = one_round(b, r, cost, rounds.on_valgrind);
 
-		before = after;
-		after = (double)alu_kernel();
-		if (on_valgrind || (before <= limit && after <= limit))
-			clean[result->clean++] = cycles;
-		else
-			result->dropped++;
+		if (rounds_undisturbed(&rounds))
+			clean[rounds.clean - 1] = cycles;
 		bursts += ROUND_BURSTS;
 	}
 	if (guest != NULL)
 		cross_end(b, guest);
-	result->timed_packets = b->packets - packets;
+	*result = (struct bench_result) {
+		.cycles = rounds_summary(clean, rounds.clean),
+		.clean = rounds.clean,
+		.dropped = rounds.dropped,
+		.timed_packets = b->packets - packets,
+	};
 	result->fill = (double)result->timed_packets / (double)bursts;
-	qsort(clean, result->clean, sizeof(*clean), compare_doubles);
-	result->median = result->p10 = result->p90 = NAN;
-	if (result->clean != 0) {
-		result->median = percentile(clean, result->clean, 0.5);
-		result->p10 = percentile(clean, result->clean, 0.1);
-		result->p90 = percentile(clean, result->clean, 0.9);
-	}
 	rotation_end(r);
 	free(r);
 	free(clean);
