@@ -9,7 +9,7 @@ machine that slowly gets faster or slower favours none. The ratio of a cell is t
 ratios of its rounds: above 1, ours is faster. The numbers in brackets are the smallest and largest
 of those against the better of A and C.
 
-Cycles are TSC cycles per packet, around the burst call only; see measure.c. The floor is a
+Cycles are TSC cycles per packet, around the burst call only; see rounds.c. The floor is a
 hand-written loop that does what no device can leave out, timed in our processes; see floor.c.
 
 In the cells of the second table the guest runs on another core at the same time (cross.c), so that
@@ -37,6 +37,8 @@ NOISY = 1.10
 class Setup:
     """One process: options that a connection needs, and the cells timed over it."""
 
+    alone = False  # not for the stock library
+
     def __init__(self, name, args="", sizes="64", dirs="both"):
         self.name = name
         self.args = args.split()
@@ -44,6 +46,7 @@ class Setup:
         self.dirs = ["enq", "deq"] if dirs == "both" else [dirs]
         self.dirs_word = dirs
         self.cross = "--cross" in self.args
+        self.floor = not self.cross
 
     def cells(self):
         for size in self.sizes:
@@ -163,6 +166,7 @@ class Bench:
         self.libraries = libraries
         self.failures = {}
         self.floors = {}
+        self.tsc_mhz = None
         self.quiet_ticks = {}
 
     def calibrate(self, cross):
@@ -175,12 +179,13 @@ class Bench:
         """One process; again when the machine was too busy for enough clean rounds."""
         command = [self.args.bench, "--quiet-ticks", self.quiet_ticks[setup.cross]]
         command += ["--rounds", str(self.args.rounds)] + setup.command()
-        command += ["--floor"] if library.letter == "B" and not setup.cross else []
+        command += ["--floor"] if library.letter == "B" and setup.floor else []
         for _ in range(RETRIES):
             cells = parse(run(command, library, 120), library)
             if all(int(words["rounds"]) >= MIN_CLEAN_ROUNDS for words in cells.values()):
                 break
         for cell, words in cells.items():
+            self.tsc_mhz = int(words["tsc_mhz"])
             if words["floor"] != "nan":
                 self.floors.setdefault(cell, []).append(float(words["floor"]))
         return {
@@ -209,6 +214,8 @@ class Bench:
         got = {}
         for library in self.libraries if pair % 2 == 0 else self.libraries[::-1]:
             if (setup.name, library.letter) in self.failures:
+                continue
+            if setup.alone and library.letter != "B":
                 continue
             try:
                 got[library.letter] = self.sample(setup, library)
@@ -322,43 +329,54 @@ def calibrated(bench, setups):
     return setups
 
 
-def parse_args():
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    build = os.path.join(root, "build")
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_arguments(parser, program, pairs, rounds):
+    """What every comparison needs."""
+    build = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "build")
     parser.add_argument("--a", metavar="DIR", help="where A lies [the distribution's library]")
     parser.add_argument("--b", metavar="DIR", default=os.path.join(build, "lib"),
                         help="where B lies [build/lib]")
+    parser.add_argument("--bench", default=os.path.join(build, "bench", program),
+                        help=f"the program [build/bench/{program}]")
+    parser.add_argument("--pairs", type=int, default=pairs,
+                        help=f"processes of each library [{pairs}]")
+    parser.add_argument("--rounds", type=int, default=rounds,
+                        help=f"clean rounds a cell [{rounds}]")
+    parser.add_argument("--callgrind", action="store_true",
+                        help="also count instructions (needs valgrind, slow)")
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_arguments(parser, "bench_burst", pairs=7, rounds=301)
     parser.add_argument("--c", metavar="DIR", default=os.environ.get("STOCK_NATIVE"),
                         help="where C lies, A's release built for this machine [$STOCK_NATIVE]")
     parser.add_argument("--markdown", metavar="FILE", help="also write the table there")
     parser.add_argument("--svg", metavar="FILE", help="and a picture there")
-    parser.add_argument("--bench", default=os.path.join(build, "bench", "bench_burst"),
-                        help="the program [build/bench/bench_burst]")
     parser.add_argument("--full", action="store_true", help="all cells, about half an hour")
     parser.add_argument("--cross", action="store_true",
                         help="only the cells with the guest on another core")
     parser.add_argument("--only", metavar="NAMES", help="of all cells, the setups named")
     parser.add_argument("--sizes", metavar="LIST", help="other packet sizes, comma separated")
     parser.add_argument("--extra", metavar="OPTIONS", help="more options for bench_burst")
-    parser.add_argument("--pairs", type=int, default=7, help="processes of each library [7]")
-    parser.add_argument("--rounds", type=int, default=301, help="clean rounds a cell [301]")
-    parser.add_argument("--callgrind", action="store_true",
-                        help="also count instructions per packet (needs valgrind, slow)")
     return parser.parse_args()
+
+
+def open_libraries(args, native=None):
+    """A, C if there is a native one, and B."""
+    directory = args.a or stock_directory()
+    if directory is None:
+        sys.exit(f"there is no {SONAME} of the distribution to compare with; use --a DIR")
+    if not os.access(args.bench, os.X_OK):
+        sys.exit(f"{args.bench} is not built (meson configure build -Dbench=true)")
+    libraries = [Library("A", directory)]
+    libraries += [Library("C", native)] if native else []
+    return libraries + [Library("B", args.b)]
 
 
 def main():
     args = parse_args()
-    directory = args.a or stock_directory()
-    if directory is None:
-        sys.exit(f"compare.py: no {SONAME} of the distribution to compare with; use --a DIR")
-    libraries = [Library("A", directory)]
-    libraries += [Library("C", args.c)] if args.c else []
-    libraries += [Library("B", args.b)]
-    if not os.access(args.bench, os.X_OK):
-        sys.exit(f"compare.py: {args.bench} is not built (meson configure build -Dbench=true)")
+    libraries = open_libraries(args, args.c)
     setups = select(args)
     for library in libraries:
         print(f"{library.letter}: {library.file}")

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ROUND_BURSTS 32
 #define WARM_UP_BURSTS 512
 #define COLD_WARM_UP_BURSTS 64
 #define ROTATING_MBUFS 64

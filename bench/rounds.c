@@ -31,6 +31,12 @@ alu_kernel(void)
 	return fenced_tsc() - start;
 }
 
+double
+rounds_probe_ticks(void)
+{
+	return (double)alu_kernel();
+}
+
 static int
 compare_doubles(const void *a, const void *b)
 {
@@ -57,7 +63,7 @@ rounds_quiet_ticks(unsigned ms)
 	unsigned n = 0;
 
 	while (rte_rdtsc() < until && n < RTE_DIM(samples))
-		samples[n++] = (double)alu_kernel();
+		samples[n++] = rounds_probe_ticks();
 	qsort(samples, n, sizeof(samples[0]), compare_doubles);
 	return percentile(samples, n, 0.02);
 }
@@ -84,7 +90,7 @@ rounds_begin(struct rounds *r, double quiet_ticks, unsigned wanted, unsigned mos
 		.most = most,
 		.on_valgrind = RUNNING_ON_VALGRIND != 0,
 		.limit_ticks = quiet_ticks * QUIET_FACTOR,
-		.last_ticks = (double)alu_kernel(),
+		.last_ticks = rounds_probe_ticks(),
 	};
 }
 
@@ -99,7 +105,7 @@ rounds_undisturbed(struct rounds *r)
 {
 	double before = r->last_ticks;
 
-	r->last_ticks = (double)alu_kernel();
+	r->last_ticks = rounds_probe_ticks();
 	if (r->on_valgrind || (before <= r->limit_ticks && r->last_ticks <= r->limit_ticks)) {
 		r->clean++;
 		return true;

@@ -20,8 +20,6 @@
 #define CALLGRIND_TOGGLE_COLLECT ((void)0)
 #endif
 
-#define ROUND_BURSTS 32
-
 struct rounds {
 	unsigned wanted, most;	 /* undisturbed ones, and attempts at most */
 	unsigned clean, dropped; /* so far */
@@ -33,7 +31,9 @@ struct round_summary {
 	double median, p10, p90;
 };
 
-/* What the loop takes on a quiet core, by trying for so long. */
+/* The loop, once. */
+double rounds_probe_ticks(void);
+/* What it takes on a quiet core, by trying for so long. */
 double rounds_quiet_ticks(unsigned ms);
 /* What two readings of the counter next to each other are apart. */
 double rounds_timer_cost(void);
