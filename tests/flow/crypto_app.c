@@ -206,7 +206,10 @@ crypto_app_device_can(const struct guest_crypto_session *s, uint32_t iv_bytes)
 	uint16_t iv = (uint16_t)iv_bytes, digest = (uint16_t)s->digest_bytes;
 	int at = find_of_session(s);
 
-	if (at < 0)
+	/* ZUC with longer keys is another cipher, which virtio does not have. */
+	if (at < 0 || (algorithms[at].rte == RTE_CRYPTO_CIPHER_ZUC_EEA3 &&
+		       algorithms[at].service == VIRTIO_CRYPTO_SERVICE_CIPHER &&
+		       s->cipher_key_bytes > 16))
 		return false;
 	switch (algorithms[at].service) {
 	case VIRTIO_CRYPTO_SERVICE_CIPHER:

@@ -49,7 +49,7 @@ unsigned crypto_app_finalize(struct rte_crypto_op **ops, unsigned nr_ops);
 /* All three for what there is, a burst at most. Returns how many. */
 unsigned crypto_app_pump(int vid, uint16_t queue);
 
-/* Does the cryptodev say that it has the algorithms, with these lengths? */
+/* Does the cryptodev say that it has the algorithm, with these lengths? */
 bool crypto_app_device_can(const struct guest_crypto_session *session, uint32_t iv_bytes);
 /* Does it make a session of such a chain, which generates the digest? */
 bool crypto_app_device_chains(const struct guest_crypto_session *session, uint32_t iv_bytes);

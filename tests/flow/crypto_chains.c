@@ -71,7 +71,7 @@ random_chain(const struct guest_crypto_session *s, uint64_t id)
 		.op_type = VIRTIO_CRYPTO_SYM_OP_ALGORITHM_CHAINING,
 		.session_id = id,
 		.iv = iv,
-		.iv_bytes = usual_iv(VIRTIO_CRYPTO_SERVICE_CIPHER, s->cipher_algo, 0),
+		.iv_bytes = usual_iv(VIRTIO_CRYPTO_SERVICE_CIPHER, s->cipher_algo),
 		.src = src,
 		.src_bytes = block + random_below(most - block),
 		.hash_bytes = s->digest_bytes,
@@ -85,6 +85,7 @@ random_chain(const struct guest_crypto_session *s, uint64_t id)
 	random_ranges(&req, block);
 	CHECK_EQ(crypto_ref_compute(s, &req, dst, hash), 0);
 	post_job(&req, dst, req.dst_bytes, hash, VIRTIO_CRYPTO_OK, NR_LAYOUTS);
+	flush_some_jobs();
 }
 
 static unsigned nr_refused;
@@ -108,7 +109,7 @@ try_chain(uint32_t cipher, bool is_mac, uint32_t hash, bool hash_first, bool enc
 	current = what;
 	id = open_session(&s);
 	/* Some do not generate digests of what they decipher. */
-	if (!crypto_app_device_chains(&s, usual_iv(VIRTIO_CRYPTO_SERVICE_CIPHER, cipher, 0))) {
+	if (!crypto_app_device_chains(&s, usual_iv(VIRTIO_CRYPTO_SERVICE_CIPHER, cipher))) {
 		CHECK_EQ(id, refusal());
 		nr_refused++;
 		return;
@@ -273,7 +274,7 @@ try_large(uint32_t service, uint32_t algo, uint32_t len_bytes, uint8_t *src, uin
 	struct guest_crypto_session s;
 	struct guest_crypto_req req = {
 		.opcode = opcode_of(service, true), .op_type = VIRTIO_CRYPTO_SYM_OP_CIPHER,
-		.iv = src, .iv_bytes = usual_iv(service, algo, key_bytes), .src = src,
+		.iv = src, .iv_bytes = usual_iv(service, algo), .src = src,
 		.src_bytes = len_bytes / block * block, .tag_bytes = digest,
 	};
 	struct guest_crypto_result r;
@@ -320,13 +321,7 @@ large(enum rte_vhost_crypto_zero_copy zero_copy)
 	const uint32_t sizes[] = {16384, 32768, 65535, 65536, 65537, 1 << 20, 0 /* the offer */};
 	const bool takes_more = (crypto_app.info.feature_flags & RTE_CRYPTODEV_FF_IN_PLACE_SGL) != 0 &&
 				strcmp(crypto_app.info.driver_name, "crypto_aesni_mb") != 0;
-	struct fe_config config = {
-		.features = FE_F_VERSION_1 | FE_F_INDIRECT_DESC,
-		.protocol_features = 1u << FE_PROTOCOL_F_MQ | 1u << FE_PROTOCOL_F_REPLY_ACK |
-				     1u << FE_PROTOCOL_F_CRYPTO_SESSION |
-				     1u << FE_PROTOCOL_F_CONFIG,
-		.nr_queues = 1, .ring_size = RING_SIZE,
-	};
+	const struct fe_config config = CRYPTO_CONFIG;
 	uint8_t *src, *dst;
 	uint32_t most, offer;
 

@@ -122,8 +122,10 @@ run_vector(const struct crypto_vector *v, bool encrypts)
 	if (id <= 0)
 		tap_fail(__FILE__, __LINE__, "%s: no session: %lld", current, (long long)id);
 	req.session_id = (uint64_t)id;
-	for (unsigned layout = 0; layout < NR_LAYOUTS + 4; layout++)
+	for (unsigned layout = 0; layout < NR_LAYOUTS + 4; layout++) {
 		post_job(&req, result, req.dst_bytes, result, VIRTIO_CRYPTO_OK, layout);
+		flush_some_jobs();
+	}
 	flush_jobs();
 	close_session(id);
 }
@@ -210,6 +212,9 @@ answer(const struct guest_crypto_session *s, const struct guest_crypto_req *req,
 	return rc == -ENOTSUP ? crypto_app_compute(s, req, dst, hash) : rc;
 }
 
+/* No more than 20000 bits, says TS 35.201. */
+#define KASUMI_MAX_BYTES 2500
+
 /*
  * One request of so many bytes, with other bytes each time. AEAD goes on with the way back, from
  * which sessions of their own direction make plaintext again.
@@ -222,6 +227,7 @@ random_request(const struct guest_crypto_session *s, uint32_t service, uint32_t 
 	bool encrypts = s->direction == VIRTIO_CRYPTO_OP_ENCRYPT;
 	struct guest_crypto_session forth = *s;
 	uint8_t hash[64];
+	struct job *job;
 	struct guest_crypto_req req = {
 		.opcode = opcode_of(service, true), .op_type = VIRTIO_CRYPTO_SYM_OP_CIPHER,
 		.session_id = id, .iv = iv, .iv_bytes = iv_bytes,
@@ -248,14 +254,18 @@ random_request(const struct guest_crypto_session *s, uint32_t service, uint32_t 
 		/* More room than there is to write. */
 		if (!is_stock && req.dst_bytes > 0 && random_below(8) == 0)
 			req.dst_bytes += 1 + random_below(40);
-		post_job(&req, dst, result_bytes, hash, VIRTIO_CRYPTO_OK, NR_LAYOUTS);
-		return;
+		job = post_job(&req, dst, result_bytes, hash, VIRTIO_CRYPTO_OK, NR_LAYOUTS);
+	} else {
+		req.opcode = opcode_of(service, false);
+		req.src = dst;
+		req.src_bytes = req.dst_bytes;
+		req.dst_bytes = len_bytes;
+		job = post_job(&req, src, len_bytes, hash, VIRTIO_CRYPTO_OK, NR_LAYOUTS);
 	}
-	req.opcode = opcode_of(service, false);
-	req.src = dst;
-	req.src_bytes = req.dst_bytes;
-	req.dst_bytes = len_bytes;
-	post_job(&req, src, len_bytes, hash, VIRTIO_CRYPTO_OK, NR_LAYOUTS);
+	if (service == VIRTIO_CRYPTO_SERVICE_CIPHER && len_bytes > KASUMI_MAX_BYTES &&
+	    s->cipher_algo == VIRTIO_CRYPTO_CIPHER_KASUMI_F8)
+		job->outcome = REFUSED;
+	flush_some_jobs();
 }
 
 /* Every length up to some blocks, and a few up to what requests may have here. */
@@ -319,7 +329,7 @@ try_session(uint32_t service, uint32_t algo, uint32_t key_bytes, uint32_t digest
 	}
 	tally->refused++;
 	/* What IVs there will be, a session does not say. */
-	if (iv_bytes == usual_iv(service, algo, key_bytes))
+	if (iv_bytes == usual_iv(service, algo))
 		CHECK_EQ(open_session(&s), refusal());
 }
 
@@ -332,20 +342,18 @@ try_algorithm(uint32_t service, uint32_t algo)
 	/* A hash has no key, whatever is said of one. */
 	uint32_t key_max = service == VIRTIO_CRYPTO_SERVICE_HASH ? 0 : is_digest(service) ? 512 : 64;
 	uint32_t digest = whole_digest(service, algo), usual_key = 0;
+	uint32_t iv = usual_iv(service, algo);
 	struct tally tally = {0};
-	uint32_t iv;
 
 	for (unsigned i = 0; i < RTE_DIM(keys) && keys[i] <= key_max; i++) {
 		unsigned before = tally.taken;
 
-		iv = usual_iv(service, algo, keys[i]);
 		for (int back = 0; back < (is_digest(service) ? 1 : 2); back++)
 			try_session(service, algo, keys[i], digest, 0, iv, back == 0, &tally);
 		if (tally.taken != before)
 			usual_key = keys[i];
 	}
 	CHECK(tally.taken > 0);
-	iv = usual_iv(service, algo, usual_key);
 	for (uint32_t n = 1; digest > 0 && n < digest; n++)
 		try_session(service, algo, usual_key, n, 0, iv, n % 2 == 0, &tally);
 	for (uint32_t n = 1; service == VIRTIO_CRYPTO_SERVICE_AEAD && n <= 256; n += 1 + n / 8)

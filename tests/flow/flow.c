@@ -9,12 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <rte_debug.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_memory.h>
 
 #define REC_MAX_BYTES 65536
 #define NR_PATHS 8
@@ -512,4 +514,24 @@ flow_echo_stop(void)
 	echo.stop = true;
 	pthread_join(echo.thread, NULL);
 	echo.runs = false;
+}
+
+static int
+make_private(const struct rte_memseg_list *list, void *arg)
+{
+	int fd = rte_memseg_get_fd_thread_unsafe(list->memseg_arr.data);
+
+	(void)arg;
+	if (list->external)
+		return 0;
+	if (fd < 0 || mmap(list->base_va, list->len, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED)
+		_exit(4);
+	return 0;
+}
+
+void
+flow_own_memory(void)
+{
+	rte_memseg_list_walk_thread_unsafe(make_private, NULL);
 }

@@ -101,6 +101,9 @@ void flow_echo_start(int vid, struct rte_mempool *pool);
 void flow_echo_stop(void);
 extern volatile uint64_t flow_echoed; /* packets since the start */
 
+/* In a child: EAL's memory is a shared file. What dies here must not die in there. */
+void flow_own_memory(void);
+
 bool flow_wait_until(bool (*done)(void *arg), void *arg, int timeout_ms);
 uint64_t flow_now_us(void);
 

@@ -3,15 +3,10 @@
  * Thousands of connect, set up, exchange, disconnect: file descriptors, mappings and heaps must not
  * grow. FLOW_LEAK_CYCLES in the environment changes the number of cycles.
  */
-#include <dirent.h>
-#include <malloc.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
-
-#include <rte_malloc.h>
 
 #include "flow_main.h"
+#include "footprint.h"
 #include "guest_net.h"
 #include "packets.h"
 
@@ -21,71 +16,6 @@
 #define WARM_UP_CYCLES 64
 
 static struct rte_mempool *pool;
-
-struct footprint {
-	unsigned fds;
-	unsigned mappings;
-	uint64_t heap_bytes;
-	uint64_t rte_heap_bytes;
-};
-
-static unsigned
-count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	CHECK(dir != NULL);
-	while (readdir(dir) != NULL)
-		n++;
-	closedir(dir);
-	return n;
-}
-
-/* When nothing changes any more: "-conn" comes before a connection's descriptor is closed. */
-static struct footprint
-measure(void)
-{
-	struct rte_malloc_socket_stats stats;
-	struct footprint f = {0};
-	char line[512];
-	FILE *maps;
-
-	do {
-		f.fds = count_fds();
-		usleep(100000);
-	} while (count_fds() != f.fds);
-	maps = fopen("/proc/self/maps", "r");
-	CHECK(maps != NULL);
-	while (fgets(line, sizeof(line), maps) != NULL)
-		f.mappings++;
-	fclose(maps);
-	f.heap_bytes = mallinfo2().uordblks;
-	CHECK_EQ(rte_malloc_get_socket_stats(0, &stats), 0);
-	f.rte_heap_bytes = stats.heap_allocsz_bytes;
-	return f;
-}
-
-static void
-report(const char *when, const struct footprint *f)
-{
-	fprintf(stderr, "# %s: %u fds, %u mappings, heap %llu bytes, rte heap %llu bytes\n", when,
-		f->fds, f->mappings, (unsigned long long)f->heap_bytes,
-		(unsigned long long)f->rte_heap_bytes);
-}
-
-static void
-check_no_growth(const struct footprint *before, const struct footprint *after, unsigned cycles)
-{
-	report("before", before);
-	report("after", after);
-	CHECK_EQ(after->fds, before->fds);
-	/* The allocators may keep an arena or two; a leak would be at least one a cycle. */
-	CHECK(after->mappings <= before->mappings + 8);
-	CHECK(after->heap_bytes <= before->heap_bytes + cycles);
-	/* The stock library loses ring memory now and then when cut off during a set-up. */
-	CHECK(is_stock || after->rte_heap_bytes <= before->rte_heap_bytes);
-}
 
 static unsigned
 cycles_wanted(void)
@@ -154,11 +84,11 @@ server_cycles(void)
 	fe_init(&fe);
 	for (unsigned i = 0; i < WARM_UP_CYCLES; i++)
 		one_cycle(&fe, path, &config);
-	before = measure();
+	before = footprint();
 	for (unsigned i = 0; i < cycles; i++)
 		one_cycle(&fe, path, &config);
-	after = measure();
-	check_no_growth(&before, &after, cycles);
+	after = footprint();
+	footprint_check(&before, &after, cycles);
 	fe_close(&fe);
 	flow_unserve(path);
 	CHECK(flow_pool_full(pool));
@@ -180,10 +110,10 @@ cut_off_cycles(void)
 
 	path = flow_serve(0);
 	fe_init(&fe);
-	before = after = measure();
+	before = after = footprint();
 	for (unsigned i = 0; i < cycles + WARM_UP_CYCLES; i++) {
 		if (i == WARM_UP_CYCLES)
-			before = measure();
+			before = footprint();
 		rec_reset();
 		CHECK_EQ(fe_connect(&fe, path), 0);
 		CHECK_EQ(fe_negotiate(&fe, &config), 0);
@@ -208,8 +138,8 @@ cut_off_cycles(void)
 		fe_disconnect(&fe);
 		CHECK(rec_wait_tail("-conn"));
 	}
-	after = measure();
-	check_no_growth(&before, &after, cycles);
+	after = footprint();
+	footprint_check(&before, &after, cycles);
 	fe_close(&fe);
 	flow_unserve(path);
 }
@@ -226,12 +156,12 @@ driver_cycles(void)
 	struct frontend fe;
 
 	fe_init(&fe);
-	before = after = measure();
+	before = after = footprint();
 	for (unsigned i = 0; i < cycles + warm_up; i++) {
 		const char *path;
 
 		if (i == warm_up)
-			before = measure();
+			before = footprint();
 		rec_reset();
 		path = flow_serve(0);
 		CHECK_EQ(fe_connect(&fe, path), 0);
@@ -239,8 +169,8 @@ driver_cycles(void)
 		flow_unserve(path);
 		fe_disconnect(&fe);
 	}
-	after = measure();
-	check_no_growth(&before, &after, cycles);
+	after = footprint();
+	footprint_check(&before, &after, cycles);
 	fe_close(&fe);
 }
 

@@ -12,7 +12,6 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#include <rte_memory.h>
 #include <rte_vhost_async.h>
 
 #include "crash.h"
@@ -136,27 +135,6 @@ make_config(uint64_t features, uint16_t base)
 }
 
 /* --- the host ------------------------------------------------------------ */
-
-static int
-make_private(const struct rte_memseg_list *list, void *arg)
-{
-	int fd = rte_memseg_get_fd_thread_unsafe(list->memseg_arr.data);
-
-	(void)arg;
-	if (list->external)
-		return 0;
-	if (fd < 0 || mmap(list->base_va, list->len, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED)
-		_exit(4);
-	return 0;
-}
-
-/* In a child: EAL's memory is a shared file. What dies here must not die in there. */
-static void
-own_eal_memory(void)
-{
-	rte_memseg_list_walk_thread_unsafe(make_private, NULL);
-}
 
 static unsigned
 make_some(struct rte_mbuf **m, struct rte_mempool *mbufs)
@@ -299,7 +277,7 @@ work(void *queue)
 static void
 work_in_child(void *queue)
 {
-	own_eal_memory();
+	flow_own_memory();
 	work(queue);
 }
 
@@ -448,7 +426,7 @@ backend(const char *path)
 	/* EAL has tied us to one core; there, it would never be killed in the midst of its work. */
 	memset(&all, 0xff, sizeof(all));
 	sched_setaffinity(0, sizeof(all), &all);
-	own_eal_memory();
+	flow_own_memory();
 	mbufs = flow_pool(1023, 2048);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (rte_vhost_driver_register(path, 0) != 0 ||
