@@ -115,14 +115,19 @@ static int check_cipher(struct crypto_session *s, uint32_t service, struct crypt
 	return check_length(s, s->cipher, "a key", d->cipher_key_bytes, &limits->key);
 }
 
-/* crypto_aesni_mb makes an HMAC of nothing, wrong, and says that it succeeded. */
+/*
+ * crypto_aesni_mb makes an HMAC of nothing, wrong, and says that it succeeded, and all HMACs after
+ * it are wrong, those of others, too. Of nothing KASUMI_F9 makes nothing: the digest would be
+ * that of an earlier request.
+ */
 static uint8_t hash_min_bytes(const struct crypto_session *s)
 {
 	struct rte_cryptodev_info info;
 
 	rte_cryptodev_info_get(s->cryptodev_id, &info);
 	return s->auth->service == VIRTIO_CRYPTO_SERVICE_MAC &&
-	       s->auth->id <= VIRTIO_CRYPTO_MAC_HMAC_SHA_512 &&
+	       (s->auth->id <= VIRTIO_CRYPTO_MAC_HMAC_SHA_512 ||
+		s->auth->id == VIRTIO_CRYPTO_MAC_KASUMI_F9) &&
 	       strcmp(info.driver_name, "crypto_aesni_mb") == 0;
 }
 

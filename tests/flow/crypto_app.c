@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 
 #include <rte_debug.h>
+#include <rte_random.h>
 
 #define NR_OPS 1023
 #define NR_SESSIONS 2047
@@ -53,6 +54,8 @@ static void
 on_callback(const char *word, int vid)
 {
 	if (strcmp(word, "+dev") == 0) {
+		/* Ids of sessions are random; here a device has those of the one before. */
+		rte_srand(1);
 		crypto_app.create_result = rte_vhost_crypto_create(vid, crypto_app.cryptodev_id,
 								   crypto_app.session_pool, 0);
 		crypto_app.zero_copy_result = rte_vhost_crypto_set_zero_copy(vid,
@@ -206,16 +209,12 @@ crypto_app_device_can(const struct guest_crypto_session *s, uint32_t iv_bytes)
 	uint16_t iv = (uint16_t)iv_bytes, digest = (uint16_t)s->digest_bytes;
 	int at = find_of_session(s);
 
-	/* ZUC with longer keys is another cipher, which virtio does not have. */
-	if (at < 0 || (algorithms[at].rte == RTE_CRYPTO_CIPHER_ZUC_EEA3 &&
-		       algorithms[at].service == VIRTIO_CRYPTO_SERVICE_CIPHER &&
-		       s->cipher_key_bytes > 16))
+	if (at < 0)
 		return false;
 	switch (algorithms[at].service) {
 	case VIRTIO_CRYPTO_SERVICE_CIPHER:
-		/* virtio's is 128-EEA3, whatever else a device has by that name. */
-		if (s->cipher_algo == VIRTIO_CRYPTO_CIPHER_ZUC_EEA3 &&
-		    (s->cipher_key_bytes != 16 || iv_bytes != 16))
+		/* virtio's ZUC is 128-EEA3, whatever else a device has by that name. */
+		if (s->cipher_algo == VIRTIO_CRYPTO_CIPHER_ZUC_EEA3 && s->cipher_key_bytes != 16)
 			return false;
 		idx.type = RTE_CRYPTO_SYM_XFORM_CIPHER;
 		idx.algo.cipher = (enum rte_crypto_cipher_algorithm)algorithms[at].rte;

@@ -258,8 +258,6 @@ usual_iv(uint32_t service, uint32_t algo)
 static inline uint32_t
 block_bytes(uint32_t service, uint32_t algo)
 {
-	if (service == VIRTIO_CRYPTO_SERVICE_MAC)
-		return algo == VIRTIO_CRYPTO_MAC_KASUMI_F9 ? 8 : 1;
 	if (service != VIRTIO_CRYPTO_SERVICE_CIPHER)
 		return 1;
 	switch (algo) {
@@ -313,7 +311,7 @@ set_cuts(struct cuts *c, unsigned nr_readable, unsigned nr_writable)
 	c->layout.nr_writable_cuts = nr_writable;
 }
 
-#define NR_LAYOUTS 9
+#define NR_LAYOUTS 10
 
 static inline void
 fixed_layout(struct cuts *c, unsigned which)
@@ -366,9 +364,13 @@ fixed_layout(struct cuts *c, unsigned which)
 		c->layout.nr_plain = 3;
 		c->layout.gap_bytes = 16;
 		break;
-	default: /* pieces that begin anywhere */
+	case 8: /* pieces that begin anywhere */
 		c->layout.gap_bytes = 61;
 		c->layout.shift_bytes = 13;
+		break;
+	default:
+		c->layout.chain = GUEST_CRYPTO_INDIRECT;
+		c->layout.in_place = true;
 	}
 }
 
@@ -395,6 +397,7 @@ random_layout(struct cuts *c, const struct guest_crypto_req *req)
 	c->layout.nr_plain = (uint16_t)random_below(5);
 	c->layout.gap_bytes = random_below(2) * random_below(70);
 	c->layout.shift_bytes = random_below(64);
+	c->layout.in_place = nr_readable == 0 && nr_writable == 0;
 }
 
 static inline void
@@ -467,8 +470,9 @@ check_result(const struct guest_crypto_result *r, int rc)
 		return;
 	if (rc != 0 || r->status != j->status || j->outcome == REFUSED)
 		tap_fail(__FILE__, __LINE__,
-			 "%s, layout %u, %u bytes: reaped %d, status %u, expected %u", j->what,
-			 j->layout, j->req.src_bytes, rc, r->status, j->status);
+			 "%s, layout %u, %u bytes: reaped %d, status %u, expected %u%s", j->what,
+			 j->layout, j->req.src_bytes, rc, r->status, j->status,
+			 j->outcome == REFUSED ? " not to be" : "");
 	if (j->status != VIRTIO_CRYPTO_OK)
 		return;
 	if (!is_stock)

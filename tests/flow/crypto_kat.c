@@ -215,13 +215,20 @@ answer(const struct guest_crypto_session *s, const struct guest_crypto_req *req,
 /* No more than 20000 bits, says TS 35.201. */
 #define KASUMI_MAX_BYTES 2500
 
+static bool
+is_kasumi(uint32_t service, uint32_t algo)
+{
+	return (service == VIRTIO_CRYPTO_SERVICE_CIPHER && algo == VIRTIO_CRYPTO_CIPHER_KASUMI_F8) ||
+	       (service == VIRTIO_CRYPTO_SERVICE_MAC && algo == VIRTIO_CRYPTO_MAC_KASUMI_F9);
+}
+
 /*
  * One request of so many bytes, with other bytes each time. AEAD goes on with the way back, from
  * which sessions of their own direction make plaintext again.
  */
 static void
-random_request(const struct guest_crypto_session *s, uint32_t service, uint32_t iv_bytes,
-	       uint32_t len_bytes, uint64_t id)
+random_request(const struct guest_crypto_session *s, uint32_t service, uint32_t algo,
+	       uint32_t iv_bytes, uint32_t len_bytes, uint64_t id)
 {
 	static uint8_t src[2 * DATA_MAX_BYTES], dst[2 * DATA_MAX_BYTES], iv[32], aad[512];
 	bool encrypts = s->direction == VIRTIO_CRYPTO_OP_ENCRYPT;
@@ -262,8 +269,7 @@ random_request(const struct guest_crypto_session *s, uint32_t service, uint32_t 
 		req.dst_bytes = len_bytes;
 		job = post_job(&req, src, len_bytes, hash, VIRTIO_CRYPTO_OK, NR_LAYOUTS);
 	}
-	if (service == VIRTIO_CRYPTO_SERVICE_CIPHER && len_bytes > KASUMI_MAX_BYTES &&
-	    s->cipher_algo == VIRTIO_CRYPTO_CIPHER_KASUMI_F8)
+	if (is_kasumi(service, algo) && (len_bytes > KASUMI_MAX_BYTES || len_bytes == 0))
 		job->outcome = REFUSED;
 	flush_some_jobs();
 }
@@ -274,30 +280,19 @@ random_lengths(const struct guest_crypto_session *s, uint32_t service, uint32_t 
 	       uint32_t iv_bytes, unsigned nr_more)
 {
 	uint32_t block = block_bytes(service, algo);
-	/* Nothing to encipher is nothing to ask for, and F9 has a head of 8 bytes. */
+	/* Nothing to encipher is nothing to ask for. */
 	uint32_t least = service == VIRTIO_CRYPTO_SERVICE_CIPHER ? block : 0;
-	const bool no_empty_hmac = service == VIRTIO_CRYPTO_SERVICE_MAC &&
-				   algo <= VIRTIO_CRYPTO_MAC_HMAC_SHA_512 &&
-				   strcmp(crypto_app.info.driver_name, "crypto_aesni_mb") == 0;
 	uint32_t most = is_stock ? STOCK_MAX_BYTES : DATA_MAX_BYTES;
 	int64_t id = open_session(s);
 
-	if (service == VIRTIO_CRYPTO_SERVICE_MAC && algo == VIRTIO_CRYPTO_MAC_KASUMI_F9)
-		least = 2 * block;
-	if ((service == VIRTIO_CRYPTO_SERVICE_MAC && algo == VIRTIO_CRYPTO_MAC_KASUMI_F9) ||
-	    (service == VIRTIO_CRYPTO_SERVICE_CIPHER && algo == VIRTIO_CRYPTO_CIPHER_KASUMI_F8))
-		most = 2500; /* 20000 bits */
-	/* It has it wrong; an error says so (crypto_chains). */
-	if (no_empty_hmac)
-		least = 1;
 	if (id <= 0)
 		tap_fail(__FILE__, __LINE__, "%s: no session: %lld", current, (long long)id);
 	for (uint32_t n = least; n <= RTE_MAX(67u, 4 * block); n += block)
-		random_request(s, service, iv_bytes, n, (uint64_t)id);
+		random_request(s, service, algo, iv_bytes, n, (uint64_t)id);
 	for (unsigned i = 0; i < nr_more; i++) {
 		uint32_t n = least + random_below(most - least - block) / block * block;
 
-		random_request(s, service, iv_bytes, n, (uint64_t)id);
+		random_request(s, service, algo, iv_bytes, n, (uint64_t)id);
 	}
 	flush_jobs();
 	close_session(id);

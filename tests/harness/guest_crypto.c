@@ -231,6 +231,7 @@ struct guest_crypto_slot {
 	uint8_t *before;     /* all of that, as it was when the request was posted */
 	struct guest_seg *segs;
 	unsigned nr_segs, nr_readable;
+	bool in_place; /* the first writable piece is the source, or its beginning */
 	uint32_t dst_bytes, hash_bytes;
 	void *cookie;
 };
@@ -389,11 +390,21 @@ lay_out(struct guest_crypto *gc, struct guest_crypto_slot *s,
 	s->nr_readable = s->nr_segs;
 	/* So that what is written beyond the first piece's front is seen. */
 	s->len_bytes += GUARD_BYTES;
-	if (rc == 0 && layout->nr_writable_cuts == 0)
+	s->in_place = rc == 0 && layout->in_place && layout->nr_readable_cuts == 0 &&
+		      writable[0] > 0 && writable[0] <= readable[2];
+	if (s->in_place) {
+		uint64_t src_gpa = s->segs[readable[1] != 0 ? 2 : 1].gpa;
+
+		s->segs[s->nr_segs++] = (struct guest_seg) {
+			.gpa = src_gpa, .len_bytes = writable[0], .flags = GUEST_DESC_WRITE,
+		};
+		rc = add_parts(&c, writable + 1, NR_WRITABLE_PARTS - 1, GUEST_DESC_WRITE);
+	} else if (rc == 0 && layout->nr_writable_cuts == 0) {
 		rc = add_parts(&c, writable, NR_WRITABLE_PARTS, GUEST_DESC_WRITE);
-	else if (rc == 0)
+	} else if (rc == 0) {
 		rc = add_pieces(&c, sum(writable, NR_WRITABLE_PARTS), layout->writable_cuts,
 				layout->nr_writable_cuts, GUEST_DESC_WRITE);
+	}
 	s->len_bytes += GUARD_BYTES;
 	return rc;
 }
@@ -438,7 +449,7 @@ walk_copy(struct walk *w, void *to, const void *from, uint32_t len_bytes)
 static void
 fill_writable(const struct guest_crypto_slot *s, uint8_t *bytes)
 {
-	for (unsigned i = s->nr_readable; i < s->nr_segs; i++)
+	for (unsigned i = s->nr_readable + s->in_place; i < s->nr_segs; i++)
 		memset(bytes + (s->segs[i].gpa - s->gpa), GUEST_CRYPTO_FILL_BYTE,
 		       s->segs[i].len_bytes);
 }
@@ -524,6 +535,11 @@ take_results(struct guest_crypto *gc, struct guest_crypto_slot *s,
 	walk_copy(&w, gc->result, NULL, s->dst_bytes + s->hash_bytes);
 	walk_copy(&w, &result->status, NULL, 1);
 	fill_writable(s, now);
+	if (s->in_place) {
+		const struct guest_seg *dst = &s->segs[s->nr_readable];
+
+		memcpy(now + (dst->gpa - s->gpa), s->before + (dst->gpa - s->gpa), dst->len_bytes);
+	}
 	same = memcmp(now, s->before, s->len_bytes) == 0;
 	free(now);
 	return same;

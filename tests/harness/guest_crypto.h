@@ -102,6 +102,8 @@ struct guest_crypto_layout {
 	unsigned nr_readable_cuts, nr_writable_cuts;
 	uint32_t gap_bytes; /* between pieces; 0 puts them next to each other */
 	uint32_t shift_bytes; /* of the first piece, from a multiple of 64 */
+	/* dst, if it is not longer, is where the source is, as DPDK's guest driver has it; no cuts */
+	bool in_place;
 };
 
 struct guest_crypto_result {
