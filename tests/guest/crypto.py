@@ -94,7 +94,8 @@ def check_ciphers(vm):
 def check_parallel(vm, seconds=1, processes=4):
     """Several processes at a time, each with keys and data of its own, in both directions."""
     vm.exec(f"for seed in $(seq {processes}); do "
-            f"cryptool compare {DRIVER} $seed {SIZES[-1]} {seconds} > /tmp/compare.$seed 2>&1 & pids=\"$pids $!\"; done; "
+            f"cryptool compare {DRIVER} $seed {SIZES[-1]} {seconds} > /tmp/compare.$seed 2>&1 & "
+            "pids=\"$pids $!\"; done; "
             "for pid in $pids; do wait $pid || failed=1; done; "
             "cat /tmp/compare.*; [ -z \"$failed\" ]", seconds + 60)
 
