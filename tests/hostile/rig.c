@@ -100,6 +100,18 @@ void rig_before(void)
 	rig.maps = rig_count_maps();
 }
 
+void rig_up_as(const struct fe_config *config, uint64_t driver_flags)
+{
+	flow_up(&rig.flow,
+		driver_flags | copier_driver_flags | RTE_VHOST_USER_NET_STATS_ENABLE, config);
+	rig.up = true;
+	rig.rx = &rig.flow.fe.vqs[0];
+	rig.tx = rig.flow.fe.nr_vqs > 1 ? &rig.flow.fe.vqs[1] : NULL;
+	rig.buffers_gpa = guest_alloc(&rig.flow.fe.mem, BUFFERS_BYTES, 4096);
+	side_reset(&sides[0]);
+	side_reset(&sides[1]);
+}
+
 void rig_up(uint64_t features, uint64_t driver_flags, const struct guest_region_spec *regions,
 	    unsigned int nr_regions, uint16_t ring_size)
 {
@@ -110,15 +122,8 @@ void rig_up(uint64_t features, uint64_t driver_flags, const struct guest_region_
 		.ring_size = ring_size,
 	};
 
-	flow_up(&rig.flow,
-		driver_flags | copier_driver_flags | RTE_VHOST_USER_NET_STATS_ENABLE, &config);
-	rig.up = true;
+	rig_up_as(&config, driver_flags);
 	copier_attach(rig.flow.vid);
-	rig.rx = &rig.flow.fe.vqs[0];
-	rig.tx = &rig.flow.fe.vqs[1];
-	rig.buffers_gpa = guest_alloc(&rig.flow.fe.mem, BUFFERS_BYTES, 4096);
-	side_reset(&sides[0]);
-	side_reset(&sides[1]);
 }
 
 void rig_down(void)

@@ -38,6 +38,8 @@ void rig_before(void);
 /* A device with statistics. Features default to VERSION_1 | INDIRECT_DESC. */
 void rig_up(uint64_t features, uint64_t driver_flags, const struct guest_region_spec *regions,
 	    unsigned int nr_regions, uint16_t ring_size);
+/* The same with a configuration of any kind; queues 0 and 1 are `rx` and `tx`, if they are there. */
+void rig_up_as(const struct fe_config *config, uint64_t driver_flags);
 /* After a test (also a failed one): takes the device down. */
 void rig_down(void);
 /* True when mbufs, descriptors and mappings are what they were before. Device down. */
