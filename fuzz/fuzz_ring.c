@@ -148,7 +148,7 @@ static bool take_request(enum ring_kind k, struct ring *vr, struct burst *b,
 
 	verb_begin();
 	*chain = (struct chain){ .nr_readable = UINT16_MAX };
-	if (!RING_VERB(k, request, vr, &b->pool, chain)) {
+	if (ring_fetch_requests(k, vr, &b->pool, chain, 1) == 0) {
 		MUST(f.nr_loads <= REQUEST_LOADS_MAX);
 		MUST(vr->last_avail == position && b->pool.used == used);
 		return false;

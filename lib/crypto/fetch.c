@@ -337,7 +337,7 @@ static enum outcome request_begin(struct burst *b, const struct chain *chain, st
 
 /* --- runs ---------------------------------------------------------------- */
 
-/* Takes up to `want` chains, and has what they say fetched into the cache. */
+/* Takes up to `want` chains. */
 static unsigned int take_chains(struct vq *vq, struct span_pool *spans, struct chain *chains,
 				unsigned int want)
 {
@@ -345,20 +345,17 @@ static unsigned int take_chains(struct vq *vq, struct span_pool *spans, struct c
 	unsigned int n = 0;
 
 	spans->used = 0;
-	while (n < want) {
-		enum fetch_result ret = ring_fetch_request(vr->kind, vr, spans, &chains[n]);
+	for (;;) {
+		enum fetch_result ret;
 
+		n += ring_fetch_requests(vr->kind, vr, spans, &chains[n], want - n);
+		if (n == want)
+			return n;
+		ret = ring_fetch(vr->kind, vr, CHAIN_BOTH, spans, &chains[n]);
 		if (ret != FETCH_OK && ret != FETCH_BAD)
-			break;
-		/* The header, which takes two lines, and often the IV behind it. */
-		if (chains[n].nr_readable > 1) {
-			shm_prefetch(chains[n].spans[0].ptr);
-			shm_prefetch(chains[n].spans[0].ptr + CACHE_LINE_BYTES);
-			shm_prefetch(chains[n].spans[1].ptr);
-		}
+			return n;
 		n++;
 	}
-	return n;
 }
 
 /* How many chains may be taken: the guest may offer more than there is room for. */

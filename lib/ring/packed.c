@@ -28,19 +28,30 @@ bool packed_next_in_table(const struct ring *vr, enum chain_dir dir, struct desc
 	       piece_of_two(&c, first, second, lead_bytes, piece);
 }
 
-bool packed_request(struct ring *vr, struct span_pool *pool, struct chain *chain)
+unsigned int packed_fetch_requests(struct ring *vr, struct span_pool *pool, struct chain *chains,
+				   unsigned int max)
 {
-	uint32_t at = packed_index(vr->last_avail), lap = packed_avail_lap(vr->last_avail);
-	struct desc d = packed_load_desc((uintptr_t)vr->packed, at);
+	struct ring_cursor c = packed_open(vr, CHAIN_READABLE);
+	const struct span *end = &pool->spans[SPAN_POOL_SPANS - SMALL_TABLE_ENTRIES];
+	struct span *spans = &pool->spans[pool->used];
+	unsigned int n;
 
-	if (!packed_is_avail(packed_desc_flags(d), lap) ||
-	    packed_desc_kind(d) != VRING_DESC_F_INDIRECT ||
-	    !walk_small_table(vr, d, false, pool, chain))
-		return false;
-	chain->used = used_make(packed_desc_id(d), 1);
-	packed_advance(vr->size, &at, &lap, 1);
-	vr->last_avail = packed_position(at, lap);
-	return true;
+	max = vr->misses == NULL ? max : 0;
+	for (n = 0; n < max && spans <= end; n++) {
+		const struct desc d = packed_load_desc(c.table, c.at);
+
+		if (!packed_is_avail(packed_desc_flags(d), c.lap) ||
+		    packed_desc_kind(d) != VRING_DESC_F_INDIRECT ||
+		    !walk_small_table(&c.map, d, false, spans, &chains[n]))
+			break;
+		chains[n].used = used_make(packed_desc_id(d), 1);
+		request_prefetch(&chains[n]);
+		spans += chains[n].nr_spans;
+		packed_advance(c.size, &c.at, &c.lap, 1);
+	}
+	pool->used = (unsigned int)(spans - pool->spans);
+	vr->last_avail = packed_position(c.at, c.lap);
+	return n;
 }
 
 static enum fetch_result add(struct walk *w, struct desc d)

@@ -169,8 +169,8 @@ static ALWAYS_INLINE enum ring_next packed_next(const struct ring *vr, struct ri
 
 /* --- any form ----------------------------------------------------------- */
 
-/* Takes the next chain if it is a request of the usual form, in a small table. */
-bool packed_request(struct ring *vr, struct span_pool *pool, struct chain *chain);
+unsigned int packed_fetch_requests(struct ring *vr, struct span_pool *pool, struct chain *chains,
+				   unsigned int max);
 
 enum fetch_result packed_fetch(struct ring *vr, enum chain_dir dir, struct span_pool *pool,
 			       struct chain *chain);

@@ -72,17 +72,18 @@ static inline enum fetch_result ring_fetch(enum ring_kind k, struct ring *vr, en
 	return RING_VERB(k, fetch, vr, dir, pool, chain);
 }
 
-/* The same for requests (CHAIN_BOTH), quicker for those of the usual form. */
-static ALWAYS_INLINE enum fetch_result ring_fetch_request(enum ring_kind k, struct ring *vr,
-							  struct span_pool *pool,
-							  struct chain *chain)
+/*
+ * Takes up to `max` requests (CHAIN_BOTH) of the usual form, in small tables, and has their headers
+ * fetched into the cache. Returns how many; what comes then is for ring_fetch().
+ */
+static ALWAYS_INLINE unsigned int ring_fetch_requests(enum ring_kind k, struct ring *vr,
+						      struct span_pool *pool, struct chain *chains,
+						      unsigned int max)
 {
-	if (likely(RING_VERB(k, request, vr, pool, chain)))
-		return FETCH_OK;
-	return ring_fetch(k, vr, CHAIN_BOTH, pool, chain);
+	return RING_VERB(k, fetch_requests, vr, pool, chains, max);
 }
 
-/* The same, quicker for chains of the usual form. */
+/* As ring_fetch(), quicker for chains of the usual form. */
 static ALWAYS_INLINE enum fetch_result ring_fetch_any(enum ring_kind k, struct ring *vr,
 						      enum chain_dir dir, uint32_t lead_bytes,
 						      struct span_pool *pool, struct chain *chain)

@@ -16,24 +16,32 @@ bool split_next_in_table(const struct ring *vr, enum chain_dir dir, struct desc 
 	       split_piece(&c, dir, table, size, split_load_desc(table, 0), lead_bytes, piece);
 }
 
-bool split_request(struct ring *vr, struct span_pool *pool, struct chain *chain)
+unsigned int split_fetch_requests(struct ring *vr, struct span_pool *pool, struct chain *chains,
+				  unsigned int max)
 {
 	const struct ring_cursor c = split_open(vr, CHAIN_READABLE);
-	struct desc d;
-	uint32_t head;
+	const struct span *end = &pool->spans[SPAN_POOL_SPANS - SMALL_TABLE_ENTRIES];
+	struct span *spans = &pool->spans[pool->used];
+	unsigned int n;
 
-	if (c.left == 0)
-		return false;
-	head = split_head(c.avail, c.at & c.mask);
-	if (head >= c.size)
-		return false;
-	d = split_load_desc(c.table, head);
-	if (split_desc_kind(d) != VRING_DESC_F_INDIRECT ||
-	    !walk_small_table(vr, d, true, pool, chain))
-		return false;
-	chain->used = used_make((uint16_t)head, 1);
-	vr->last_avail++;
-	return true;
+	max = vr->misses == NULL ? MIN2(max, c.left) : 0;
+	for (n = 0; n < max && spans <= end; n++) {
+		const uint32_t head = split_head(c.avail, (c.at + n) & c.mask);
+		struct desc d;
+
+		if (head >= c.size)
+			break;
+		d = split_load_desc(c.table, head);
+		if (split_desc_kind(d) != VRING_DESC_F_INDIRECT ||
+		    !walk_small_table(&c.map, d, true, spans, &chains[n]))
+			break;
+		chains[n].used = used_make((uint16_t)head, 1);
+		request_prefetch(&chains[n]);
+		spans += chains[n].nr_spans;
+	}
+	pool->used = (unsigned int)(spans - pool->spans);
+	vr->last_avail = (uint16_t)(c.at + n);
+	return n;
 }
 
 static enum fetch_result add(struct walk *w, struct desc d)

@@ -131,8 +131,8 @@ static ALWAYS_INLINE enum ring_next split_next(const struct ring *vr, struct rin
 	return NEXT_PIECE;
 }
 
-/* Takes the next chain if it is a request of the usual form, in a small table. */
-bool split_request(struct ring *vr, struct span_pool *pool, struct chain *chain);
+unsigned int split_fetch_requests(struct ring *vr, struct span_pool *pool, struct chain *chains,
+				  unsigned int max);
 
 /* --- any form ----------------------------------------------------------- */
 

@@ -106,64 +106,105 @@ static ALWAYS_INLINE bool cursor_small_table(const struct ring *vr, struct ring_
 
 /* --- requests of the usual form ----------------------------------------- */
 
-/* The most entries of a table that is looked at in one go. */
+/* The most entries of a table that is read in one go. */
 #define SMALL_TABLE_ENTRIES 16
+
+/* One of its buffers, if it is whole in the region. */
+static ALWAYS_INLINE bool small_table_span(const struct gmap_piece *map, struct desc d,
+					   struct span *span)
+{
+	const uint64_t off = d.addr - map->addr;
+	const uint32_t len = desc_len(d);
+
+	/* In integers: out of range, this is no pointer. */
+	span->ptr = (uint8_t __guest *)((uintptr_t)map->host + off);
+	span->len_bytes = len;
+	return len != 0 && range_within(off, len, map->size_bytes);
+}
+
+/* What stands above the length: flags, and split: the next one. */
+static ALWAYS_INLINE uint32_t small_table_flags(struct desc d, bool is_split)
+{
+	return (uint32_t)(d.rest >> (is_split ? 32 : 48));
+}
+
+/* Wherever it lies. */
+static ALWAYS_INLINE struct desc small_table_load(const uint8_t __guest *at)
+{
+	struct desc d;
+
+	shm_read(&d.addr, at, sizeof(d.addr));
+	shm_read(&d.rest, at + sizeof(d.addr), sizeof(d.rest));
+	return d;
+}
+
+/* A request's header, which takes two lines, and often the IV behind it. */
+static ALWAYS_INLINE void request_prefetch(const struct chain *chain)
+{
+	if (unlikely(chain->nr_readable < 2))
+		return;
+	shm_prefetch(chain->spans[0].ptr);
+	shm_prefetch(chain->spans[0].ptr + CACHE_LINE_BYTES);
+	shm_prefetch(chain->spans[1].ptr);
+}
 
 /*
  * All of a small table of a request (CHAIN_BOTH): in one piece, linked in order (where
  * entries are linked), each of its buffers whole in the region that was hit last.
- * False: any other, for ring_fetch() to read for itself. `is_split` is a constant.
+ * False: any other, for ring_fetch() to read for itself. There is room for
+ * SMALL_TABLE_ENTRIES spans. `is_split` is a constant.
  */
-static ALWAYS_INLINE bool walk_small_table(const struct ring *vr, struct desc head, bool is_split,
-					   struct span_pool *pool, struct chain *chain)
+static ALWAYS_INLINE bool walk_small_table(const struct gmap_piece *map, struct desc head,
+					   bool is_split, struct span *spans, struct chain *chain)
 {
-	const struct gmap_piece map = vr->views[CHAIN_READABLE].last;
 	const uint32_t n = desc_len(head) / (uint32_t)sizeof(struct desc);
-	struct span *spans = &pool->spans[pool->used];
-	uint64_t bytes = 0, readable_bytes = 0;
-	const uint8_t __guest *table;
-	uint32_t nr_readable = 0;
-	uint64_t off = head.addr - map.addr;
+	const uint32_t link = is_split ? 1u << 16 : 0;
+	uint32_t usual = is_split ? link | VRING_DESC_F_NEXT : 0;
+	const uint64_t off = head.addr - map->addr;
+	const uint8_t __guest *at, *last;
+	struct span *span = spans;
+	uint64_t bytes = 0;
+	struct desc d;
 
 	if (unlikely(n - 1 >= SMALL_TABLE_ENTRIES || desc_len(head) % sizeof(struct desc) != 0 ||
-		     !range_within(off, desc_len(head), map.size_bytes) || vr->misses != NULL ||
-		     pool->used > SPAN_POOL_SPANS - SMALL_TABLE_ENTRIES))
+		     !range_within(off, desc_len(head), map->size_bytes)))
 		return false;
-	table = map.host + off;
-	for (uint32_t i = 0; i < n; i++, table += sizeof(struct desc)) {
-		/* Flags, and split: the next one, of all but the last. */
-		const uint32_t usual = is_split && i + 1 < n ? (i + 1) << 16 | VRING_DESC_F_NEXT : 0;
-		uint32_t flags, len;
-		struct desc d;
-
-		shm_read(&d.addr, table, sizeof(d.addr));
-		shm_read(&d.rest, table + sizeof(d.addr), sizeof(d.rest));
-		len = desc_len(d);
-		flags = (uint32_t)(d.rest >> (is_split ? 32 : 48));
-		if (is_split && i + 1 == n)
-			flags = (uint16_t)flags;
-		off = d.addr - map.addr;
-		if (unlikely((flags & ~(uint32_t)VRING_DESC_F_WRITE) != usual || len == 0 ||
-			     !range_within(off, len, map.size_bytes)))
+	at = map->host + off;
+	last = at + (n - 1) * sizeof(struct desc);
+	d = small_table_load(at);
+	/* What is to be read comes first. */
+	while (at != last && small_table_flags(d, is_split) == usual) {
+		if (unlikely(!small_table_span(map, d, span++)))
 			return false;
-		bytes += len;
-		spans[i] = (struct span){ map.host + off, len };
-		if ((flags & VRING_DESC_F_WRITE) != 0)
-			continue;
-		/* What is to be read comes first. */
-		if (unlikely(nr_readable++ != i))
-			return false;
-		readable_bytes = bytes;
+		bytes += desc_len(d);
+		usual += link;
+		d = small_table_load(at += sizeof(struct desc));
 	}
-	if (unlikely(bytes > UINT32_MAX))
+	chain->nr_readable = (uint16_t)(span - spans);
+	chain->readable_bytes = (uint32_t)bytes;
+	usual |= VRING_DESC_F_WRITE;
+	while (at != last) {
+		if (unlikely(small_table_flags(d, is_split) != usual ||
+			     !small_table_span(map, d, span++)))
+			return false;
+		bytes += desc_len(d);
+		usual += link;
+		d = small_table_load(at += sizeof(struct desc));
+	}
+	bytes += desc_len(d);
+	usual = (uint16_t)small_table_flags(d, is_split);
+	if (unlikely((usual & ~(uint32_t)VRING_DESC_F_WRITE) != 0 ||
+		     !small_table_span(map, d, span) || bytes > UINT32_MAX))
 		return false;
-	pool->used += n;
+	if (unlikely(usual == 0)) {
+		if (chain->nr_readable++ != span - spans)
+			return false;
+		chain->readable_bytes = (uint32_t)bytes;
+	}
 	chain->spans = spans;
 	chain->bytes = (uint32_t)bytes;
 	chain->nr_spans = (uint16_t)n;
 	chain->fault = RING_FAULT_NONE;
-	chain->nr_readable = (uint16_t)nr_readable;
-	chain->readable_bytes = (uint32_t)readable_bytes;
 	return true;
 }
 

@@ -298,6 +298,92 @@ static void tables_anywhere(void **state)
 	}
 }
 
+/* --- requests of the usual form ------------------------------------------ */
+
+static void small_table(uint64_t table, unsigned int n, unsigned int readable)
+{
+	for (unsigned int k = 0; k < n; k++)
+		entry(table, k, BUFFER_GPA + 64 * k, 1 + k, k >= readable ? WRITE : 0);
+	put(table, 16 * n, INDIRECT, (uint16_t)(100 + n));
+}
+
+static void a_run_of_requests(void **state)
+{
+	(void)state;
+	attach_at(RING_ENTRIES, RING_ENTRIES - 3, true);
+	for (unsigned int i = 0; i < RING_ENTRIES; i++)
+		small_table(TABLE_GPA + 0x100 * i, 5, 3);
+	/* The seventh is for another day. */
+	entry(TABLE_GPA + 0x600, 0, GAP, 1, 0);
+	assert_int_equal(fetch_requests(2), 2);
+	assert_int_equal(fetch_requests(32), 4);
+	assert_int_equal(ring.last_avail, 3);
+	assert_int_equal(fetch_requests(32), 0);
+	ring.last_avail = position_after(ring.last_avail, 1);
+	assert_int_equal(fetch_requests(32), RING_ENTRIES - 7);
+	assert_int_equal(fetch_requests(32), 0);
+}
+
+/* The guest's entry k in place of a good one: nothing is taken, and the next one is good again. */
+static void expect_unusual(unsigned int k, uint64_t at, uint32_t len, uint32_t flags)
+{
+	small_table(TABLE_GPA, 5, 3);
+	entry(TABLE_GPA, k, at, len, flags);
+	pool.used = 7;
+	assert_int_equal(fetch_requests(1), 0);
+	assert_int_equal(pool.used, 7);
+	ring.last_avail = position_after(ring.last_avail, 1);
+	small_table(TABLE_GPA, 5, 3);
+	assert_int_equal(fetch_requests(1), 1);
+}
+
+static void unusual_requests(void **state)
+{
+	static const uint16_t heads[] = { INDIRECT | NEXT, 0, WRITE, INDIRECT | WRITE };
+
+	(void)state;
+	for (unsigned int k = 0; k < 5; k++) {
+		const uint32_t write = k >= 3 ? WRITE : 0;
+
+		expect_unusual(k, BUFFER_GPA, 0, write);
+		expect_unusual(k, GAP, 4, write);
+		expect_unusual(k, SEAM, 4, write);
+		expect_unusual(k, SEAM - 3, 4, write);
+		expect_unusual(k, UINT64_MAX, 4, write);
+		expect_unusual(k, BUFFER_GPA, UINT32_MAX, write);
+		expect_unusual(k, BUFFER_GPA, 4, write | INDIRECT);
+		expect_unusual(k, BUFFER_GPA, 4, write | NEXT);
+	}
+	expect_unusual(0, BUFFER_GPA, 4, WRITE);
+	expect_unusual(4, BUFFER_GPA, 4, 0); /* behind what is to be written */
+	for (unsigned int i = 0; i < ARRAY_LEN(heads); i++) {
+		const uint16_t before = ring.last_avail;
+
+		small_table(TABLE_GPA, 5, 3);
+		slots[before & 0x7fff].flags = (uint16_t)(heads[i] | avail_bits(before >> 15));
+		assert_int_equal(fetch_requests(1), 0);
+		ring.last_avail = position_after(before, 1);
+	}
+}
+
+static void unusual_tables(void **state)
+{
+	static const struct {
+		uint64_t at;
+		uint32_t len;
+	} tables[] = { { SEAM - 32, 80 }, { GAP, 80 }, { TABLE_GPA, 0 },
+		       { TABLE_GPA, 79 }, { TABLE_GPA, 16 * (SMALL_TABLE_ENTRIES + 1) } };
+
+	(void)state;
+	small_table(TABLE_GPA, SMALL_TABLE_ENTRIES + 1, 3);
+	assert_int_equal(fetch_requests(1), 0);
+	for (unsigned int i = 0; i < ARRAY_LEN(tables); i++) {
+		ring.last_avail = position_after(ring.last_avail, 1);
+		put(tables[i].at, tables[i].len, INDIRECT, 1);
+		assert_int_equal(fetch_requests(1), 0);
+	}
+}
+
 /* --- the usual form ----------------------------------------------------- */
 
 /* --- requests: to read, then to write ------------------------------------- */
@@ -1026,6 +1112,9 @@ int main(void)
 		TEST(bad_indirect_tables),
 		TEST(indirect_table_not_in_memory),
 		TEST(pieces_to_the_limit),
+		TEST(a_run_of_requests),
+		TEST(unusual_requests),
+		TEST(unusual_tables),
 		TEST(requests_to_their_limit),
 		TEST(requests_turn_anywhere),
 		TEST(direct_chains_to_the_limit),

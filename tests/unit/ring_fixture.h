@@ -122,6 +122,20 @@ static enum ring_next agree(const struct ring *before, enum chain_dir dir, uint3
 	return found;
 }
 
+static void assert_same_chain(const struct chain *a, const struct chain *b)
+{
+	assert_int_equal(a->used.word, b->used.word);
+	assert_int_equal(a->fault, b->fault);
+	assert_int_equal(a->bytes, b->bytes);
+	assert_int_equal(a->readable_bytes, b->readable_bytes);
+	assert_int_equal(a->nr_readable, b->nr_readable);
+	assert_int_equal(a->nr_spans, b->nr_spans);
+	for (unsigned int i = 0; i < a->nr_spans; i++) {
+		assert_ptr_equal(kit_host(a->spans[i].ptr), kit_host(b->spans[i].ptr));
+		assert_int_equal(a->spans[i].len_bytes, b->spans[i].len_bytes);
+	}
+}
+
 /* What the quick look at requests says to a ring that stands as `before`, as agree(). */
 static void agree_request(const struct ring *before, unsigned int pool_used,
 			  enum fetch_result fetched)
@@ -131,22 +145,14 @@ static void agree_request(const struct ring *before, unsigned int pool_used,
 	struct chain quick;
 
 	quick_pool.used = pool_used;
-	usual_request = RING_VERB(kind, request, &copy, &quick_pool, &quick);
+	usual_request = ring_fetch_requests(kind, &copy, &quick_pool, &quick, 1) == 1;
 	assert_int_equal(copy.last_avail, usual_request ? ring.last_avail : before->last_avail);
 	assert_int_equal(quick_pool.used, usual_request ? pool.used : pool_used);
 	if (!usual_request)
 		return;
 	assert_int_equal(fetched, FETCH_OK);
 	assert_int_equal(quick.fault, RING_FAULT_NONE);
-	assert_int_equal(quick.used.word, chain.used.word);
-	assert_int_equal(quick.bytes, chain.bytes);
-	assert_int_equal(quick.nr_readable, chain.nr_readable);
-	assert_int_equal(quick.readable_bytes, chain.readable_bytes);
-	assert_int_equal(quick.nr_spans, chain.nr_spans);
-	for (unsigned int i = 0; i < chain.nr_spans; i++) {
-		assert_ptr_equal(kit_host(quick.spans[i].ptr), kit_host(chain.spans[i].ptr));
-		assert_int_equal(quick.spans[i].len_bytes, chain.spans[i].len_bytes);
-	}
+	assert_same_chain(&quick, &chain);
 }
 
 /* Fetches the next chain, and checks that the quick ways to look at it find the same one. */
@@ -182,6 +188,28 @@ static inline void assert_request(uint32_t readable, uint32_t writable)
 	assert_int_equal(chain.bytes, readable + writable);
 	assert_int_equal(chain.readable_bytes, readable);
 	assert_int_equal(chain.fault, RING_FAULT_NONE);
+}
+
+/*
+ * Takes up to `max` requests of the usual form, and checks that ring_fetch() finds the same ones.
+ * Returns how many; `chain` is the last one.
+ */
+static inline unsigned int fetch_requests(unsigned int max)
+{
+	static struct span_pool one_by_one;
+	struct ring copy = ring;
+	struct chain chains[2 * RING_ENTRIES];
+	unsigned int n;
+
+	one_by_one.used = pool.used;
+	n = ring_fetch_requests(kind, &ring, &pool, chains, max);
+	for (unsigned int i = 0; i < n; i++) {
+		assert_int_equal(ring_fetch(kind, &copy, CHAIN_BOTH, &one_by_one, &chain), FETCH_OK);
+		assert_same_chain(&chains[i], &chain);
+	}
+	assert_int_equal(pool.used, one_by_one.used);
+	assert_int_equal(ring.last_avail, copy.last_avail);
+	return n;
 }
 
 /* At most how many chains wait. */

@@ -640,6 +640,128 @@ static enum fetch_result fetch_request(void)
 	return ring_fetch(kind, &ring, CHAIN_BOTH, &pool, &chain);
 }
 
+/* --- requests of the usual form -------------------------------------------- */
+
+/* `n` entries in order at `table`, of which the first `readable` are; the table is descriptor `i`. */
+static void small_table(uint16_t i, uint64_t table, unsigned int n, unsigned int readable)
+{
+	for (unsigned int k = 0; k < n; k++)
+		entry(table, k, 0x8000 + 64 * k, 1 + k,
+		      (k >= readable ? GUEST_DESC_WRITE : 0) | (k + 1 < n ? GUEST_DESC_NEXT : 0),
+		      (uint16_t)(k + 1 < n ? k + 1 : 0xbad));
+	desc(i, table, 16 * n, GUEST_DESC_INDIRECT, 0);
+}
+
+static void a_run_of_requests(void **state)
+{
+	(void)state;
+	vring_set_base(&ring, 65530, 65530);
+	guest.avail_idx = 65530;
+	for (uint16_t i = 0; i < RING_ENTRIES; i++) {
+		small_table(i, 0x10000 + 0x100 * i, 5, 3);
+		guest_split_raw_avail(&guest, guest.avail_idx++ % RING_ENTRIES, i);
+	}
+	guest_split_raw_avail_idx(&guest, guest.avail_idx);
+	/* The seventh is for another day. */
+	entry(0x10600, 0, GAP, 1, GUEST_DESC_NEXT, 1);
+	assert_int_equal(fetch_requests(2), 2);
+	assert_int_equal(fetch_requests(32), 4);
+	assert_int_equal(fetch_requests(32), 0);
+	assert_int_equal(ring.last_avail, 0);
+	ring.last_avail++;
+	assert_int_equal(fetch_requests(32), RING_ENTRIES - 7);
+	assert_int_equal(fetch_requests(32), 0);
+	assert_int_equal(ring.fault, RING_FAULT_NONE);
+}
+
+/* Takes nothing, and changes nothing; the next one is good again. */
+static void expect_unusual(uint16_t head)
+{
+	offer(head);
+	pool.used = 7;
+	assert_int_equal(fetch_requests(1), 0);
+	assert_int_equal((uint16_t)(ring.last_avail + 1), guest.avail_idx);
+	assert_int_equal(pool.used, 7);
+	ring.last_avail++;
+	small_table(3, 0x10000, 5, 3);
+	offer(3);
+	assert_int_equal(fetch_requests(1), 1);
+}
+
+static void unusual_entries(void **state)
+{
+	static const struct guest_desc wrong[] = {
+		{ 0x8000, 0, GUEST_DESC_NEXT, 2 }, /* empty */
+		{ GAP, 4, GUEST_DESC_NEXT, 2 },
+		{ SEAM, 4, GUEST_DESC_NEXT, 2 }, /* there, but in another region */
+		{ SEAM - 3, 4, GUEST_DESC_NEXT, 2 },
+		{ UINT64_MAX, 4, GUEST_DESC_NEXT, 2 },
+		{ 0x8000, UINT32_MAX, GUEST_DESC_NEXT, 2 },
+		{ 0x8000, 4, GUEST_DESC_NEXT, 3 }, /* not in order */
+		{ 0x8000, 4, GUEST_DESC_NEXT, 1 },
+		{ 0x8000, 4, GUEST_DESC_NEXT | GUEST_DESC_INDIRECT, 2 },
+		{ 0x8000, 4, 0, 2 }, /* ends early */
+		{ 0x8000, 4, GUEST_DESC_NEXT | GUEST_DESC_WRITE, 2 }, /* too soon */
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_LEN(wrong); i++) {
+		small_table(3, 0x10000, 5, 3);
+		guest_write(&memory, 0x10000 + 16, &wrong[i], 16);
+		expect_unusual(3);
+	}
+	small_table(3, 0x10000, 5, 2);
+	entry(0x10000, 3, 0x8000, 4, GUEST_DESC_NEXT, 4); /* behind what is to be written */
+	expect_unusual(3);
+	small_table(3, 0x10000, 5, 3);
+	entry(0x10000, 4, 0x8000, 4, GUEST_DESC_WRITE | GUEST_DESC_NEXT, 0);
+	expect_unusual(3);
+	small_table(3, 0x10000, 5, 3);
+	entry(0x10000, 4, 0x8000, 4, GUEST_DESC_WRITE | GUEST_DESC_INDIRECT, 0);
+	expect_unusual(3);
+	small_table(3, 0x10000, 5, 3);
+	entry(0x10000, 4, 0x8000, 0, GUEST_DESC_WRITE, 0);
+	expect_unusual(3);
+}
+
+static void unusual_tables(void **state)
+{
+	(void)state;
+	small_table(3, 0x10000, SMALL_TABLE_ENTRIES + 1, 3);
+	expect_unusual(3);
+	small_table(3, SEAM - 32, 5, 3);
+	expect_unusual(3);
+	small_table(3, 0x10000, 5, 3);
+	desc(3, 0x10000, 0, GUEST_DESC_INDIRECT, 0);
+	expect_unusual(3);
+	desc(3, 0x10000, 79, GUEST_DESC_INDIRECT, 0);
+	expect_unusual(3);
+	desc(3, GAP, 80, GUEST_DESC_INDIRECT, 0);
+	expect_unusual(3);
+	small_table(3, 0x10000, 5, 3);
+	desc(3, 0x10000, 80, GUEST_DESC_INDIRECT | GUEST_DESC_NEXT, 4);
+	expect_unusual(3);
+	desc(4, 0x8000, 80, GUEST_DESC_WRITE, 0);
+	expect_unusual(4);
+	/* Good, but not in the ring. */
+	small_table(40, 0x10000, 5, 3);
+	expect_unusual(40);
+	/* Good, but not in the region. */
+	small_table(3, 0x10000, 5, 3);
+	offer(3);
+	ring.views[CHAIN_READABLE].last.size_bytes = 0x10000 + 80 - 1;
+	assert_int_equal(fetch_requests(1), 0);
+	ring.views[CHAIN_READABLE].last.size_bytes++;
+	assert_int_equal(fetch_requests(1), 1);
+	/* Room in the pool is for the largest. */
+	small_table(3, 0x10000, 5, 3);
+	offer(3);
+	pool.used = SPAN_POOL_SPANS - SMALL_TABLE_ENTRIES + 1;
+	assert_int_equal(fetch_requests(1), 0);
+	pool.used--;
+	assert_int_equal(fetch_requests(1), 1);
+}
+
 /* A request with too many pieces; known: its last byte is, to say so there. */
 static void expect_too_long(bool known)
 {
@@ -938,6 +1060,9 @@ int main(void)
 		TEST(indirect_table_not_in_memory),
 		TEST(endless_nothing),
 		TEST(pieces_to_the_limit),
+		TEST(a_run_of_requests),
+		TEST(unusual_entries),
+		TEST(unusual_tables),
 		TEST(requests_to_their_limit),
 		TEST(requests_turn_anywhere),
 		TEST(four_gigabytes_are_too_many),
