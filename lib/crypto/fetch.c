@@ -94,7 +94,7 @@ static void op_fill_aead(struct rte_crypto_sym_op *sym, const struct crypto_layo
 }
 
 /* All but m_src and m_dst. */
-static void op_fill(struct rte_crypto_op *op, const struct crypto_session *s, void *sym_session,
+static ALWAYS_INLINE void op_fill(struct rte_crypto_op *op, const struct crypto_session *s, void *sym_session,
 		    const struct crypto_layout *l, const struct rte_mbuf *own)
 {
 	struct rte_crypto_sym_op *sym = op->sym;
@@ -283,8 +283,124 @@ static uint8_t understand(const struct burst *b, const struct parts *parts,
 				layout);
 }
 
-static enum outcome request_begin(struct burst *b, const struct chain *chain, struct rte_mbuf *own,
-				  struct rte_crypto_op *op)
+static ALWAYS_INLINE void request_keep(const struct burst *b, struct crypto_request *r,
+				       struct crypto_session *s, const struct crypto_layout *l)
+{
+	r->queue = b->q;
+	r->session = s;
+	r->mem = (struct gmem *)(uintptr_t)b->vq->ring.mem;
+	r->slot = b->q->taken;
+	r->data_bytes = l->data_bytes;
+	r->digest_at = l->digest_at;
+	r->digest_bytes = l->digest_bytes;
+	r->borrows = false;
+}
+
+static ALWAYS_INLINE void request_begun(struct burst *b, const struct chain *chain,
+					struct crypto_session *s)
+{
+	slot_take(b->q, chain->used, false);
+	count_session(b, s);
+	b->nr_begun++;
+}
+
+/* --- as drivers make them ------------------------------------------------- */
+
+#define USUAL_IV_BYTES 16
+
+/* The buffers of a request of the usual form, as usual_form() has looked at them. */
+enum { IN_HEADER, IN_IV, IN_SOURCE, NR_IN, OUT_RESULT = NR_IN, OUT_DIGEST };
+
+/* A buffer each for header, IV, source, result, digest (of a chain) and status. */
+static ALWAYS_INLINE bool usual_form(const struct chain *chain)
+{
+	const struct span *spans = chain->spans;
+
+	return likely(chain->nr_readable == NR_IN && chain->nr_spans - 5u <= 1 &&
+		      spans[IN_HEADER].len_bytes == sizeof(union crypto_head) &&
+		      spans[IN_IV].len_bytes == USUAL_IV_BYTES &&
+		      spans[IN_SOURCE].len_bytes == spans[OUT_RESULT].len_bytes &&
+		      spans[IN_SOURCE].len_bytes <= CRYPTO_DATA_BYTES &&
+		      spans[chain->nr_spans - 1].len_bytes == sizeof(struct virtio_crypto_inhdr));
+}
+
+/* Does it make sense, in a session of this kind, and do the lengths say the same? */
+static ALWAYS_INLINE bool usual_understand(const struct burst *b, const struct chain *chain,
+					   enum crypto_kind kind, struct crypto_session **session,
+					   struct crypto_layout *l)
+{
+	const uint32_t bytes = chain->spans[IN_SOURCE].len_bytes;
+	struct crypto_session *s;
+	union crypto_head head;
+
+	shm_read(&head, chain->spans[IN_HEADER].ptr, sizeof(head));
+	s = crypto_session_find(&b->crypto->sessions,
+				rte_le_to_cpu_64(head.req.header.session_id));
+	*session = s;
+	return likely(s != NULL && s->kind == kind && crypto_head_matches(&head, s) &&
+		      crypto_layout_of(&head, s, b->revision_1, chain->readable_bytes,
+				       chain->bytes - chain->readable_bytes, b->crypto->data_max,
+				       l) == VIRTIO_CRYPTO_OK &&
+		      l->iv_bytes == USUAL_IV_BYTES && l->src_bytes == bytes &&
+		      l->data_bytes == bytes && l->digest_at == bytes);
+}
+
+static ALWAYS_INLINE void usual_keep(struct crypto_request *r, const struct chain *chain)
+{
+	const struct span *out = chain->spans + OUT_RESULT;
+
+	r->more = NULL;
+	r->spans = r->own_spans;
+	r->nr_spans = (uint16_t)(chain->nr_spans - NR_IN);
+	r->writable_bytes = chain->bytes - chain->readable_bytes;
+	r->own_spans[0] = out[0];
+	r->own_spans[1] = out[1];
+	if (r->nr_spans == 3)
+		r->own_spans[2] = out[2];
+}
+
+/* `kind` is a constant. False: it is for request_begin(), which reads for itself. */
+static ALWAYS_INLINE bool usual_begin_as(struct burst *b, const struct chain *chain,
+					 enum crypto_kind kind, struct rte_mbuf *own,
+					 struct rte_crypto_op *op)
+{
+	struct crypto_request *r = rte_mbuf_to_priv(own);
+	const struct span *spans = chain->spans;
+	struct crypto_session *s;
+	struct crypto_layout l;
+	void *sym_session;
+
+	if (!usual_understand(b, chain, kind, &s, &l))
+		return false;
+	sym_session = crypto_session_for_iv(s, USUAL_IV_BYTES);
+	if (unlikely(sym_session == NULL))
+		return false;
+	request_keep(b, r, s, &l);
+	usual_keep(r, chain);
+	op_fill(op, s, sym_session, &l, own);
+	mbuf_start(own, sizeof(struct crypto_front), l.src_bytes);
+	op->sym->m_src = own;
+	plan_add_read(&b->plan, rte_pktmbuf_mtod(own, void *), spans[IN_SOURCE].ptr, l.src_bytes);
+	shm_read(rte_crypto_op_ctod_offset(op, uint8_t *, CRYPTO_IV_OFFSET), spans[IN_IV].ptr,
+		 USUAL_IV_BYTES);
+	request_begun(b, chain, s);
+	return true;
+}
+
+static ALWAYS_INLINE bool usual_begin(struct burst *b, const struct chain *chain,
+				      struct rte_mbuf *own, struct rte_crypto_op *op)
+{
+	if (!usual_form(chain) || b->crypto->zero_copy)
+		return false;
+	return chain->nr_spans == OUT_DIGEST + 1 ?
+		       usual_begin_as(b, chain, CRYPTO_CIPHER, own, op) :
+		       usual_begin_as(b, chain, CRYPTO_CHAIN, own, op);
+}
+
+/* --- any ------------------------------------------------------------------ */
+
+static NOINLINE enum outcome request_begin(struct burst *b, const struct chain *chain,
+					   struct rte_mbuf *own, struct rte_crypto_op *op)
 {
 	struct crypto_request *r = rte_mbuf_to_priv(own);
 	const struct parts parts = parts_of(chain);
@@ -311,13 +427,7 @@ static enum outcome request_begin(struct burst *b, const struct chain *chain, st
 		answer(b, chain, &parts, status);
 		return ANSWERED;
 	}
-	r->queue = b->q;
-	r->session = s;
-	r->mem = (struct gmem *)(uintptr_t)b->vq->ring.mem;
-	r->slot = b->q->taken;
-	r->data_bytes = l.data_bytes;
-	r->digest_at = l.digest_at;
-	r->digest_bytes = l.digest_bytes;
+	request_keep(b, r, s, &l);
 	op_fill(op, s, sym_session, &l, own);
 	if (!keep_spans(b->crypto, r, &parts))
 		return LATER;
@@ -329,9 +439,7 @@ static enum outcome request_begin(struct burst *b, const struct chain *chain, st
 		return LATER;
 	}
 	plan_small_parts(b, &parts, s, &l, op, own->buf_addr);
-	slot_take(b->q, chain->used, false);
-	count_session(b, s);
-	b->nr_begun++;
+	request_begun(b, chain, s);
 	return BEGUN;
 }
 
@@ -388,8 +496,10 @@ static unsigned int run(struct burst *b, struct rte_crypto_op **ops, unsigned in
 			return 0;
 	n = take_chains(b->vq, &spans, chains, count);
 	for (i = 0; i < n; i++) {
-		enum outcome what = request_begin(b, &chains[i], own[begun], ops[begun]);
+		enum outcome what = BEGUN;
 
+		if (!usual_begin(b, &chains[i], own[begun], ops[begun]))
+			what = request_begin(b, &chains[i], own[begun], ops[begun]);
 		if (what == LATER)
 			break;
 		begun += what == BEGUN;

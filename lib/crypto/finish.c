@@ -31,7 +31,10 @@ static void plan_result(struct plan *plan, const struct crypto_request *r,
 	uint32_t left = r->data_bytes;
 	struct span_cursor to;
 
-	if (left != 0 && !r->borrows) {
+	if (!r->borrows && likely(op->sym->m_src == crypto_request_mbuf(r) &&
+				  r->spans->len_bytes >= left && left != 0)) {
+		plan_add_write(plan, r->spans->ptr, rte_pktmbuf_mtod(op->sym->m_src, void *), left);
+	} else if (!r->borrows && left != 0) {
 		to = span_cursor_at(r->spans, 0);
 		for (const struct rte_mbuf *m = op->sym->m_src; left != 0; m = m->next) {
 			uint32_t part = RTE_MIN(left, (uint32_t)m->data_len);
