@@ -112,7 +112,7 @@ static void f6_wrong_number_of_fds(void)
 
 static void f11_size_beyond_the_payload(void)
 {
-	static const uint32_t sizes[] = { 633, 4096, 0x7fffffff, 0x80000000, 0xfffffff3,
+	static const uint32_t sizes[] = { 1073, 4096, 0x7fffffff, 0x80000000, 0xfffffff3,
 					  0xffffffff };
 	uint8_t payload[300] = { 0 };
 
@@ -244,8 +244,8 @@ static void f13_body_in_pieces(void)
 
 static void f27_unknown_request(void)
 {
-	static const uint32_t ids[] = { 0,  19, 23, 26,	 27,	33,
-					35, 38, 41, 100, 256, 65536, 0x80000001, UINT32_MAX };
+	static const uint32_t ids[] = { 0,  19, 23, 33,  35,	38,
+					41, 100, 256, 65536, 0x80000001, UINT32_MAX };
 	uint8_t payload[40] = { 0 };
 
 	line_up();
