@@ -29,12 +29,7 @@ static bool has_channel(struct visit *v)
 
 bool visit_begin(struct visit *v, int vid, uint16_t queue_id)
 {
-	struct vq *vq = device_vq(vid, queue_id);
-
-	if (vq == NULL)
-		return false;
-	visit_enter(v, vq);
-	return has_channel(v);
+	return visit_queue(v, vid, queue_id) && has_channel(v);
 }
 
 bool visit_try(struct visit *v, int vid, uint16_t queue_id)

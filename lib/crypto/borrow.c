@@ -41,8 +41,8 @@ static void lend_init(struct rte_mempool *pool, void *opaque, void *mbuf, unsign
 }
 
 /* Is it all in one piece? */
-static bool one_piece(const struct crypto *crypto, const struct span *spans, uint32_t skip, uint32_t len,
-		      struct piece_of_guest *piece)
+static bool one_piece(const struct crypto *crypto, const struct span *spans, uint32_t skip,
+		      uint32_t len, struct piece_of_guest *piece)
 {
 	struct span_cursor from = span_cursor_at(spans, skip);
 	struct span span;
@@ -177,24 +177,12 @@ int crypto_borrow(struct crypto_request *r, struct rte_crypto_op *op, const stru
 	return likely(borrow_two(r, op, readable, l)) ? 0 : borrow_many(r, op, readable, l);
 }
 
-static void put_chain(struct crypto_request *r, struct rte_mbuf *m)
-{
-	struct rte_mbuf *next;
-
-	for (; m != NULL; m = next) {
-		next = m->next;
-		m->next = NULL;
-		m->nb_segs = 1;
-		rte_mempool_put(r->crypto->borrowed, m);
-	}
-}
-
 void crypto_unborrow(struct crypto_request *r, struct rte_crypto_op *op)
 {
 	if (likely(op->sym->m_src == r->lent[0]))
 		return;
-	put_chain(r, op->sym->m_src);
-	put_chain(r, op->sym->m_dst);
+	crypto_put_chain(r->crypto->borrowed, op->sym->m_src);
+	crypto_put_chain(r->crypto->borrowed, op->sym->m_dst);
 }
 
 static void give_two(struct rte_mempool *pool, void *crypto, void *mbuf, unsigned int index)

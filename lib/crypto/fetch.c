@@ -94,8 +94,9 @@ static void op_fill_aead(struct rte_crypto_sym_op *sym, const struct crypto_layo
 }
 
 /* All but m_src and m_dst. */
-static ALWAYS_INLINE void op_fill(struct rte_crypto_op *op, const struct crypto_session *s, void *sym_session,
-		    const struct crypto_layout *l, const struct rte_mbuf *own)
+static ALWAYS_INLINE void op_fill(struct rte_crypto_op *op, const struct crypto_session *s,
+				  void *sym_session, const struct crypto_layout *l,
+				  const struct rte_mbuf *own)
 {
 	struct rte_crypto_sym_op *sym = op->sym;
 
@@ -148,7 +149,8 @@ static void plan_small_parts(struct burst *b, const struct parts *parts,
 	}
 	if (s->aad_bytes != 0) {
 		at = span_cursor_at(parts->readable, l->aad_at);
-		plan_add_read_spans(&b->plan, &at, front->aad + (s->is_ccm ? 18 : 0), s->aad_bytes);
+		plan_add_read_spans(&b->plan, &at, front->aad + (s->is_ccm ? CRYPTO_CCM_AAD_AT : 0),
+				    s->aad_bytes);
 	}
 }
 

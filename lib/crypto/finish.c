@@ -120,22 +120,12 @@ static void ended_flush(struct ended *e)
 
 static void free_buffers(struct crypto_request *r, struct rte_crypto_op *op)
 {
-	struct rte_mbuf *next;
-
 	if (r->more != NULL)
 		rte_mempool_put(r->crypto->large, r->more);
-	if (r->borrows) {
+	if (r->borrows)
 		crypto_unborrow(r, op);
-		return;
-	}
-	if (op->sym->m_src == crypto_request_mbuf(r))
-		return;
-	for (struct rte_mbuf *m = op->sym->m_src; m != NULL; m = next) {
-		next = m->next;
-		m->next = NULL;
-		m->nb_segs = 1;
-		rte_mempool_put(r->crypto->large, m);
-	}
+	else if (op->sym->m_src != crypto_request_mbuf(r))
+		crypto_put_chain(r->crypto->large, op->sym->m_src);
 }
 
 static void request_end(struct ended *e, struct crypto_request *r, struct rte_crypto_op *op)

@@ -14,11 +14,14 @@
 #include "layout.h"
 #include "memory/gmem.h"
 
+/* What CCM wants before its AAD (rte_crypto_sym.h). */
+#define CRYPTO_CCM_AAD_AT 18
+
 /* What goes with the data of an operation, at the start of a request's own buffer. */
 struct crypto_front {
 	uint8_t digest[CRYPTO_DIGEST_MAX_BYTES]; /* made, or to be verified */
-	/* As CCM wants it: 18 bytes before it, a block of room behind. */
-	uint8_t aad[18 + CRYPTO_AAD_MAX_BYTES + 16];
+	/* As CCM wants it: room before it, and a block of it behind. */
+	uint8_t aad[CRYPTO_CCM_AAD_AT + CRYPTO_AAD_MAX_BYTES + 16];
 } CACHE_ALIGNED;
 
 /* Data of a request's own buffer; larger ones have CRYPTO_BUFFER_BYTES. */
@@ -105,8 +108,18 @@ static ALWAYS_INLINE struct crypto_front *crypto_request_front(const struct cryp
 	return crypto_request_mbuf(r)->buf_addr;
 }
 
-/* Frees the buffers of a request, and then the request. */
-void crypto_request_free(struct crypto_request *r, struct rte_crypto_op *op);
+/* Gives a chain of mbufs, or none, back to their pool. */
+static inline void crypto_put_chain(struct rte_mempool *pool, struct rte_mbuf *m)
+{
+	struct rte_mbuf *next;
+
+	for (; m != NULL; m = next) {
+		next = m->next;
+		m->next = NULL;
+		m->nb_segs = 1;
+		rte_mempool_put(pool, m);
+	}
+}
 
 /*
  * fetch.c: takes up to `count` requests and makes operations of them; how many. Invalid ones are

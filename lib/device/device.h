@@ -110,7 +110,7 @@ struct device_backend {
 	 * device.lock. An id, above 0, or a negative VIRTIO_CRYPTO_* status (said why).
 	 */
 	int64_t (*session_open)(struct device *dev, const struct session_desc *desc);
-	/* 0 or -ENOENT (said why). What is under way in the session still ends. */
+	/* 0 or -ENOENT. What is under way in the session still ends. */
 	int (*session_close)(struct device *dev, uint64_t id);
 };
 

@@ -15,6 +15,25 @@ status_with(const struct guest_crypto_req *req, size_t word_at, uint32_t word)
 	return cbc_status_of(&changed);
 }
 
+struct wrong_word {
+	size_t word_at;
+	uint32_t word;
+};
+
+/* With any one of the words. */
+static void
+expect_badmsg_with_each(const struct guest_crypto_req *req, const struct wrong_word *wrong,
+			unsigned nr_wrong)
+{
+	for (unsigned i = 0; i < nr_wrong; i++) {
+		uint8_t status = status_with(req, wrong[i].word_at, wrong[i].word);
+
+		if (status != VIRTIO_CRYPTO_BADMSG)
+			tap_fail(__FILE__, __LINE__, "word at %zu as %u: status %u",
+				 wrong[i].word_at, wrong[i].word, status);
+	}
+}
+
 #define CIPHER_WORD(field) offsetof(struct virtio_crypto_op_data_req, u.sym_req.u.cipher.para.field)
 #define CHAIN_WORD(field) offsetof(struct virtio_crypto_op_data_req, u.sym_req.u.chain.para.field)
 #define HASH_WORD(field) offsetof(struct virtio_crypto_op_data_req, u.hash_req.para.field)
@@ -176,10 +195,7 @@ digests_of_wrong_lengths(void)
 static void
 chains_of_wrong_lengths(void)
 {
-	static const struct {
-		size_t word_at;
-		uint32_t word;
-	} wrong[] = {
+	static const struct wrong_word wrong[] = {
 		{CHAIN_WORD(cipher_start_src_offset), 17}, {CHAIN_WORD(cipher_start_src_offset), 64},
 		{CHAIN_WORD(cipher_start_src_offset), UINT32_MAX},
 		{CHAIN_WORD(cipher_start_src_offset), UINT32_MAX - 47},
@@ -214,13 +230,7 @@ chains_of_wrong_lengths(void)
 	req.cipher_bytes = 48;
 	req.hashed_bytes = 64;
 	CHECK_EQ(cbc_status_of(&req), VIRTIO_CRYPTO_OK);
-	for (unsigned i = 0; i < RTE_DIM(wrong); i++) {
-		uint8_t status = status_with(&req, wrong[i].word_at, wrong[i].word);
-
-		if (status != VIRTIO_CRYPTO_BADMSG)
-			tap_fail(__FILE__, __LINE__, "word at %zu as %u: status %u",
-				 wrong[i].word_at, wrong[i].word, status);
-	}
+	expect_badmsg_with_each(&req, wrong, RTE_DIM(wrong));
 	CHECK_EQ(cbc_status_of(&req), VIRTIO_CRYPTO_OK);
 	down();
 }
@@ -228,10 +238,7 @@ chains_of_wrong_lengths(void)
 static void
 aead_of_wrong_lengths(void)
 {
-	static const struct {
-		size_t word_at;
-		uint32_t word;
-	} wrong[] = {
+	static const struct wrong_word wrong[] = {
 		{AEAD_WORD(iv_len), 11}, {AEAD_WORD(iv_len), 0}, {AEAD_WORD(iv_len), UINT32_MAX},
 		{AEAD_WORD(aad_len), 19}, {AEAD_WORD(aad_len), 21}, {AEAD_WORD(aad_len), 0},
 		{AEAD_WORD(aad_len), UINT32_MAX}, {AEAD_WORD(src_data_len), 33},
@@ -257,13 +264,7 @@ aead_of_wrong_lengths(void)
 	req.tag_bytes = 16;
 	req.dst_bytes = req.src_bytes + 16;
 	CHECK_EQ(cbc_status_of(&req), VIRTIO_CRYPTO_OK);
-	for (unsigned i = 0; i < RTE_DIM(wrong); i++) {
-		uint8_t status = status_with(&req, wrong[i].word_at, wrong[i].word);
-
-		if (status != VIRTIO_CRYPTO_BADMSG)
-			tap_fail(__FILE__, __LINE__, "word at %zu as %u: status %u",
-				 wrong[i].word_at, wrong[i].word, status);
-	}
+	expect_badmsg_with_each(&req, wrong, RTE_DIM(wrong));
 	CHECK_EQ(cbc_status_of(&req), VIRTIO_CRYPTO_OK);
 	/* To decipher, there has to be a tag. */
 	s.direction = VIRTIO_CRYPTO_OP_DECRYPT;
