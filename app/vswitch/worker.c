@@ -31,7 +31,7 @@ enum {
 struct worker {
 	unsigned int id;
 	bool falls_asleep;                   /* leave the guests' kicks on */
-	unsigned int n_up;                   /* ports up in this round */
+	unsigned int n_up;                   /* ports that this round reads from */
 	uint16_t up[VSW_MAX_PORTS];
 	unsigned int n_touched;              /* ports with frames pending */
 	uint16_t touched[VSW_MAX_PORTS];
@@ -52,22 +52,27 @@ static void put(struct worker *w, uint16_t slot, struct rte_mbuf *m)
 	w->pkts[slot][w->pending[slot]++] = m;
 }
 
-/* To all ports but the one it came from; each holds a reference until it is sent. */
+/*
+ * To all ports but the one it came from; each holds a reference until it is sent.
+ * A port that came up in this round is one of them: its guest may be answered
+ * already.
+ */
 static void flood(struct worker *w, struct port *from, struct rte_mbuf *m)
 {
-	unsigned int receivers = 0;
+	unsigned int slots = port_slots(), receivers = 0;
+	uint16_t to[VSW_MAX_PORTS];
 
-	for (unsigned int i = 0; i < w->n_up; i++)
-		receivers += w->up[i] != from->slot;
+	for (unsigned int s = 0; s < slots; s++)
+		if (s != from->slot && atomic_load(&port_at(s)->up))
+			to[receivers++] = (uint16_t)s;
 	if (receivers == 0) {
 		drop(w, from, m, DROP_NO_PORT);
 		return;
 	}
 	for (struct rte_mbuf *seg = m; seg != NULL; seg = seg->next)
 		rte_mbuf_refcnt_update(seg, (int16_t)(receivers - 1));
-	for (unsigned int i = 0; i < w->n_up; i++)
-		if (w->up[i] != from->slot)
-			put(w, w->up[i], m);
+	for (unsigned int i = 0; i < receivers; i++)
+		put(w, to[i], m);
 }
 
 /* Destinations 01:80:c2:00:00:00 to 0f belong to the link: a bridge stops them. */
