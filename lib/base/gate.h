@@ -107,4 +107,10 @@ static inline bool gate_is_closed(const struct gate *g)
 	return __atomic_load_n(&g->closed, __ATOMIC_RELAXED) != 0;
 }
 
+/* Is a data thread inside, or trying to be? Turns nobody away. */
+static inline bool gate_is_held(const struct gate *g)
+{
+	return __atomic_load_n(&g->held, __ATOMIC_RELAXED) != 0;
+}
+
 #endif

@@ -169,6 +169,7 @@ struct vq {
 	uint64_t log_guest_addr; /* both under device.log_lock, too */
 	bool log_used;           /* SET_VRING_ADDR asked to log the used ring, at that address */
 	bool addrs_set;
+	int64_t held_since_ms; /* at each visit since then somebody was in its gate (postcopy.c) */
 	uint32_t kick_serial; /* another one: another kickfd */
 	bool base_set;    /* somebody said where it starts, or it did */
 	bool started;     /* SET_VRING_KICK seen, GET_VRING_BASE not yet */
@@ -229,6 +230,7 @@ struct device_postcopy {
 	bool watched;
 	bool failed;      /* a page did not come; atomic */
 	int64_t since_ms; /* when the loop thread came to this device; 0: is not here; atomic */
+	int64_t held_since_ms; /* the earliest of its queues'; atomic */
 };
 
 struct device {
@@ -459,7 +461,7 @@ extern unsigned int device_postcopy_stall_ms;
  */
 void device_lock_watched(struct device *dev);
 void device_unlock_watched(struct device *dev);
-/* Now and then: false when a page did not come and the device has to go. */
+/* Now and then, and at once: false when a page did not come and the device has to go. */
 bool device_postcopy_visit(struct device *dev);
 static inline bool device_postcopy_failed(const struct device *dev)
 {

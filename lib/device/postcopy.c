@@ -14,10 +14,10 @@
  *   gives the pages up first of all.
  * - While it is there, a watch of its own (a thread, as any other may sleep)
  *   looks how long the loop thread has been at this device, which it enters by
- *   device_lock_watched(). After device_postcopy_stall_ms in which none came,
- *   and if somebody waits for a page, it gives them up.
- *   The loop thread comes by regularly and closes all gates, so that a data
- *   thread which sleeps is noticed, too.
+ *   device_lock_watched(), and how long a data thread has been in a gate: the
+ *   loop thread comes by regularly and looks at them. After
+ *   device_postcopy_stall_ms in which none came, and if somebody waits for a
+ *   page, it gives them up.
  *
  * Pages that are given up read as zeros and the device is dropped. The file,
  * which is the guest's memory, is not touched.
@@ -68,12 +68,18 @@ void device_postcopy_give_up(struct device *dev)
 
 /* --- the watch --------------------------------------------------------- */
 
-/* What the watch saw last of the loop thread at its device. */
+/* What the watch saw last of the threads that may wait. */
 struct sight {
-	int64_t since_ms; /* when it came */
+	int64_t since_ms; /* when the first of them came */
 	uint64_t blocks;  /* how much memory had come, */
 	int64_t news_ms;  /* and when it was less */
 };
+
+/* Of two times, of which 0 is none. */
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
 
 static uint64_t blocks_of(const struct gmem *mem)
 {
@@ -94,7 +100,9 @@ static uint64_t blocks_of(const struct gmem *mem)
 static bool is_stuck(const struct device *dev, struct sight *last)
 {
 	const struct device_postcopy *pc = &dev->postcopy;
-	int64_t since_ms = __atomic_load_n(&pc->since_ms, __ATOMIC_RELAXED), now = clock_now_ms();
+	int64_t since_ms = earlier(__atomic_load_n(&pc->since_ms, __ATOMIC_RELAXED),
+				   __atomic_load_n(&pc->held_since_ms, __ATOMIC_RELAXED));
+	int64_t now = clock_now_ms();
 	uint64_t blocks;
 
 	if (since_ms == 0)
@@ -165,17 +173,28 @@ void device_unlock_watched(struct device *dev)
 	__atomic_store_n(&dev->postcopy.since_ms, 0, __ATOMIC_RELAXED);
 }
 
+/*
+ * Who is inside at each visit is taken for one that never left; a thread that
+ * comes and goes is soon found outside. Nothing is waited for or locked here: all
+ * other devices of this thread would wait, too.
+ */
 bool device_postcopy_visit(struct device *dev)
 {
-	unsigned int closed;
+	struct device_postcopy *pc = &dev->postcopy;
+	int64_t now = clock_now_ms(), first = 0;
 
-	if (!dev->postcopy.listening)
+	if (!pc->listening)
 		return true;
-	device_lock_watched(dev);
-	closed = dev->nr_vqs;
-	device_gates_close(dev);
-	device_gates_open(dev, closed);
-	device_unlock_watched(dev);
+	for (unsigned int i = 0; i < dev->nr_vqs; i++) {
+		struct vq *vq = dev->vqs[i];
+
+		if (!gate_is_held(&vq->gate))
+			vq->held_since_ms = 0;
+		else if (vq->held_since_ms == 0)
+			vq->held_since_ms = now;
+		first = earlier(first, vq->held_since_ms);
+	}
+	__atomic_store_n(&pc->held_since_ms, first, __ATOMIC_RELAXED);
 	return !device_postcopy_failed(dev);
 }
 
@@ -216,6 +235,8 @@ int device_postcopy_listen(struct device *dev)
 	struct device_postcopy *pc = &dev->postcopy;
 	int ret;
 
+	for (unsigned int i = 0; i < dev->nr_vqs; i++)
+		dev->vqs[i]->held_since_ms = 0;
 	pc->watched = true;
 	ret = pthread_create(&pc->watch, NULL, watch, dev);
 	if (ret != 0) {
@@ -248,6 +269,7 @@ void device_postcopy_end(struct device *dev)
 			uffd_unregister(pc->uffd, &dev->mem->regions[i]->map);
 		device_postcopy_propose(dev, NULL);
 		pc->listening = false;
+		pc->held_since_ms = 0;
 	}
 	fd_close(&pc->uffd);
 }
