@@ -10,13 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <rte_debug.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_memory.h>
+
+#include "patience.h"
 
 #define REC_MAX_BYTES 65536
 #define NR_PATHS 8
@@ -54,10 +55,7 @@ die(const char *what)
 uint64_t
 flow_now_us(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	return patience_now_us();
 }
 
 bool

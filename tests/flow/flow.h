@@ -105,6 +105,6 @@ extern volatile uint64_t flow_echoed; /* packets since the start */
 void flow_own_memory(void);
 
 bool flow_wait_until(bool (*done)(void *arg), void *arg, int timeout_ms);
-uint64_t flow_now_us(void);
+uint64_t flow_now_us(void); /* patience_now_us() */
 
 #endif

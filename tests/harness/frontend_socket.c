@@ -10,17 +10,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
+#include "patience.h"
 
 void
 fe_init(struct frontend *fe)
@@ -45,7 +37,7 @@ fill_address(struct sockaddr_un *address, const char *path)
 int
 fe_connect(struct frontend *fe, const char *path)
 {
-	int64_t until = now_ms() + fe->timeout_ms;
+	uint64_t until_us = patience_now_us() + (uint64_t)fe->timeout_ms * 1000;
 	struct sockaddr_un address;
 	int rc = fill_address(&address, path);
 
@@ -56,7 +48,7 @@ fe_connect(struct frontend *fe, const char *path)
 		return -errno;
 	while (connect(fe->fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		rc = -errno;
-		if ((rc != -ENOENT && rc != -ECONNREFUSED && rc != -EINTR) || now_ms() > until) {
+		if ((rc != -ENOENT && rc != -ECONNREFUSED && rc != -EINTR) || patience_now_us() > until_us) {
 			close(fe->fd);
 			fe->fd = -1;
 			return rc;
@@ -90,12 +82,13 @@ fe_listen(const char *path)
 static int
 wait_readable(int fd, int timeout_ms)
 {
+	uint64_t until_us = patience_now_us() + (uint64_t)timeout_ms * 1000;
 	struct pollfd pfd = {.fd = fd, .events = POLLIN};
 	int rc;
 
 	do {
-		rc = poll(&pfd, 1, timeout_ms);
-	} while (rc < 0 && errno == EINTR);
+		rc = poll(&pfd, 1, timeout_ms < 50 ? timeout_ms : 50);
+	} while ((rc < 0 && errno == EINTR) || (rc == 0 && patience_now_us() < until_us));
 	if (rc < 0)
 		return -errno;
 	return rc == 0 ? -ETIMEDOUT : 0;

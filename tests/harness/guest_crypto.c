@@ -5,8 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "patience.h"
 
 #define GUARD_BYTES 64
 #define GUARD_BYTE 0x5c
@@ -570,23 +571,14 @@ guest_crypto_reap(struct guest_crypto *gc, struct guest_crypto_result *result)
 	return take_results(gc, s, result) ? 0 : -EFAULT;
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 int
 guest_crypto_wait(struct guest_crypto *gc, struct guest_crypto_result *result, int timeout_ms)
 {
-	int64_t until = now_ms() + timeout_ms;
+	uint64_t until_us = patience_now_us() + (uint64_t)timeout_ms * 1000;
 	int rc;
 
 	while ((rc = guest_crypto_reap(gc, result)) == -EAGAIN) {
-		if (now_ms() >= until)
+		if (patience_now_us() >= until_us)
 			return -ETIMEDOUT;
 		usleep(50);
 	}

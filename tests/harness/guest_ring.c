@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "guest_packed.h"
+#include "patience.h"
 
 void
 guest_ring_rebind(struct guest_ring *vq, struct guest_memory *mem)
@@ -308,22 +308,13 @@ guest_ring_pending(const struct guest_ring *vq)
 	return n;
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 bool
 guest_ring_wait(struct guest_ring *vq, struct guest_used *used, void **cookie, int timeout_ms)
 {
-	int64_t until = now_ms() + timeout_ms;
+	uint64_t until_us = patience_now_us() + (uint64_t)timeout_ms * 1000;
 
 	while (!guest_ring_poll(vq, used, cookie)) {
-		if (now_ms() >= until)
+		if (patience_now_us() >= until_us)
 			return false;
 		usleep(50);
 	}

@@ -19,6 +19,7 @@
 #include "guest_net.h"
 #include "guest_packed.h"
 #include "guest_split.h"
+#include "patience.h"
 #include "tap.h"
 
 #define PATIENCE_MS 30000
@@ -192,8 +193,9 @@ pause_until_it_sleeps(struct guest_ring *vq, struct score *score)
 }
 
 static bool
-arrives(unsigned to, uint32_t number, uint64_t since_ns)
+arrives(unsigned to, uint32_t number)
 {
+	uint64_t until_us = patience_now_us() + PATIENCE_MS * 1000;
 	uint8_t got[FRAME_BYTES];
 	struct guest_net_hdr hdr;
 	unsigned spins = 0;
@@ -201,11 +203,12 @@ arrives(unsigned to, uint32_t number, uint64_t since_ns)
 	int rc;
 
 	while ((rc = guest_rx_recv(&rx[to], &hdr, got, sizeof(got), NULL)) == -EAGAIN) {
-		if (now_ns() > since_ns + PATIENCE_MS * 1000 * US)
+		if (++spins <= 200)
+			continue;
+		if (patience_now_us() > until_us)
 			return false;
 		/* The worker may need this CPU. */
-		if (++spins > 200)
-			usleep(20);
+		usleep(20);
 	}
 	CHECK_EQ(rc, FRAME_BYTES);
 	memcpy(&seen, got + 14, sizeof(seen));
@@ -260,7 +263,7 @@ send_and_wait(unsigned from, uint32_t number, struct score *score, bool disturbe
 	start = now_ns();
 	CHECK(guest_tx_send(&tx[from], NULL, frame, sizeof(frame)) >= 0);
 	kicked = guest_ring_kick(tx[from].vq);
-	if (!arrives(1 - from, number, start))
+	if (!arrives(1 - from, number))
 		tap_fail(__FILE__, __LINE__, "frame %u is lost (%s)", number,
 			 kicked ? "the guest kicked" : "no kick was asked for");
 	CHECK_EQ(guest_tx_drain(&tx[from], PATIENCE_MS), 0);
