@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <rte_cryptodev.h>
 
-#include "async/iova.h"
 #include "borrow.h"
 
 /* A piece of guest memory, in one run of bus addresses. */
@@ -18,16 +17,7 @@ struct pieces {
 	struct piece_of_guest piece[CRYPTO_SEGS_MAX];
 };
 
-/* The rest of such an mbuf stays as lend_init() has it. */
-static void lend(struct rte_mbuf *m, const struct piece_of_guest *piece)
-{
-	m->buf_addr = piece->at;
-	m->buf_iova = piece->iova;
-	m->buf_len = (uint16_t)piece->bytes;
-	m->data_len = (uint16_t)piece->bytes;
-	m->pkt_len = piece->bytes;
-}
-
+/* What crypto_lend_mbuf() leaves as it is. */
 static void lend_init(struct rte_mempool *pool, void *opaque, void *mbuf, unsigned int index)
 {
 	struct rte_mbuf *m = mbuf;
@@ -106,7 +96,7 @@ static struct rte_mbuf *chain_of(struct crypto_request *r, struct rte_mbuf **mbu
 	uint32_t bytes = 0;
 
 	for (unsigned int i = 0; i < p->n; i++) {
-		lend(mbufs[i], &p->piece[i]);
+		crypto_lend_mbuf(mbufs[i], p->piece[i].at, p->piece[i].iova, p->piece[i].bytes);
 		mbufs[i]->next = i + 1 < p->n ? mbufs[i + 1] : NULL;
 		*(struct crypto_request **)rte_mbuf_to_priv(mbufs[i]) = r;
 		bytes += p->piece[i].bytes;
@@ -126,11 +116,11 @@ static bool borrow_two(struct crypto_request *r, struct rte_crypto_op *op,
 	    (l->data_bytes != 0 && !one_piece(r->crypto, r->spans, 0, l->data_bytes, &dst)) ||
 	    !device_takes(r->crypto, 1, l->data_bytes != 0))
 		return false;
-	lend(r->lent[0], &src);
+	crypto_lend_mbuf(r->lent[0], src.at, src.iova, src.bytes);
 	op->sym->m_src = r->lent[0];
 	if (l->data_bytes == 0)
 		return true;
-	lend(r->lent[1], &dst);
+	crypto_lend_mbuf(r->lent[1], dst.at, dst.iova, dst.bytes);
 	op->sym->m_dst = r->lent[1];
 	return true;
 }
@@ -155,6 +145,7 @@ static int borrow_many(struct crypto_request *r, struct rte_crypto_op *op,
 		ret = -ENOBUFS;
 	if (ret != 0)
 		return ret;
+	r->holds_more = true;
 	op->sym->m_src = chain_of(r, mbufs, &src);
 	if (dst.n != 0)
 		op->sym->m_dst = chain_of(r, mbufs + src.n, &dst);
@@ -179,7 +170,7 @@ int crypto_borrow(struct crypto_request *r, struct rte_crypto_op *op, const stru
 
 void crypto_unborrow(struct crypto_request *r, struct rte_crypto_op *op)
 {
-	if (likely(op->sym->m_src == r->lent[0]))
+	if (op->sym->m_src == r->lent[0])
 		return;
 	crypto_put_chain(r->crypto->borrowed, op->sym->m_src);
 	crypto_put_chain(r->crypto->borrowed, op->sym->m_dst);

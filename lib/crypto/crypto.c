@@ -147,7 +147,7 @@ static void crypto_ring_setup(const struct device *dev, struct vq *vq)
 	if (q != NULL && q->mask + 1 == size)
 		return;
 	free(q);
-	q = calloc(1, sizeof(*q) + size * sizeof(q->slots[0]));
+	q = calloc(1, sizeof(*q) + size * sizeof(q->done[0]));
 	vq->crypto = q;
 	if (q == NULL) {
 		LOG_ERR("%s: queue %u: no memory for its requests: it is not served",

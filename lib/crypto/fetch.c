@@ -199,6 +199,7 @@ static bool copy_source(struct burst *b, const struct parts *parts, const struct
 		m = large_chain(b->crypto, r, l->src_bytes);
 		if (m == NULL)
 			return false;
+		r->holds_more = true;
 	}
 	op->sym->m_src = m;
 	if (l->src_bytes == 0)
@@ -212,6 +213,7 @@ static bool copy_source(struct burst *b, const struct parts *parts, const struct
 /* Keeps where the results go. False: no room now. */
 static bool keep_spans(struct crypto *crypto, struct crypto_request *r, const struct parts *parts)
 {
+	const struct span *last = &parts->writable[parts->nr_writable - 1];
 	struct span *spans = r->own_spans;
 
 	r->more = NULL;
@@ -219,12 +221,14 @@ static bool keep_spans(struct crypto *crypto, struct crypto_request *r, const st
 		if (rte_mempool_get(crypto->large, (void **)&r->more) != 0)
 			return false;
 		spans = r->more->buf_addr;
+		r->holds_more = true;
 	}
 	for (unsigned int i = 0; i < parts->nr_writable; i++)
 		spans[i] = parts->writable[i];
 	r->spans = spans;
 	r->nr_spans = parts->nr_writable;
 	r->writable_bytes = parts->writable_bytes;
+	r->status = last->ptr + last->len_bytes - 1;
 	return true;
 }
 
@@ -239,9 +243,10 @@ enum outcome {
 	LATER, /* no buffers: it stays in the ring */
 };
 
-static void slot_take(struct crypto_queue *q, struct used used, bool done)
+/* `done`: 0 if it is not. */
+static void slot_take(struct crypto_queue *q, struct used done)
 {
-	q->slots[q->taken++ & q->mask] = (struct crypto_slot){ .used = used, .done = done };
+	q->done[q->taken++ & q->mask] = done;
 }
 
 /* The answer to a request that makes no sense. */
@@ -256,7 +261,7 @@ static void answer(struct burst *b, const struct chain *chain, const struct part
 		dirty_log_fence();
 		ring_log_buffer(&b->vq->ring, at, 1);
 	}
-	slot_take(b->q, used_written(chain->used, 1), true);
+	slot_take(b->q, used_written(chain->used, 1));
 }
 
 /* The session of a request and what it is to do there; a status other than OK: it makes no sense. */
@@ -285,10 +290,12 @@ static uint8_t understand(const struct burst *b, const struct parts *parts,
 				layout);
 }
 
-static ALWAYS_INLINE void request_keep(const struct burst *b, struct crypto_request *r,
-				       struct crypto_session *s, const struct crypto_layout *l)
+static ALWAYS_INLINE void request_keep(const struct burst *b, const struct chain *chain,
+				       struct crypto_request *r, struct crypto_session *s,
+				       const struct crypto_layout *l)
 {
 	r->queue = b->q;
+	r->used = chain->used;
 	r->session = s;
 	r->mem = (struct gmem *)(uintptr_t)b->vq->ring.mem;
 	r->slot = b->q->taken;
@@ -296,12 +303,13 @@ static ALWAYS_INLINE void request_keep(const struct burst *b, struct crypto_requ
 	r->digest_at = l->digest_at;
 	r->digest_bytes = l->digest_bytes;
 	r->borrows = false;
+	r->lends_digest = false;
+	r->holds_more = false;
 }
 
-static ALWAYS_INLINE void request_begun(struct burst *b, const struct chain *chain,
-					struct crypto_session *s)
+static ALWAYS_INLINE void request_begun(struct burst *b, struct crypto_session *s)
 {
-	slot_take(b->q, chain->used, false);
+	slot_take(b->q, (struct used){ 0 });
 	count_session(b, s);
 	b->nr_begun++;
 }
@@ -359,6 +367,29 @@ static ALWAYS_INLINE void usual_keep(struct crypto_request *r, const struct chai
 	r->own_spans[1] = out[1];
 	if (r->nr_spans == 3)
 		r->own_spans[2] = out[2];
+	r->status = chain->spans[chain->nr_spans - 1].ptr;
+}
+
+/*
+ * Zero copy. What a chain does not encipher it would not write, either. What it hashes is the
+ * result or the source, as its order says.
+ */
+static ALWAYS_INLINE bool usual_lend(struct crypto_request *r, struct rte_crypto_op *op,
+				     enum crypto_kind kind, const struct span *spans,
+				     const struct crypto_layout *l)
+{
+	uint8_t *digest = GUEST_FORCE(uint8_t *, spans[OUT_DIGEST].ptr);
+
+	if (kind == CRYPTO_CHAIN && (l->cipher_at != 0 || l->cipher_bytes != l->src_bytes))
+		return false;
+	if (unlikely(!crypto_lend(r, op, spans[IN_SOURCE], spans[OUT_RESULT])))
+		return false;
+	if (kind == CRYPTO_CHAIN && l->digest_bytes == spans[OUT_DIGEST].len_bytes) {
+		op->sym->auth.digest.data = digest;
+		op->sym->auth.digest.phys_addr = (uintptr_t)digest;
+		r->lends_digest = true;
+	}
+	return true;
 }
 
 /* `kind` is a constant. False: it is for request_begin(), which reads for itself. */
@@ -377,22 +408,28 @@ static ALWAYS_INLINE bool usual_begin_as(struct burst *b, const struct chain *ch
 	sym_session = crypto_session_for_iv(s, USUAL_IV_BYTES);
 	if (unlikely(sym_session == NULL))
 		return false;
-	request_keep(b, r, s, &l);
+	request_keep(b, chain, r, s, &l);
 	usual_keep(r, chain);
 	op_fill(op, s, sym_session, &l, own);
-	mbuf_start(own, sizeof(struct crypto_front), l.src_bytes);
-	op->sym->m_src = own;
-	plan_add_read(&b->plan, rte_pktmbuf_mtod(own, void *), spans[IN_SOURCE].ptr, l.src_bytes);
+	if (b->crypto->zero_copy) {
+		if (!usual_lend(r, op, kind, spans, &l))
+			return false;
+	} else {
+		mbuf_start(own, sizeof(struct crypto_front), l.src_bytes);
+		op->sym->m_src = own;
+		plan_add_read(&b->plan, rte_pktmbuf_mtod(own, void *), spans[IN_SOURCE].ptr,
+			      l.src_bytes);
+	}
 	shm_read(rte_crypto_op_ctod_offset(op, uint8_t *, CRYPTO_IV_OFFSET), spans[IN_IV].ptr,
 		 USUAL_IV_BYTES);
-	request_begun(b, chain, s);
+	request_begun(b, s);
 	return true;
 }
 
 static ALWAYS_INLINE bool usual_begin(struct burst *b, const struct chain *chain,
 				      struct rte_mbuf *own, struct rte_crypto_op *op)
 {
-	if (!usual_form(chain) || b->crypto->zero_copy)
+	if (!usual_form(chain))
 		return false;
 	return chain->nr_spans == OUT_DIGEST + 1 ?
 		       usual_begin_as(b, chain, CRYPTO_CIPHER, own, op) :
@@ -418,7 +455,7 @@ static NOINLINE enum outcome request_begin(struct burst *b, const struct chain *
 		if (parts.writable_bytes != 0)
 			answer(b, chain, &parts, VIRTIO_CRYPTO_BADMSG);
 		else
-			slot_take(b->q, chain->used, true);
+			slot_take(b->q, chain->used);
 		return ANSWERED;
 	}
 	status = understand(b, &parts, &s, &l);
@@ -429,7 +466,7 @@ static NOINLINE enum outcome request_begin(struct burst *b, const struct chain *
 		answer(b, chain, &parts, status);
 		return ANSWERED;
 	}
-	request_keep(b, r, s, &l);
+	request_keep(b, chain, r, s, &l);
 	op_fill(op, s, sym_session, &l, own);
 	if (!keep_spans(b->crypto, r, &parts))
 		return LATER;
@@ -441,7 +478,7 @@ static NOINLINE enum outcome request_begin(struct burst *b, const struct chain *
 		return LATER;
 	}
 	plan_small_parts(b, &parts, s, &l, op, own->buf_addr);
-	request_begun(b, chain, s);
+	request_begun(b, s);
 	return BEGUN;
 }
 

@@ -10,9 +10,9 @@
 
 static uint8_t status_of(const struct rte_crypto_op *op)
 {
-	switch (op->status) {
-	case RTE_CRYPTO_OP_STATUS_SUCCESS:
+	if (likely(op->status == RTE_CRYPTO_OP_STATUS_SUCCESS))
 		return VIRTIO_CRYPTO_OK;
+	switch (op->status) {
 	case RTE_CRYPTO_OP_STATUS_AUTH_FAILED:
 		return VIRTIO_CRYPTO_BADMSG;
 	case RTE_CRYPTO_OP_STATUS_INVALID_SESSION:
@@ -24,17 +24,19 @@ static uint8_t status_of(const struct rte_crypto_op *op)
 
 /* --- writing ------------------------------------------------------------- */
 
-/* Plans what the guest gets of a result. */
-static void plan_result(struct plan *plan, const struct crypto_request *r,
-			const struct rte_crypto_op *op)
+/* Plans what the guest gets of a result, where the cryptodev has not put it. */
+static ALWAYS_INLINE void plan_result(struct plan *plan, const struct crypto_request *r,
+				      const struct rte_crypto_op *op)
 {
-	uint32_t left = r->data_bytes;
+	uint32_t left = r->borrows ? 0 : r->data_bytes;
 	struct span_cursor to;
 
-	if (!r->borrows && likely(op->sym->m_src == crypto_request_mbuf(r) &&
-				  r->spans->len_bytes >= left && left != 0)) {
+	if (left == 0) {
+		;
+	} else if (likely(op->sym->m_src == crypto_request_mbuf(r) &&
+			  r->spans->len_bytes >= left)) {
 		plan_add_write(plan, r->spans->ptr, rte_pktmbuf_mtod(op->sym->m_src, void *), left);
-	} else if (!r->borrows && left != 0) {
+	} else {
 		to = span_cursor_at(r->spans, 0);
 		for (const struct rte_mbuf *m = op->sym->m_src; left != 0; m = m->next) {
 			uint32_t part = RTE_MIN(left, (uint32_t)m->data_len);
@@ -43,7 +45,7 @@ static void plan_result(struct plan *plan, const struct crypto_request *r,
 			left -= part;
 		}
 	}
-	if (r->digest_bytes != 0) {
+	if (r->digest_bytes != 0 && !r->lends_digest) {
 		to = span_cursor_at(r->spans, r->digest_at);
 		plan_add_write_spans(plan, &to, crypto_request_front(r)->digest, r->digest_bytes);
 	}
@@ -64,35 +66,44 @@ static void log_bytes(struct ring *vr, const struct crypto_request *r, uint32_t 
 	}
 }
 
+/* What a cryptodev may have written itself, before it failed, too. */
+static void log_lent(struct ring *vr, const struct crypto_request *r)
+{
+	if (r->borrows)
+		log_bytes(vr, r, 0, r->data_bytes);
+	if (r->lends_digest)
+		log_bytes(vr, r, r->digest_at, r->digest_bytes);
+}
+
+static COLD void log_answer(struct ring *vr, const struct crypto_request *r, bool has_result)
+{
+	dirty_log_fence();
+	log_lent(vr, r);
+	if (has_result && !r->borrows)
+		log_bytes(vr, r, 0, r->data_bytes);
+	if (has_result && !r->lends_digest)
+		log_bytes(vr, r, r->digest_at, r->digest_bytes);
+	log_bytes(vr, r, r->writable_bytes - 1, 1);
+}
+
 /* The status, at the very end; all else is written. */
-static void write_status(struct ring *vr, struct crypto_slot *slot, const struct crypto_request *r,
-			 uint8_t status)
+static ALWAYS_INLINE void answer(struct crypto_queue *q, const struct crypto_request *r,
+				 uint8_t status)
 {
 	const bool has_result = status == VIRTIO_CRYPTO_OK;
-	const struct span *last = &r->spans[r->nr_spans - 1];
-	uint32_t written = 1;
 
-	shm_store8(last->ptr + last->len_bytes - 1, status);
-	if (has_result)
-		written += r->data_bytes + r->digest_bytes;
-	if (unlikely(vr->log != NULL)) {
-		dirty_log_fence();
-		/* A cryptodev may have written before it failed. */
-		if (has_result || r->borrows)
-			log_bytes(vr, r, 0, r->data_bytes);
-		if (has_result)
-			log_bytes(vr, r, r->digest_at, r->digest_bytes);
-		log_bytes(vr, r, r->writable_bytes - 1, 1);
-	}
-	slot->used = used_written(slot->used, written);
-	slot->done = true;
+	shm_store8(r->status, status);
+	if (unlikely(q->home->ring.log != NULL))
+		log_answer(&q->home->ring, r, has_result);
+	q->done[r->slot & q->mask] = used_written(
+		r->used, 1 + (likely(has_result) ? r->data_bytes + r->digest_bytes : 0));
 }
 
 /* The cryptodev wrote it all the same. */
 static COLD void log_unwanted(struct ring *vr, const struct crypto_request *r)
 {
 	dirty_log_fence();
-	log_bytes(vr, r, 0, r->data_bytes);
+	log_lent(vr, r);
 	ring_log_tell(vr);
 }
 
@@ -118,7 +129,7 @@ static void ended_flush(struct ended *e)
 	e->n = 0;
 }
 
-static void free_buffers(struct crypto_request *r, struct rte_crypto_op *op)
+static NOINLINE void free_more(struct crypto_request *r, struct rte_crypto_op *op)
 {
 	if (r->more != NULL)
 		rte_mempool_put(r->crypto->large, r->more);
@@ -128,21 +139,29 @@ static void free_buffers(struct crypto_request *r, struct rte_crypto_op *op)
 		crypto_put_chain(r->crypto->large, op->sym->m_src);
 }
 
-static void request_end(struct ended *e, struct crypto_request *r, struct rte_crypto_op *op)
+static ALWAYS_INLINE void request_end(struct ended *e, struct crypto_request *r,
+				      struct rte_crypto_op *op)
 {
-	if (r->crypto != e->crypto || r->session != e->session || r->mem != e->mem) {
+	/* A session is of one device. */
+	if (unlikely(r->session != e->session || r->mem != e->mem)) {
 		ended_flush(e);
 		e->crypto = r->crypto;
 		e->session = r->session;
 		e->mem = r->mem;
 	}
-	free_buffers(r, op);
+	if (unlikely(r->holds_more))
+		free_more(r, op);
 	e->own[e->n++] = crypto_request_mbuf(r);
 	op->sym->m_src = NULL;
 	op->sym->m_dst = NULL;
 }
 
 /* ------------------------------------------------------------------------ */
+
+static bool is_done(const struct crypto_queue *q, uint32_t number)
+{
+	return number != q->taken && q->done[number & q->mask].word != 0;
+}
 
 void crypto_give_back(struct crypto_queue *q)
 {
@@ -151,14 +170,15 @@ void crypto_give_back(struct crypto_queue *q)
 
 	if (vr->fault != RING_FAULT_NONE || !vring_attached(vr))
 		return;
-	while (q->given != q->taken && q->slots[q->given & q->mask].done) {
-		struct used used[RUN_OPS];
-		unsigned int n = 0;
+	while (is_done(q, q->given)) {
+		const struct used *used = &q->done[q->given & q->mask];
+		unsigned int n = 1;
 
-		do
-			used[n++] = q->slots[q->given++ & q->mask].used;
-		while (n < RUN_OPS && q->given != q->taken && q->slots[q->given & q->mask].done);
+		/* Those that lie behind one another. */
+		while (n < RUN_OPS && is_done(q, q->given + n) && ((q->given + n) & q->mask) != 0)
+			n++;
 		ring_used_push(vr->kind, vr, CHAIN_WRITABLE, used, n);
+		q->given += n;
 		pushed = true;
 	}
 	if (pushed)
@@ -169,24 +189,27 @@ static void finish_run(struct crypto_queue *q, struct rte_crypto_op *const *ops,
 {
 	/* Another ring is there by now: the guest does not expect this any more. */
 	const bool wanted = q->home->crypto == q;
+	struct crypto_request *requests[RUN_OPS];
 	struct ended ended;
 	struct plan plan;
 
 	ended.n = 0;
-	ended.crypto = NULL;
+	ended.session = NULL;
 	plan.nr_segs = 0;
-	for (unsigned int i = 0; wanted && i < n; i++)
-		if (ops[i]->status == RTE_CRYPTO_OP_STATUS_SUCCESS)
-			plan_result(&plan, crypto_request_of(ops[i]), ops[i]);
-	if (plan.nr_segs != 0)
-		plan_execute_by(&plan, crypto_request_of(ops[0])->crypto->copy);
 	for (unsigned int i = 0; i < n; i++) {
-		struct crypto_request *r = crypto_request_of(ops[i]);
+		const struct crypto_request *r = requests[i] = crypto_request_of(ops[i]);
 
-		if (wanted)
-			write_status(&q->home->ring, &q->slots[r->slot & q->mask], r,
-				     status_of(ops[i]));
-		else if (r->borrows && q->home->ring.log != NULL)
+		if (ops[i]->status == RTE_CRYPTO_OP_STATUS_SUCCESS && wanted)
+			plan_result(&plan, r, ops[i]);
+	}
+	if (plan.nr_segs != 0)
+		plan_execute_by(&plan, requests[0]->crypto->copy);
+	for (unsigned int i = 0; i < n; i++) {
+		struct crypto_request *r = requests[i];
+
+		if (likely(wanted))
+			answer(q, r, status_of(ops[i]));
+		else if (q->home->ring.log != NULL)
 			log_unwanted(&q->home->ring, r);
 		request_end(&ended, r, ops[i]);
 	}

@@ -43,7 +43,11 @@ struct crypto_request {
 	uint32_t data_bytes;       /* of the result */
 	uint32_t digest_at, digest_bytes;
 	uint32_t writable_bytes;   /* the status is the last one */
+	struct used used;          /* its chain */
+	uint8_t __guest *status;   /* the last byte of `spans` */
 	bool borrows;              /* the operation is on guest memory itself */
+	bool lends_digest;         /* and has its digest written there */
+	bool holds_more;           /* than its own buffer, and `lent` */
 	uint16_t nr_spans;         /* what is written */
 	const struct span *spans;  /* own_spans, or in `more` */
 	struct rte_mbuf *lent[2];  /* for zero copy, one piece on each side; always the same */
@@ -80,17 +84,13 @@ void crypto_put(struct crypto *crypto, uint32_t n);
  * where the guest sees them used says all that there is to say about a ring that
  * stops or a process that dies (redo.h). For who visits the queue (visit.h).
  */
-struct crypto_slot {
-	struct used used;
-	bool done;
-};
-
 struct crypto_queue {
 	struct vq *home;
 	uint32_t taken, given; /* numbers that go on, and wrap */
 	uint32_t nr_open;      /* with the application; the queue lives as long as there are any */
 	uint32_t mask;
-	struct crypto_slot slots[];
+	/* By number: what the guest is told of a request that is done, or 0. */
+	struct used done[];
 };
 
 static ALWAYS_INLINE struct crypto_request *crypto_request_of(const struct rte_crypto_op *op)

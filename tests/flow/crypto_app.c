@@ -81,6 +81,22 @@ crypto_app_idle(void)
 	return rte_mempool_in_use_count(crypto_app.op_pool) == 0;
 }
 
+static void
+add_in_use(struct rte_mempool *pool, void *sum)
+{
+	if (strncmp(pool->name, "vhc", 3) == 0)
+		*(unsigned *)sum += rte_mempool_in_use_count(pool);
+}
+
+unsigned
+crypto_app_buffers_in_use(void)
+{
+	unsigned sum = 0;
+
+	rte_mempool_walk(add_in_use, &sum);
+	return sum;
+}
+
 unsigned
 crypto_app_fetch(int vid, uint16_t queue, struct rte_crypto_op **ops, unsigned max)
 {

@@ -36,6 +36,8 @@ void crypto_app_args(int *argc, char ***argv);
 void crypto_app_setup(void);
 /* After each: all operations and mbufs are where they belong. */
 bool crypto_app_idle(void);
+/* Of the library's pools of buffers, without taking them: none of another library's. */
+unsigned crypto_app_buffers_in_use(void);
 
 /* One step each. Operations come from op_pool and go back there by crypto_app_finalize(). */
 unsigned crypto_app_fetch(int vid, uint16_t queue, struct rte_crypto_op **ops, unsigned max);

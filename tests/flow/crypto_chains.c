@@ -328,6 +328,7 @@ large(enum rte_vhost_crypto_zero_copy zero_copy)
 	crypto_app.zero_copy = zero_copy;
 	flow_up(&flow, RTE_VHOST_USER_ASYNC_COPY, &config);
 	read_offer();
+	buffers_at_rest = crypto_app_buffers_in_use();
 	offer = (uint32_t)offered.max_size - 64;
 	most = 1 << 20;
 	src = malloc(most + 64);

@@ -27,13 +27,15 @@ static struct guest_crypto gc;
 #define CRYPTO_CONFIG ((struct fe_config) { \
 	.features = FE_F_VERSION_1 | FE_F_INDIRECT_DESC, \
 	.protocol_features = 1u << FE_PROTOCOL_F_MQ | 1u << FE_PROTOCOL_F_REPLY_ACK | \
-			     1u << FE_PROTOCOL_F_CRYPTO_SESSION | 1u << FE_PROTOCOL_F_CONFIG, \
+			     1u << FE_PROTOCOL_F_CRYPTO_SESSION | 1u << FE_PROTOCOL_F_CONFIG | \
+			     1u << FE_PROTOCOL_F_LOG_SHMFD, \
 	.nr_queues = 1, \
 	.ring_size = RING_SIZE, \
 })
 static struct virtio_crypto_config offered;
 static const char *current; /* what is being tried, for messages */
 static unsigned nr_requests;
+static unsigned buffers_at_rest;
 
 /* The same numbers in every run. */
 static inline uint32_t
@@ -107,12 +109,14 @@ up(enum rte_vhost_crypto_zero_copy zero_copy, bool revision_1)
 		CHECK_EQ(guest_crypto_init_at(&gc, vq, revision_1, NR_SLOTS, SLOT_BYTES,
 					      FIRST_BYTES), 0);
 	read_offer();
+	buffers_at_rest = crypto_app_buffers_in_use();
 }
 
 static inline void
 down(void)
 {
 	guest_crypto_fini(&gc);
+	CHECK_EQ(crypto_app_buffers_in_use(), buffers_at_rest);
 	flow_down(&flow);
 	CHECK(crypto_app_idle());
 }
