@@ -120,9 +120,11 @@ int crypto_limits_get(uint8_t cryptodev_id, const struct crypto_algorithm *algor
 		      struct crypto_limits *limits)
 {
 	struct rte_cryptodev_sym_capability_idx idx = capability_of(algorithm);
-	const struct rte_cryptodev_symmetric_capability *has =
-		rte_cryptodev_sym_capability_get(cryptodev_id, &idx);
+	const struct rte_cryptodev_symmetric_capability *has = NULL;
 
+	/* Of one that is gone cryptodev would look up nothing, and trip over it. */
+	if (rte_cryptodev_is_valid_dev(cryptodev_id))
+		has = rte_cryptodev_sym_capability_get(cryptodev_id, &idx);
 	if (has == NULL)
 		return -ENOTSUP;
 	switch (idx.type) {

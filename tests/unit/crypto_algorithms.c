@@ -537,6 +537,22 @@ static void teardown(void)
 	}
 }
 
+/* The application may have taken it away under its sessions. */
+static void a_cryptodev_that_is_gone(void)
+{
+	const struct crypto_algorithm *aes =
+		crypto_algorithm_find(VIRTIO_CRYPTO_SERVICE_CIPHER, VIRTIO_CRYPTO_CIPHER_AES_CBC);
+	struct crypto_limits limits;
+	int id = kit_device("crypto_openssl_gone");
+
+	if (id == NO_DEVICE)
+		tap_skip("crypto drivers of DPDK are not installed");
+	CHECK_EQ(crypto_limits_get((uint8_t)id, aes, &limits), 0);
+	CHECK_EQ(rte_eal_hotplug_remove("vdev", "crypto_openssl_gone"), 0);
+	CHECK_EQ(crypto_limits_get((uint8_t)id, aes, &limits), -ENOTSUP);
+	CHECK_EQ(crypto_limits_get(UINT8_MAX, aes, &limits), -ENOTSUP);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct tap_test tests[] = {
@@ -550,6 +566,7 @@ int main(int argc, char **argv)
 		TAP_TEST(devices_agree),
 		TAP_TEST(ivs_of_other_lengths),
 		TAP_TEST(chains),
+		TAP_TEST(a_cryptodev_that_is_gone),
 	};
 	int rc;
 
