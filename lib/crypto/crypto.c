@@ -78,9 +78,11 @@ struct crypto *crypto_new(uint8_t cryptodev_id, struct rte_mempool *sess_pool, i
 	crypto_sessions_init(&crypto->sessions, cryptodev_id, sess_pool);
 	crypto->own = pool_new('o', NR_OWN, POOL_CACHE, sizeof(struct crypto_request),
 			       sizeof(struct crypto_front) + CRYPTO_DATA_BYTES, socket_id);
-	crypto->large = pool_new('l', NR_LARGE, 0, sizeof(struct crypto_request *),
-				 CRYPTO_BUFFER_BYTES, socket_id);
-	if (crypto->own != NULL && crypto->large != NULL) {
+	/* Not after the other one failed: rte_errno is to say why it did. */
+	if (crypto->own != NULL)
+		crypto->large = pool_new('l', NR_LARGE, 0, sizeof(struct crypto_request *),
+					 CRYPTO_BUFFER_BYTES, socket_id);
+	if (crypto->large != NULL) {
 		(void)rte_mempool_obj_iter(crypto->own, request_init, crypto);
 		return crypto;
 	}

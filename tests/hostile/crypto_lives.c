@@ -7,6 +7,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <rte_errno.h>
+#include <rte_malloc.h>
+
 #include "crypto_rig.h"
 
 #define NR_REQUESTS 24
@@ -400,14 +403,19 @@ static void listen_to_the_log(void)
 	listening.since_us = flow_now_us();
 }
 
+static void stop_listening(void)
+{
+	CHECK_EQ(rte_openlog_stream(NULL), 0);
+	fclose(listening.file);
+}
+
 /* A guest may have its say, but not fill the log. */
 static void log_was_quiet(void)
 {
 	const uint64_t seconds = (flow_now_us() - listening.since_us) / 1000000 + 2;
 	unsigned int lines = 0;
 
-	CHECK_EQ(rte_openlog_stream(NULL), 0);
-	fclose(listening.file);
+	stop_listening();
 	for (size_t i = 0; i < listening.text_bytes; i++)
 		lines += listening.text[i] == '\n';
 	free(listening.text);
@@ -442,6 +450,44 @@ static void sessions_for_all_lengths_of_ivs(void)
 	for (unsigned int i = 0; i < RTE_DIM(open); i++)
 		session_close(open[i]);
 	CHECK_EQ(rte_mempool_in_use_count(crypto_app.session_pool), crypto_sessions_before);
+	crypto_down();
+}
+
+/* --- memory of EAL ------------------------------------------------------------------- */
+
+#define CHUNK_BYTES (1u << 20)
+
+/* Also where it lasts for some of what a device has: that is given back, and the log says why. */
+static void no_memory(void)
+{
+	static void *chunks[512];
+	unsigned int n = 0, refused = 0, told = 0;
+	int ret;
+
+	crypto_up(0, RING_SIZE);
+	CHECK_EQ(rte_vhost_crypto_free(rig.flow.vid), 0);
+	while (n < RTE_DIM(chunks) && (chunks[n] = rte_malloc(NULL, CHUNK_BYTES, 0)) != NULL)
+		n++;
+	for (;;) {
+		listen_to_the_log();
+		ret = rte_vhost_crypto_create(rig.flow.vid, crypto_app.cryptodev_id,
+					      crypto_app.session_pool, 0);
+		stop_listening();
+		told += strstr(listening.text, rte_strerror(ENOMEM)) != NULL;
+		free(listening.text);
+		if (ret == 0 || n == 0)
+			break;
+		CHECK_EQ(ret, -ENOMEM);
+		CHECK_EQ(look_at_pools().count, 0);
+		refused++;
+		rte_free(chunks[--n]);
+	}
+	while (n != 0)
+		rte_free(chunks[--n]);
+	CHECK_EQ(ret, 0);
+	CHECK(refused != 0);
+	CHECK_EQ(told, refused);
+	CHECK(serves(rig.rx));
 	crypto_down();
 }
 
@@ -542,6 +588,7 @@ int main(int argc, char **argv)
 		{ "requests under way, in place", requests_under_way_in_place },
 		{ "sessions up to the limit", sessions_up_to_the_limit },
 		{ "sessions for all lengths of IVs", sessions_for_all_lengths_of_ivs },
+		{ "no memory", no_memory },
 		{ "many cores", many_cores },
 		{ "memory that shrinks", memory_that_shrinks_under_copies },
 		{ "memory that shrinks, in place", memory_that_shrinks_in_place },
