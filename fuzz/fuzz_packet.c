@@ -15,35 +15,22 @@
  * the chains in flight are those between the ring's two positions, the guest is
  * told of all others at once, and each page that changed is in the dirty log.
  */
-#include <rte_eal.h>
 #include <rte_mbuf.h>
-#include <sys/eventfd.h>
 
 #include "api/channel.h"
 #include "base/isa.h"
 #include "net/bursts.h"
-#include "ring_packed.h"
-#include "ring_split.h"
-
-#define MODEL(kind, verb, ...)                                                        \
-	((kind) == RING_PACKED ? packed_##verb(__VA_ARGS__) : split_##verb(__VA_ARGS__))
+#include "ring_device.h"
 
 #define OPS_MAX 24
 #define COUNT_MAX 40
 #define POOL_MBUFS 256
 #define SMALL_ROOM_BYTES (RTE_PKTMBUF_HEADROOM + 96)
 #define JOBS_MAX 512
-#define LOG_BYTES 16
 
-static struct {
-	struct rte_mempool *pools[2]; /* small and usual buffers */
-	struct device *dev;
-	struct vq *vq;
-	struct dirty_log log;
-	/* Of the run: which build, and all it did, in one number. */
-	const struct net_bursts (*bursts)[2];
-	uint64_t digest;
-} g;
+static struct rte_mempool *pools[2]; /* small and usual buffers */
+/* Of the run. */
+static const struct net_bursts (*build)[2];
 
 static const struct {
 	const char *name;
@@ -63,26 +50,6 @@ static bool has_build(unsigned int i)
 	return isa_choose(builds[i].simd_bits) == builds[i].set;
 }
 
-/* FNV-1a, eight bytes at a time. */
-ORACLE static void digest(const void *bytes, size_t len)
-{
-	const uint8_t *at = bytes;
-	uint64_t word;
-
-	for (; len >= sizeof(word); at += sizeof(word), len -= sizeof(word)) {
-		memcpy(&word, at, sizeof(word));
-		g.digest = (g.digest ^ word) * UINT64_C(0x100000001b3);
-		g.digest ^= g.digest >> 29;
-	}
-	for (; len != 0; at++, len--)
-		g.digest = (g.digest ^ *at) * UINT64_C(0x100000001b3);
-}
-
-ORACLE static void digest_u64(uint64_t value)
-{
-	digest(&value, sizeof(value));
-}
-
 /* All that an application sees of a packet. */
 ORACLE static void digest_mbuf(const struct rte_mbuf *m)
 {
@@ -98,66 +65,15 @@ ORACLE static void digest_mbuf(const struct rte_mbuf *m)
 	}
 }
 
-/* After a burst: the ring, its guest and the counters. */
-ORACLE static void digest_state(unsigned int n)
-{
-	const struct ring *vr = &g.vq->ring;
-
-	digest_u64(n);
-	digest_u64((uint64_t)vr->last_avail << 48 | (uint64_t)vr->used_idx << 32 |
-		   (uint64_t)vr->published << 16 | vr->fault);
-	digest_u64((uint64_t)vr->unsignalled << 1 | vr->signalled_valid);
-	digest(&g.vq->stats, sizeof(g.vq->stats));
-	for (unsigned int i = 0; i < NR_REGIONS; i++)
-		digest(f.regions[i].map.mmap_addr, layout[i].size_bytes);
-}
-
 static struct driver_config config = { .max_queue_pairs = 1, .backend = &net_backend };
-
-static __attribute__((format(printf, 2, 0))) void no_log(enum log_level level, const char *fmt,
-							 va_list ap)
-{
-	(void)level;
-	(void)fmt;
-	(void)ap;
-}
 
 static void start(void)
 {
-	char *argv[] = { (char[]){ "fuzz" }, (char[]){ "--no-huge" }, (char[]){ "--no-pci" },
-			 (char[]){ "--no-shconf" }, (char[]){ "--no-telemetry" },
-			 (char[]){ "--log-level=1" }, (char[]){ "-m" }, (char[]){ "64" } };
-
-	MUST(rte_eal_init(ARRAY_LEN(argv), argv) >= 0);
-	log_set_sink(no_log);
-	g.pools[0] = rte_pktmbuf_pool_create("small", POOL_MBUFS, 0, 0, SMALL_ROOM_BYTES, 0);
-	g.pools[1] = rte_pktmbuf_pool_create("usual", POOL_MBUFS, 0, 0,
-					     RTE_MBUF_DEFAULT_BUF_SIZE, 0);
-	MUST(g.pools[0] != NULL && g.pools[1] != NULL);
-	make_memory();
-	g.dev = device_acquire(&config, "fuzz");
-	MUST(g.dev != NULL);
-	g.vq = device_vq_make(g.dev, 0);
-	MUST(g.vq != NULL);
-	/* A real one, for the decision to notify to be taken. */
-	g.vq->callfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	MUST(g.vq->callfd >= 0);
-	g.log.map.start = calloc(1, LOG_BYTES);
-	g.log.size_bytes = LOG_BYTES;
-	g.log.event_fd = -1;
-	MUST(g.log.map.start != NULL);
-	gate_open(&g.vq->gate);
-}
-
-/* The used ring is where it has to be; take over what stands there. */
-ORACLE static void accept_used(const struct ring *vr)
-{
-	bool packed = vr->kind == RING_PACKED;
-	const void *used = packed ? GUEST_FORCE(const void *, vr->packed) :
-				    GUEST_FORCE(const void *, vr->used);
-	size_t len = packed ? vr->size * sizeof(struct vring_packed_desc) : 6 + vr->size * 8u;
-
-	memcpy(model_of(used, len), used, len);
+	start_eal("64");
+	pools[0] = rte_pktmbuf_pool_create("small", POOL_MBUFS, 0, 0, SMALL_ROOM_BYTES, 0);
+	pools[1] = rte_pktmbuf_pool_create("usual", POOL_MBUFS, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+	MUST(pools[0] != NULL && pools[1] != NULL);
+	start_device(&config);
 }
 
 /* Were exactly the `n` next chains used? Of a packed ring we know for 1 only. */
@@ -221,7 +137,7 @@ static void dequeue(struct rte_mempool *pool, uint16_t count) REQUIRES(g.vq->gat
 
 	MODEL(vr->kind, expect, vr, CHAIN_READABLE, &e);
 	verb_begin();
-	n = g.bursts[vr->kind][0].dequeue(g.vq, pool, pkts, count);
+	n = build[vr->kind][0].dequeue(g.vq, pool, pkts, count);
 	MUST(n <= count);
 	/* Of a burst only the first packet; a header may change its checksum. */
 	if (n != 0 && !f.struck && used_exactly(vr, used, n, &e) && !g.vq->net.parse_hdr) {
@@ -311,7 +227,7 @@ static void enqueue(struct rte_mempool *pool, uint16_t count, struct input *in)
 		pkts[i] = make_packet(pool, in);
 	MODEL(vr->kind, expect, vr, CHAIN_WRITABLE, &e);
 	verb_begin();
-	n = g.bursts[vr->kind][0].enqueue(g.vq, pkts, count);
+	n = build[vr->kind][0].enqueue(g.vq, pkts, count);
 	MUST(n <= count);
 	if (n == 1 && !f.struck && e.result == FETCH_OK && pkts[0]->ol_flags == 0 &&
 	    used_exactly(vr, used, 1, &e))
@@ -420,15 +336,8 @@ static const struct copy_engine_ops engine_ops = {
 /* What changed is in the log, and what the engine wrote when no packet pends. */
 ORACLE static void check_logged(void)
 {
-	uint32_t logged;
+	uint32_t logged = check_log();
 
-	memcpy(&logged, GUEST_FORCE(const void *, g.log.map.start), sizeof(logged));
-	for (unsigned int i = 0; i < NR_REGIONS; i++)
-		for (uint32_t off = 0; off < layout[i].size_bytes; off += DIRTY_LOG_PAGE_BYTES)
-			MUST((logged >> (layout[i].gpa + off) / DIRTY_LOG_PAGE_BYTES & 1) != 0 ||
-			     memcmp((uint8_t *)f.regions[i].map.mmap_addr + off, f.model[i] + off,
-				    DIRTY_LOG_PAGE_BYTES) == 0);
-	memset(GUEST_FORCE(void *, g.log.map.start), 0, LOG_BYTES);
 	accept_all();
 	eng.logged_pages |= logged;
 	if (!pending_is_idle(g.vq->pending))
@@ -534,14 +443,11 @@ static void channel_open(unsigned int how, bool to_guest, struct input *in)
 	g.vq->index = to_guest ? 0 : 1;
 	g.vq->pending = pending_new(g.vq->ring.size, NULL);
 	MUST(g.vq->pending != NULL);
-	g.vq->net.bursts = &g.bursts[g.vq->ring.kind][1];
+	g.vq->net.bursts = &build[g.vq->ring.kind][1];
 	g.vq->pending->copy = g.vq->net.bursts->copy;
 	if ((how & 4) == 0)
 		return;
-	g.vq->ring.log = &g.log;
-	g.vq->ring.log_all = true;
-	g.vq->ring.log_used = true;
-	g.vq->ring.log_used_addr = gpa(0x1000);
+	attach_log();
 }
 
 static void channel_close(void) REQUIRES(g.vq->gate)
@@ -592,36 +498,21 @@ static void run(struct input *in) REQUIRES(g.vq->gate)
 {
 	struct ring *vr = &g.vq->ring;
 	uint8_t shape = input_u8(in);
-	struct vring_addrs addrs = { .desc = UVA_BASE, .used = UVA_BASE + 0x1000 };
-	struct rte_mempool *pool = g.pools[shape >> 4 & 1];
+	struct rte_mempool *pool = pools[shape >> 4 & 1];
 	struct rte_mbuf *held[POOL_MBUFS];
 	unsigned int nr_held = 0;
-	uint16_t image_bytes;
-	uint8_t image[4096];
 	unsigned int channel;
 
 	setup_net(in);
-	*vr = (struct ring){ .size = (uint16_t)(1u << (shape & 7)) };
-	vr->event_idx = (shape & 8) != 0;
-	if ((shape & 128) != 0) {
-		uint8_t size = input_u8(in);
-
-		/* Such guests speak virtio 1 and up. */
+	attach_ring(shape, in);
+	/* Such guests speak virtio 1 and up. */
+	if (vr->kind == RING_PACKED)
 		g.vq->net.hdr_bytes = sizeof(struct virtio_net_hdr_v1);
-		vr->kind = RING_PACKED;
-		vr->size = 1 + size % 128;
-		vr->in_order = (shape & 1) != 0;
-		vring_set_base(vr, MODEL_WRAP, MODEL_WRAP);
-	}
-	addrs.avail = UVA_BASE + vr->size * 16u;
-	MUST(vring_attach(vr, f.mem, NULL, &addrs) == 0);
 	channel = input_empty(in) ? 0 : *in->at / NR_STRIKES;
 	read_strikes(in);
 	if (channel != 0)
 		channel_open(channel, (shape & 32) != 0, in);
-	image_bytes = input_u16(in) % sizeof(image);
-	image_bytes = (uint16_t)input_bytes(in, image, image_bytes);
-	guest_write(0, image, image_bytes);
+	read_image(in, 4096);
 	if ((shape & 96) == 64)
 		nr_held = hold_mbufs(pool, held, in);
 
@@ -652,15 +543,15 @@ static uint64_t run_build(const uint8_t *bytes, size_t len_bytes,
 {
 	struct input in = { bytes, len_bytes };
 
-	g.bursts = bursts;
-	g.digest = UINT64_C(0xcbf29ce484222325);
+	build = bursts;
+	digest_begin();
 	memset(&g.vq->stats, 0, sizeof(g.vq->stats));
 	clear_memory();
 	MUST(gate_enter(&g.vq->gate));
 	run(&in);
 	gate_exit(&g.vq->gate);
-	for (unsigned int i = 0; i < ARRAY_LEN(g.pools); i++)
-		MUST(rte_mempool_avail_count(g.pools[i]) == POOL_MBUFS);
+	for (unsigned int i = 0; i < ARRAY_LEN(pools); i++)
+		MUST(rte_mempool_avail_count(pools[i]) == POOL_MBUFS);
 	return g.digest;
 }
 

@@ -390,14 +390,10 @@ static ALWAYS_INLINE void run(enum ring_kind k, struct ring *vr, struct input *i
 	static const enum chain_dir dirs[] = { CHAIN_READABLE, CHAIN_WRITABLE, CHAIN_BOTH,
 					       CHAIN_BOTH };
 	enum chain_dir dir = dirs[input_u8(in) & 3];
-	uint16_t image_bytes;
-	uint8_t image[5120];
 
 	/* A few strikes, then the ring as the guest left it, then the script. */
 	read_strikes(in);
-	image_bytes = input_u16(in) % sizeof(image);
-	image_bytes = (uint16_t)input_bytes(in, image, image_bytes);
-	guest_write(0, image, image_bytes);
+	read_image(in, 5120);
 
 	for (unsigned int op = 0; op < OPS_MAX && !input_empty(in) && vr->fault == 0; op++) {
 		uint8_t what = input_u8(in);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Guest memory of the ring target, twice: as the library sees it, and as it has
+ * Guest memory of the targets with rings, twice: as the library sees it, and as it has
  * to be. Whoever writes to the one writes to the other, so a byte that the
  * library writes where it should not shows. The guest writes at any moment: a
  * list of strikes hits right before a load.
@@ -11,9 +11,22 @@
 #include "input.h"
 #include "memory/gmem.h"
 
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#else
+#define __asan_poison_memory_region(at, bytes) ((void)(at))
+#define __asan_unpoison_memory_region(at, bytes) ((void)(at))
+#endif
+
 #define NR_REGIONS 3
 #define UVA_BASE UINT64_C(0x700000000000)
 #define NR_STRIKES 32
+/* Beside each region, on both sides, for who writes without ASan in it. */
+#define GUARD_BYTES 64
+#define GUARD_BYTE 0x5a
 /* More than any verb may make: see LOADS_MAX. */
 #define NR_LOADS 8192
 
@@ -179,7 +192,42 @@ ORACLE static int by_addr(const void *a, const void *b)
 	return x->len_bytes < y->len_bytes ? -1 : x->len_bytes > y->len_bytes;
 }
 
+ORACLE static inline void guard_set(uint8_t *at)
+{
+	memset(at, GUARD_BYTE, GUARD_BYTES);
+	__asan_poison_memory_region(at, GUARD_BYTES);
+}
+
+ORACLE static inline void guard_check(uint8_t *at)
+{
+	__asan_unpoison_memory_region(at, GUARD_BYTES);
+	for (unsigned int i = 0; i < GUARD_BYTES; i++)
+		MUST(at[i] == GUARD_BYTE);
+	__asan_poison_memory_region(at, GUARD_BYTES);
+}
+
+/* Nobody wrote beside guest memory. */
+ORACLE static inline void check_guards(void)
+{
+	for (unsigned int i = 0; i < NR_REGIONS; i++) {
+		uint8_t *at = f.regions[i].map.mmap_addr;
+
+		guard_check(at - GUARD_BYTES);
+		guard_check(at + layout[i].size_bytes);
+	}
+}
+
 /* Each region is an allocation of its own: ASan sees a byte beside it. */
+ORACLE static inline uint8_t *region_alloc(uint32_t size_bytes)
+{
+	uint8_t *at = aligned_alloc(GUARD_BYTES, size_bytes + 2 * GUARD_BYTES);
+
+	MUST(at != NULL);
+	guard_set(at);
+	guard_set(at + GUARD_BYTES + size_bytes);
+	return at + GUARD_BYTES;
+}
+
 ORACLE static inline void make_memory(void)
 {
 	struct region *list[NR_REGIONS];
@@ -190,9 +238,9 @@ ORACLE static inline void make_memory(void)
 		r->gpa.v = layout[i].gpa;
 		r->uva.v = UVA_BASE + layout[i].gpa;
 		r->size_bytes = layout[i].size_bytes;
-		r->map.mmap_addr = aligned_alloc(64, layout[i].size_bytes);
+		r->map.mmap_addr = region_alloc(layout[i].size_bytes);
 		f.model[i] = malloc(layout[i].size_bytes);
-		MUST(r->map.mmap_addr != NULL && f.model[i] != NULL);
+		MUST(f.model[i] != NULL);
 		r->host = (uint8_t __guest *)(uintptr_t)r->map.mmap_addr;
 		r->fd = -1;
 		r->refs = 1;
@@ -201,6 +249,16 @@ ORACLE static inline void make_memory(void)
 	f.mem = gmem_build(list, NR_REGIONS);
 	MUST(f.mem != NULL);
 	shm_load_hook = on_load;
+}
+
+/* Memory as the guest left it, less than `below` bytes of it. */
+ORACLE static inline void read_image(struct input *in, uint16_t below)
+{
+	uint8_t image[0x4000];
+	size_t bytes = input_u16(in) % below;
+
+	bytes = input_bytes(in, image, bytes);
+	guest_write(0, image, (uint32_t)bytes);
 }
 
 ORACLE static inline void clear_memory(void)
