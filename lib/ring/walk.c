@@ -6,7 +6,7 @@
 enum fetch_result walk_bad(struct walk *w, enum ring_fault fault)
 {
 	w->chain->fault = (uint16_t)fault;
-	w->chain->spans = NULL;
+	w->chain->spans = &w->pool->spans[w->first_span];
 	w->chain->nr_spans = 0;
 	w->chain->nr_readable = 0;
 	w->chain->readable_bytes = 0;
