@@ -412,7 +412,7 @@ lay_out(struct guest_crypto *gc, struct guest_crypto_slot *s,
 
 /* --- a request's bytes -------------------------------------------------------- */
 
-/* Goes over some pieces, from the first byte to the last. */
+/* Goes over pieces, from the first byte to the last. Neither to nor from: past them. */
 struct walk {
 	const struct guest_crypto_slot *slot;
 	uint8_t *bytes; /* of the whole slot */
@@ -438,13 +438,20 @@ walk_copy(struct walk *w, void *to, const void *from, uint32_t len_bytes)
 		if (to != NULL) {
 			memcpy(to, at, n);
 			to = (uint8_t *)to + n;
-		} else {
+		} else if (from != NULL) {
 			memcpy(at, from, n);
 			from = (const uint8_t *)from + n;
 		}
 		w->offset_bytes += n;
 		len_bytes -= n;
 	}
+}
+
+/* From the first byte that the device writes. */
+static struct walk
+results_of(const struct guest_crypto_slot *s, uint8_t *bytes)
+{
+	return (struct walk) {.slot = s, .bytes = bytes, .seg = s->nr_readable};
 }
 
 static void
@@ -468,6 +475,11 @@ write_request(struct guest_crypto *gc, struct guest_crypto_slot *s,
 	walk_copy(&w, NULL, req->src, req->src_bytes);
 	walk_copy(&w, NULL, req->aad, req->aad_bytes);
 	fill_writable(s, s->before);
+	if (req->hash != NULL) {
+		w = results_of(s, s->before);
+		walk_copy(&w, NULL, NULL, req->dst_bytes);
+		walk_copy(&w, NULL, req->hash, req->hash_bytes);
+	}
 	guest_write(gc->vq->mem, s->gpa, s->before, s->len_bytes);
 }
 
@@ -526,20 +538,23 @@ static bool
 take_results(struct guest_crypto *gc, struct guest_crypto_slot *s,
 	     struct guest_crypto_result *result)
 {
-	uint8_t *now = malloc(s->len_bytes);
-	struct walk w = {.slot = s, .bytes = now, .seg = s->nr_readable};
+	const uint32_t result_bytes = s->dst_bytes + s->hash_bytes;
+	uint8_t *now = malloc(s->len_bytes + result_bytes), *then = now + s->len_bytes;
+	struct walk w = results_of(s, s->before);
 	bool same;
 
 	if (now == NULL)
 		abort();
 	guest_read(gc->vq->mem, s->gpa, now, s->len_bytes);
-	walk_copy(&w, gc->result, NULL, s->dst_bytes + s->hash_bytes);
+	walk_copy(&w, then, NULL, result_bytes);
+	w = results_of(s, now);
+	walk_copy(&w, gc->result, NULL, result_bytes);
 	walk_copy(&w, &result->status, NULL, 1);
-	fill_writable(s, now);
-	if (s->in_place) {
-		const struct guest_seg *dst = &s->segs[s->nr_readable];
+	result->unwritten = memcmp(gc->result, then, result_bytes) == 0;
+	for (unsigned i = s->nr_readable; i < s->nr_segs; i++) {
+		uint64_t at = s->segs[i].gpa - s->gpa;
 
-		memcpy(now + (dst->gpa - s->gpa), s->before + (dst->gpa - s->gpa), dst->len_bytes);
+		memcpy(now + at, s->before + at, s->segs[i].len_bytes);
 	}
 	same = memcmp(now, s->before, s->len_bytes) == 0;
 	free(now);

@@ -70,6 +70,8 @@ struct guest_crypto_req {
 	const void *iv, *src, *aad;
 	uint32_t iv_bytes, src_bytes, aad_bytes;
 	uint32_t dst_bytes, hash_bytes; /* what there is room for */
+	/* What stands in the hash result when it is posted; NULL: nothing in particular. */
+	const void *hash;
 	/* Chains of algorithms: what of the source they are about. */
 	uint32_t cipher_start_bytes, cipher_bytes;
 	uint32_t hash_start_bytes, hashed_bytes;
@@ -109,6 +111,7 @@ struct guest_crypto_layout {
 struct guest_crypto_result {
 	uint8_t status; /* VIRTIO_CRYPTO_* */
 	uint32_t used_bytes; /* as the used element says */
+	bool unwritten; /* dst and hash result are as they were */
 	/* Until the next request is posted. */
 	const uint8_t *dst, *hash;
 	uint32_t dst_bytes, hash_bytes;
