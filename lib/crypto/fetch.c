@@ -129,7 +129,7 @@ static void read_iv(struct plan *plan, struct span_cursor *at, uint32_t bytes, u
 		plan_add_read_spans(plan, at, iv, bytes);
 }
 
-/* The parts that are small: IV, AAD, the tag to be verified. */
+/* The parts that are small: IV, AAD, the tag or digest to be verified. */
 static void plan_small_parts(struct burst *b, const struct parts *parts,
 			     const struct crypto_session *s, const struct crypto_layout *l,
 			     struct rte_crypto_op *op, struct crypto_front *front)
@@ -141,10 +141,10 @@ static void plan_small_parts(struct burst *b, const struct parts *parts,
 		read_iv(&b->plan, &at, l->iv_bytes,
 			rte_crypto_op_ctod_offset(op, uint8_t *, CRYPTO_IV_OFFSET + s->is_ccm));
 	}
-	if (s->kind != CRYPTO_AEAD)
-		return;
-	if (!s->encrypts) {
-		at = span_cursor_at(parts->readable, l->src_at + l->src_bytes);
+	if (s->verifies) {
+		at = s->kind == CRYPTO_AEAD ?
+			     span_cursor_at(parts->readable, l->src_at + l->src_bytes) :
+			     span_cursor_at(parts->writable, l->digest_at);
 		plan_add_read_spans(&b->plan, &at, front->digest, s->digest_bytes);
 	}
 	if (s->aad_bytes != 0) {
@@ -411,7 +411,8 @@ static ALWAYS_INLINE bool usual_begin_as(struct burst *b, const struct chain *ch
 	request_keep(b, chain, r, s, &l);
 	usual_keep(r, chain);
 	op_fill(op, s, sym_session, &l, own);
-	if (b->crypto->zero_copy) {
+	/* What does not verify is for nobody, and nobody may change it after it was verified. */
+	if (b->crypto->zero_copy && !(kind == CRYPTO_CHAIN && s->verifies)) {
 		if (!usual_lend(r, op, kind, spans, &l))
 			return false;
 	} else {
@@ -420,6 +421,10 @@ static ALWAYS_INLINE bool usual_begin_as(struct burst *b, const struct chain *ch
 		plan_add_read(&b->plan, rte_pktmbuf_mtod(own, void *), spans[IN_SOURCE].ptr,
 			      l.src_bytes);
 	}
+	/* There are as many, or the lengths would not add up. */
+	if (kind == CRYPTO_CHAIN && s->verifies)
+		plan_add_read(&b->plan, crypto_request_front(r)->digest, spans[OUT_DIGEST].ptr,
+			      s->digest_bytes);
 	shm_read(rte_crypto_op_ctod_offset(op, uint8_t *, CRYPTO_IV_OFFSET), spans[IN_IV].ptr,
 		 USUAL_IV_BYTES);
 	request_begun(b, s);

@@ -6,6 +6,8 @@
  *
  *   read     header | IV | source | AAD
  *   written  result | digest | (anything) | status, the last byte
+ *
+ * A chain that deciphers reads its digest, too, where the guest has it: among what is written.
  */
 #ifndef VHOST_NG_CRYPTO_LAYOUT_H
 #define VHOST_NG_CRYPTO_LAYOUT_H
@@ -27,12 +29,12 @@ union crypto_head {
 
 struct crypto_layout {
 	uint32_t iv_at, iv_bytes;         /* of what is read */
-	uint32_t src_at, src_bytes;       /* the tag to verify comes right behind */
+	uint32_t src_at, src_bytes;       /* an AEAD's tag to verify comes right behind */
 	uint32_t aad_at;
 	uint32_t cipher_at, cipher_bytes; /* of the source */
 	uint32_t hash_at, hash_bytes;     /* of the source, or of what became of it */
 	uint32_t data_bytes;              /* of the result, at the start of what is written */
-	uint32_t digest_at, digest_bytes; /* of what is written */
+	uint32_t digest_at, digest_bytes; /* of what is written; no bytes: it is verified */
 };
 
 /* Stateless requests say so, and are not offered (virtio 1.2, 5.9.7.2). */
@@ -257,7 +259,7 @@ static inline uint8_t crypto_layout_of(const union crypto_head *head, const stru
 	l->src_at = l->iv_at + n.iv;
 	l->src_bytes = s->kind == CRYPTO_AEAD ? l->data_bytes : n.src;
 	l->aad_at = l->src_at + n.src;
-	l->digest_bytes = s->kind == CRYPTO_AEAD && !s->encrypts ? 0 : s->digest_bytes;
+	l->digest_bytes = s->verifies ? 0 : s->digest_bytes;
 	l->digest_at = s->kind == CRYPTO_AEAD ? l->data_bytes : n.dst;
 	return VIRTIO_CRYPTO_OK;
 }

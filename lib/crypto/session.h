@@ -42,6 +42,7 @@ struct crypto_session {
 	uint32_t refs; /* the table's, and one for each request under way; atomic */
 	uint8_t kind;  /* enum crypto_kind */
 	bool encrypts; /* otherwise decrypts; means nothing for hashes and MACs */
+	bool verifies; /* compares with the guest's digest or tag; otherwise makes it, if any */
 	bool is_ccm;   /* wants room before its nonce and AAD (rte_crypto_sym.h) */
 	bool cipher_in_bits, auth_in_bits; /* what cryptodev counts offsets and lengths in */
 	uint8_t block_bytes;  /* what is enciphered has a multiple of this many bytes; not 0 */

@@ -272,12 +272,12 @@ cipher_xform(const struct guest_crypto_session *s, int at, uint32_t iv_bytes, bo
 }
 
 static struct rte_crypto_sym_xform
-auth_xform(const struct guest_crypto_session *s, int at)
+auth_xform(const struct guest_crypto_session *s, int at, bool verifies)
 {
 	return (struct rte_crypto_sym_xform) {
 		.type = RTE_CRYPTO_SYM_XFORM_AUTH,
 		.auth = {
-			.op = RTE_CRYPTO_AUTH_OP_GENERATE,
+			.op = verifies ? RTE_CRYPTO_AUTH_OP_VERIFY : RTE_CRYPTO_AUTH_OP_GENERATE,
 			.algo = (enum rte_crypto_auth_algorithm)algorithms[at].rte,
 			.key = {.data = s->auth_key, .length = (uint16_t)s->auth_key_bytes},
 			.digest_length = (uint16_t)s->digest_bytes,
@@ -295,6 +295,7 @@ open_direct(struct rte_crypto_sym_xform *xform)
 bool
 crypto_app_device_chains(const struct guest_crypto_session *s, uint32_t iv_bytes)
 {
+	bool encrypts = s->direction == VIRTIO_CRYPTO_OP_ENCRYPT;
 	bool is_mac = s->hash_mode == VIRTIO_CRYPTO_SYM_HASH_MODE_AUTH;
 	bool hash_first = s->chain_order == VIRTIO_CRYPTO_SYM_ALG_CHAIN_ORDER_HASH_THEN_CIPHER;
 	int cipher_at = find_algorithm(VIRTIO_CRYPTO_SERVICE_CIPHER, s->cipher_algo);
@@ -304,8 +305,8 @@ crypto_app_device_chains(const struct guest_crypto_session *s, uint32_t iv_bytes
 	void *session;
 
 	RTE_VERIFY(cipher_at >= 0 && auth_at >= 0);
-	cipher = cipher_xform(s, cipher_at, iv_bytes, s->direction == VIRTIO_CRYPTO_OP_ENCRYPT);
-	auth = auth_xform(s, auth_at);
+	cipher = cipher_xform(s, cipher_at, iv_bytes, encrypts);
+	auth = auth_xform(s, auth_at, !encrypts);
 	if (hash_first)
 		auth.next = &cipher;
 	else
@@ -353,7 +354,7 @@ crypto_app_compute(const struct guest_crypto_session *s, const struct guest_cryp
 		mbufs = flow_pool(1, UINT16_MAX - RTE_PKTMBUF_HEADROOM);
 	xform = algorithms[at].service == VIRTIO_CRYPTO_SERVICE_CIPHER ?
 		cipher_xform(s, at, req->iv_bytes, req->opcode == VIRTIO_CRYPTO_CIPHER_ENCRYPT) :
-		auth_xform(s, at);
+		auth_xform(s, at, false);
 	session = open_direct(&xform);
 	if (session == NULL)
 		return -EIO;

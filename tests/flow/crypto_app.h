@@ -53,7 +53,7 @@ unsigned crypto_app_pump(int vid, uint16_t queue);
 
 /* Does the cryptodev say that it has the algorithm, with these lengths? */
 bool crypto_app_device_can(const struct guest_crypto_session *session, uint32_t iv_bytes);
-/* Does it make a session of such a chain, which generates the digest? */
+/* Does it make a session of such a chain, which verifies the digest if it deciphers? */
 bool crypto_app_device_chains(const struct guest_crypto_session *session, uint32_t iv_bytes);
 /*
  * Has the cryptodev answer a request for a cipher, hash or MAC without the library. 0, or -EIO: it

@@ -1,11 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Chains of a cipher and a hash or MAC over any ranges of the data, against libcrypto; ciphertext
- * that is not authentic; requests as large as the device takes.
+ * Chains of a cipher and a hash or MAC over any ranges of the data, against libcrypto; what is not
+ * authentic, of chains and of AEADs; requests as large as the device takes.
  */
 #include "crypto_jobs.h"
 
 /* --- chains of algorithms --------------------------------------------------- */
+
+/* Half the MACs are cut off, as IPsec has it, where the device does that. */
+static uint32_t
+some_digest(const struct guest_crypto_session *chain, bool is_mac)
+{
+	uint32_t service = is_mac ? VIRTIO_CRYPTO_SERVICE_MAC : VIRTIO_CRYPTO_SERVICE_HASH;
+	struct guest_crypto_session s = session_of(service, chain->hash_algo, chain->auth_key,
+						   chain->auth_key_bytes, 12, 0, true);
+
+	if (is_mac && !is_stock && random_below(2) == 0 && crypto_app_device_can(&s, 0))
+		return s.digest_bytes;
+	return whole_digest(service, chain->hash_algo);
+}
 
 static struct guest_crypto_session
 chain_session(uint32_t cipher, uint32_t key_bytes, bool is_mac, uint32_t hash, bool hash_first,
@@ -23,8 +36,6 @@ chain_session(uint32_t cipher, uint32_t key_bytes, bool is_mac, uint32_t hash, b
 		.cipher_algo = cipher,
 		.cipher_key_bytes = key_bytes,
 		.hash_algo = hash,
-		.digest_bytes = whole_digest(is_mac ? VIRTIO_CRYPTO_SERVICE_MAC :
-						      VIRTIO_CRYPTO_SERVICE_HASH, hash),
 	};
 
 	if (is_mac) /* ciphers' MACs have keys of 16 bytes, always */
@@ -32,6 +43,7 @@ chain_session(uint32_t cipher, uint32_t key_bytes, bool is_mac, uint32_t hash, b
 			auth_key_bytes[random_below(RTE_DIM(auth_key_bytes))] : 16;
 	random_bytes(s.cipher_key, s.cipher_key_bytes);
 	random_bytes(s.auth_key, s.auth_key_bytes);
+	s.digest_bytes = some_digest(&s, is_mac);
 	return s;
 }
 
@@ -58,16 +70,41 @@ random_ranges(struct guest_crypto_req *req, uint32_t block)
 	}
 }
 
+static unsigned nr_refused, nr_forged;
+
+/*
+ * What a chain that deciphers has to say of a digest which was right for the source before one of
+ * both changed: *dst, *status.
+ */
+static void
+forge_chain(const struct guest_crypto_session *s, const struct guest_crypto_req *req, uint8_t *src,
+	    uint8_t *hash, uint8_t *dst, uint8_t *status)
+{
+	uint8_t right[64];
+
+	if (random_below(2) == 0)
+		hash[random_below(req->hash_bytes)] ^= (uint8_t)(1u << random_below(8));
+	else
+		src[random_below(req->src_bytes)] ^= (uint8_t)(1u << random_below(8));
+	CHECK_EQ(crypto_ref_compute(s, req, dst, right), 0);
+	/* It may have been a byte that is not hashed. */
+	if (memcmp(right, hash, req->hash_bytes) == 0)
+		return;
+	/* Difference: the stock library answers with another error. */
+	*status = is_stock ? VIRTIO_CRYPTO_ERR : VIRTIO_CRYPTO_BADMSG;
+	nr_forged++;
+}
+
 static void
 random_chain(const struct guest_crypto_session *s, uint64_t id)
 {
 	static uint8_t src[DATA_MAX_BYTES], dst[DATA_MAX_BYTES], iv[32];
+	bool encrypts = s->direction == VIRTIO_CRYPTO_OP_ENCRYPT;
 	uint32_t block = block_bytes(VIRTIO_CRYPTO_SERVICE_CIPHER, s->cipher_algo);
 	uint32_t most = is_stock ? STOCK_MAX_BYTES : random_below(4) == 0 ? DATA_MAX_BYTES : 600;
-	uint8_t hash[64];
+	uint8_t hash[64], status = VIRTIO_CRYPTO_OK;
 	struct guest_crypto_req req = {
-		.opcode = s->direction == VIRTIO_CRYPTO_OP_ENCRYPT ? VIRTIO_CRYPTO_CIPHER_ENCRYPT :
-								      VIRTIO_CRYPTO_CIPHER_DECRYPT,
+		.opcode = encrypts ? VIRTIO_CRYPTO_CIPHER_ENCRYPT : VIRTIO_CRYPTO_CIPHER_DECRYPT,
 		.op_type = VIRTIO_CRYPTO_SYM_OP_ALGORITHM_CHAINING,
 		.session_id = id,
 		.iv = iv,
@@ -84,11 +121,15 @@ random_chain(const struct guest_crypto_session *s, uint64_t id)
 	random_bytes(src, req.src_bytes);
 	random_ranges(&req, block);
 	CHECK_EQ(crypto_ref_compute(s, &req, dst, hash), 0);
-	post_job(&req, dst, req.dst_bytes, hash, VIRTIO_CRYPTO_OK, NR_LAYOUTS);
+	if (!encrypts) {
+		req.hash = hash;
+		if (random_below(3) == 0)
+			forge_chain(s, &req, src, hash, dst, &status);
+	}
+	/* As they come, and as drivers make them. */
+	post_job(&req, dst, req.dst_bytes, hash, status, random_below(4) == 0 ? 0 : NR_LAYOUTS);
 	flush_some_jobs();
 }
-
-static unsigned nr_refused;
 
 static void
 try_chain(uint32_t cipher, bool is_mac, uint32_t hash, bool hash_first, bool encrypts)
@@ -108,7 +149,7 @@ try_chain(uint32_t cipher, bool is_mac, uint32_t hash, bool hash_first, bool enc
 		 encrypts ? "forth" : "back");
 	current = what;
 	id = open_session(&s);
-	/* Some do not generate digests of what they decipher. */
+	/* Not every device has every combination. */
 	if (!crypto_app_device_chains(&s, usual_iv(VIRTIO_CRYPTO_SERVICE_CIPHER, cipher))) {
 		CHECK_EQ(id, refusal());
 		nr_refused++;
@@ -116,7 +157,7 @@ try_chain(uint32_t cipher, bool is_mac, uint32_t hash, bool hash_first, bool enc
 	}
 	if (id <= 0)
 		tap_fail(__FILE__, __LINE__, "%s: no session: %lld", current, (long long)id);
-	for (unsigned i = 0; i < 8; i++)
+	for (unsigned i = 0; i < (encrypts ? 8 : 16); i++)
 		random_chain(&s, (uint64_t)id);
 	flush_jobs();
 	close_session(id);
@@ -139,7 +180,7 @@ chains(enum rte_vhost_crypto_zero_copy zero_copy)
 {
 	unsigned nr_pairs = 0;
 
-	nr_refused = 0;
+	nr_refused = nr_forged = 0;
 	up(zero_copy, false);
 	for (uint32_t cipher = 0; cipher < 64; cipher++) {
 		if (!can_be_chained(VIRTIO_CRYPTO_SERVICE_CIPHER, cipher))
@@ -152,36 +193,197 @@ chains(enum rte_vhost_crypto_zero_copy zero_copy)
 				continue;
 			nr_pairs++;
 			for (unsigned k = 0; k < 4; k++)
-				if (!is_stock || k == 0)
+				if (!is_stock || k == 0 || k == 3)
 					try_chain(cipher, is_mac, i % 64, k & 2, (k & 1) == 0);
 		}
 	}
-	fprintf(tap.out, "# %u pairs, %u sessions refused, %u requests\n", nr_pairs, nr_refused,
-		nr_requests);
+	fprintf(tap.out, "# %u pairs, %u sessions refused, %u requests, %u forged\n", nr_pairs,
+		nr_refused, nr_requests, nr_forged);
 	CHECK(nr_pairs > 0);
+	CHECK(nr_forged > nr_pairs);
 	down();
 }
 
 static void chains_on_copies(void) { chains(RTE_VHOST_CRYPTO_ZERO_COPY_DISABLE); }
 static void chains_in_place(void) { chains(RTE_VHOST_CRYPTO_ZERO_COPY_ENABLE); }
 
-#ifndef FLOW_STOCK
-/* --- what is not authentic -------------------------------------------------- */
+/* --- digests that are compared ------------------------------------------------ */
 
-/* Not even a part of the plaintext comes out of it. */
+#define SEALED_BYTES 64
+#define SEAL_BYTES 20
+
+/* A message of AES-CBC and HMAC-SHA-1 that a session deciphers. */
+static struct message {
+	struct guest_crypto_session session;
+	struct guest_crypto_req req;
+	uint8_t iv[16], src[SEALED_BYTES], hash[SEAL_BYTES], plain[SEALED_BYTES];
+	int64_t id;
+} message;
+
 static void
-check_no_secret(const struct guest_crypto_result *r, const uint8_t *plain, uint32_t len_bytes)
+seal(bool hash_first)
 {
-	for (uint32_t i = 0; i + 4 <= len_bytes; i++)
-		if (memcmp(r->dst + i, plain + i, 4) == 0)
-			tap_fail(__FILE__, __LINE__, "%s: byte %u of the plaintext is in dst",
-				 current, i);
+	current = hash_first ? "hash first" : "cipher first";
+	message.session = chain_session(VIRTIO_CRYPTO_CIPHER_AES_CBC, 16, true,
+				       VIRTIO_CRYPTO_MAC_HMAC_SHA1, hash_first, false);
+	message.session.digest_bytes = SEAL_BYTES;
+	message.id = open_session(&message.session);
+	CHECK(message.id > 0);
+	random_bytes(message.iv, sizeof(message.iv));
+	random_bytes(message.src, sizeof(message.src));
+	message.req = (struct guest_crypto_req) {
+		.opcode = VIRTIO_CRYPTO_CIPHER_DECRYPT,
+		.op_type = VIRTIO_CRYPTO_SYM_OP_ALGORITHM_CHAINING,
+		.session_id = (uint64_t)message.id,
+		.iv = message.iv, .iv_bytes = sizeof(message.iv),
+		.src = message.src, .src_bytes = SEALED_BYTES, .dst_bytes = SEALED_BYTES,
+		.cipher_bytes = SEALED_BYTES, .hashed_bytes = SEALED_BYTES,
+		.hash_bytes = SEAL_BYTES,
+	};
+	CHECK_EQ(crypto_ref_compute(&message.session, &message.req, message.plain, message.hash),
+		 0);
+	message.req.hash = message.hash;
 }
 
-/* A bit of a ciphertext, its tag, the AAD or the IV is another one. */
 static void
-try_forged(struct guest_crypto_req *req, const uint8_t *plain, uint32_t len_bytes, uint8_t *part,
-	   uint32_t part_bytes)
+post_sealed(uint8_t status, unsigned layout)
+{
+	post_job(&message.req, message.plain, SEALED_BYTES, message.hash, status, layout);
+	flush_jobs();
+}
+
+/* In one piece or in many, every byte of it counts; so does what it is of. */
+static void
+try_seal(bool hash_first, unsigned layout)
+{
+	/* Difference: the stock library answers with another error. */
+	const uint8_t refused = is_stock ? VIRTIO_CRYPTO_ERR : VIRTIO_CRYPTO_BADMSG;
+
+	seal(hash_first);
+	post_sealed(VIRTIO_CRYPTO_OK, layout);
+	for (unsigned i = 0; i < SEAL_BYTES; i++) {
+		uint8_t bit = (uint8_t)(1u << random_below(8));
+
+		message.hash[i] ^= bit;
+		post_sealed(refused, layout);
+		message.hash[i] ^= bit;
+	}
+	for (unsigned i = 0; i < SEALED_BYTES; i++) {
+		message.src[i] ^= 1;
+		post_sealed(refused, layout);
+		message.src[i] ^= 1;
+	}
+	post_sealed(VIRTIO_CRYPTO_OK, layout);
+	close_session(message.id);
+}
+
+static void
+seals(enum rte_vhost_crypto_zero_copy zero_copy)
+{
+	up(zero_copy, false);
+	/* Difference: the stock library deciphers, and compares, only in this order. */
+	for (int hash_first = is_stock ? 1 : 0; hash_first < 2; hash_first++)
+		for (unsigned layout = 0; layout < NR_LAYOUTS + 8; layout++)
+			try_seal(hash_first != 0, layout);
+	down();
+}
+
+static void seals_on_copies(void) { seals(RTE_VHOST_CRYPTO_ZERO_COPY_DISABLE); }
+static void seals_in_place(void) { seals(RTE_VHOST_CRYPTO_ZERO_COPY_ENABLE); }
+
+#ifndef FLOW_STOCK
+/* Every byte in a piece of its own: that is what the device has of the digest. */
+static void
+seal_in_pieces(void)
+{
+	uint32_t cuts[1 + SEAL_BYTES] = {SEALED_BYTES};
+	const struct guest_crypto_layout layout = {
+		.chain = GUEST_CRYPTO_INDIRECT, .gap_bytes = 3,
+		.writable_cuts = cuts, .nr_writable_cuts = RTE_DIM(cuts),
+	};
+	struct guest_crypto_result r;
+
+	for (unsigned i = 1; i < RTE_DIM(cuts); i++)
+		cuts[i] = 1;
+	up(RTE_VHOST_CRYPTO_ZERO_COPY_DISABLE, false);
+	seal(true);
+	for (unsigned i = 0; i <= SEAL_BYTES; i++) {
+		const bool forged = i < SEAL_BYTES;
+
+		if (forged)
+			message.hash[i] ^= 0x80;
+		CHECK(guest_crypto_post(&gc, &message.req, &layout, NULL) >= 0);
+		if (forged)
+			message.hash[i] ^= 0x80;
+		CHECK_EQ(crypto_app_pump(flow.vid, 0), 1);
+		CHECK_EQ(guest_crypto_reap(&gc, &r), 0);
+		CHECK_EQ(r.status, forged ? VIRTIO_CRYPTO_BADMSG : VIRTIO_CRYPTO_OK);
+		CHECK_EQ(r.used_bytes, forged ? 1 : SEALED_BYTES + 1);
+		CHECK_EQ(r.unwritten, forged);
+	}
+	close_session(message.id);
+	down();
+}
+
+/* The guest may change all of it while the operation is under way: nobody looks again. */
+static void
+try_changed_seal(const struct guest_crypto_layout *layout, bool forged)
+{
+	struct rte_crypto_op *op;
+	struct guest_crypto_result r;
+	const struct guest_seg *segs;
+	uint8_t other[SEAL_BYTES], other_src[SEALED_BYTES];
+	int id;
+
+	message.hash[7] ^= forged;
+	id = guest_crypto_post(&gc, &message.req, layout, NULL);
+	CHECK(id >= 0);
+	message.hash[7] ^= forged;
+	CHECK_EQ(crypto_app_fetch(flow.vid, 0, &op, 1), 1);
+	/* What was right is wrong now, and the reverse. */
+	memcpy(other, message.hash, sizeof(other));
+	other[7] ^= !forged;
+	CHECK_EQ(guest_crypto_writable(&gc, id, &segs), 3);
+	guest_write(&flow.fe.mem, segs[1].gpa, other, sizeof(other));
+	/* The source is the piece before the result. */
+	random_bytes(other_src, sizeof(other_src));
+	guest_write(&flow.fe.mem, segs[-1].gpa, other_src, sizeof(other_src));
+	CHECK_EQ(crypto_app_run(&op, 1), 0);
+	guest_write(&flow.fe.mem, segs[-1].gpa, message.src, sizeof(message.src));
+	crypto_app_finalize(&op, 1);
+	CHECK_EQ(guest_crypto_reap(&gc, &r), 0);
+	CHECK_EQ(r.status, forged ? VIRTIO_CRYPTO_BADMSG : VIRTIO_CRYPTO_OK);
+	if (!forged)
+		CHECK(memcmp(r.dst, message.plain, SEALED_BYTES) == 0);
+	for (unsigned i = 0; forged && i < SEALED_BYTES; i++)
+		CHECK_EQ(r.dst[i], GUEST_CRYPTO_FILL_BYTE);
+	CHECK(memcmp(r.hash, other, SEAL_BYTES) == 0);
+}
+
+static void
+seal_is_read_once(void)
+{
+	const struct guest_crypto_layout layouts[] = {
+		{.chain = GUEST_CRYPTO_INDIRECT}, {.chain = GUEST_CRYPTO_DIRECT, .gap_bytes = 7},
+	};
+
+	for (int in_place = 0; in_place < 2; in_place++) {
+		up(in_place ? RTE_VHOST_CRYPTO_ZERO_COPY_ENABLE :
+			      RTE_VHOST_CRYPTO_ZERO_COPY_DISABLE, false);
+		for (unsigned i = 0; i < 2 * RTE_DIM(layouts) * 2; i++) {
+			seal(i & 1);
+			try_changed_seal(&layouts[i / 4], (i & 2) != 0);
+			close_session(message.id);
+		}
+		down();
+	}
+}
+
+/* --- what is not authentic -------------------------------------------------- */
+
+/* A bit of a ciphertext, its tag, the AAD or the IV is another one: nothing comes out of it. */
+static void
+try_forged(struct guest_crypto_req *req, uint8_t *part, uint32_t part_bytes)
 {
 	struct guest_crypto_result r;
 	struct cuts cuts;
@@ -195,9 +397,9 @@ try_forged(struct guest_crypto_req *req, const uint8_t *plain, uint32_t len_byte
 	part[at] ^= bit;
 	CHECK_EQ(crypto_app_pump(flow.vid, 0), 1);
 	rc = guest_crypto_reap(&gc, &r);
-	if (rc != 0 || r.status != VIRTIO_CRYPTO_BADMSG)
-		tap_fail(__FILE__, __LINE__, "%s: reaped %d, status %u", current, rc, r.status);
-	check_no_secret(&r, plain, len_bytes);
+	if (rc != 0 || r.status != VIRTIO_CRYPTO_BADMSG || !r.unwritten || r.used_bytes != 1)
+		tap_fail(__FILE__, __LINE__, "%s: reaped %d, status %u%s", current, rc, r.status,
+			 r.unwritten ? "" : ", results");
 }
 
 static void
@@ -230,10 +432,10 @@ try_forgeries(uint32_t algo)
 	req.src_bytes = sizeof(sealed);
 	req.dst_bytes = sizeof(plain);
 	for (unsigned i = 0; i < 16; i++) {
-		try_forged(&req, plain, sizeof(plain), sealed, sizeof(plain));
-		try_forged(&req, plain, sizeof(plain), sealed + sizeof(plain), 16);
-		try_forged(&req, plain, sizeof(plain), aad, sizeof(aad));
-		try_forged(&req, plain, sizeof(plain), iv, sizeof(iv));
+		try_forged(&req, sealed, sizeof(plain));
+		try_forged(&req, sealed + sizeof(plain), 16);
+		try_forged(&req, aad, sizeof(aad));
+		try_forged(&req, iv, sizeof(iv));
 		/* And what is authentic goes through as before. */
 		post_job(&req, plain, sizeof(plain), NULL, VIRTIO_CRYPTO_OK, NR_LAYOUTS);
 		flush_jobs();
@@ -358,7 +560,11 @@ main(int argc, char **argv)
 	static const struct flow_test tests[] = {
 		FLOW_TEST(chains_on_copies),
 		FLOW_TEST(chains_in_place),
+		FLOW_TEST(seals_on_copies),
+		FLOW_TEST(seals_in_place),
 #ifndef FLOW_STOCK
+		FLOW_TEST(seal_in_pieces),
+		FLOW_TEST(seal_is_read_once),
 		FLOW_TEST(forgeries_on_copies),
 		FLOW_TEST(forgeries_in_place),
 		FLOW_TEST(large_on_copies),

@@ -856,6 +856,42 @@ static void large_requests_with_empty_pools(void)
 	crypto_down();
 }
 
+/* --- digests that the guest has ---------------------------------------------- */
+
+/* A chain that deciphers, whose digest is where a test wants it. Where the status is. */
+static uint64_t digest_apart(struct guest_ring *vq, uint64_t id, uint64_t digest_gpa)
+{
+	const struct shot s = shot_of(KIND_CHAIN_BACK, id, 64);
+	const uint64_t status_gpa = WRITE_GPA + s.data_bytes;
+
+	shot_write(&s);
+	rig_desc(vq, 0, READ_GPA, s.head_bytes + s.body_bytes, GUEST_DESC_NEXT, 1);
+	rig_desc(vq, 1, WRITE_GPA, s.data_bytes, GUEST_DESC_WRITE | GUEST_DESC_NEXT, 2);
+	rig_desc(vq, 2, digest_gpa, CRYPTO_RIG_DIGEST_BYTES, GUEST_DESC_WRITE | GUEST_DESC_NEXT, 3);
+	rig_desc(vq, 3, status_gpa, 1, GUEST_DESC_WRITE, 0);
+	return status_gpa;
+}
+
+/* It is read, so it has to be there. */
+static void digest_outside_on(struct guest_ring *vq)
+{
+	const uint64_t bad[] = { BORDER + SMALL_REGION_BYTES - 1, ISLAND - 1,
+				 ISLAND + ISLAND_BYTES - CRYPTO_RIG_DIGEST_BYTES + 1, 1ull << 40,
+				 UINT64_MAX, UINT64_MAX - CRYPTO_RIG_DIGEST_BYTES + 1 };
+	const uint64_t id = session_open(KIND_CHAIN_BACK);
+
+	for (unsigned int i = 0; i < RTE_DIM(bad); i++) {
+		(void)digest_apart(vq, id, bad[i]);
+		expect_bad_chain(vq, "dropped_bad_address");
+	}
+	session_close(id);
+}
+
+static void digest_outside_of_memory(void)
+{
+	both(digest_outside_on, RING_SIZE);
+}
+
 /* --- migration --------------------------------------------------------------- */
 
 static struct guest_log the_log;
@@ -877,8 +913,8 @@ static void log_is_exact(bool zero_copy)
 			const uint64_t to = BORDER - 4096 - bytes / 2;
 
 			s = shot_of((enum kind)k, id, bytes);
+			write_gpa = to;
 			shot_write(&s);
-			guest_fill(&rig.flow.fe.mem, to, FILL, s.writable_bytes);
 			rig_desc(rig.rx, 0, READ_GPA, s.head_bytes + s.body_bytes,
 				 GUEST_DESC_NEXT, 1);
 			rig_desc(rig.rx, 1, to, s.writable_bytes, GUEST_DESC_WRITE, 0);
@@ -893,6 +929,8 @@ static void log_is_exact(bool zero_copy)
 			guest_log_snapshot(&the_log, &rig.flow.fe);
 			(void)serve(rig.rx);
 			CHECK_EQ(rig_used(rig.rx, NULL), 2);
+			CHECK_EQ(byte_at(to + s.writable_bytes - 1) == VIRTIO_CRYPTO_OK,
+				 k != KIND_GCM_BACK);
 			if (guest_log_lies(&the_log, &rig.flow.fe.mem) != 0)
 				tap_fail(__FILE__, __LINE__, "%s, %u bytes: see above",
 					 kinds[k].name, bytes);
@@ -901,6 +939,43 @@ static void log_is_exact(bool zero_copy)
 	}
 	guest_log_destroy(&the_log);
 	crypto_down();
+}
+
+/* Right or not, its page is nobody's to mark. */
+static void log_without_digest(bool zero_copy)
+{
+	uint8_t digest[CRYPTO_RIG_DIGEST_BYTES];
+	uint64_t id;
+
+	crypto_app.zero_copy = zero_copy ? RTE_VHOST_CRYPTO_ZERO_COPY_ENABLE :
+					   RTE_VHOST_CRYPTO_ZERO_COPY_DISABLE;
+	crypto_up(FE_F_LOG_ALL, RING_SIZE);
+	CHECK_EQ(guest_log_create(&the_log, ISLAND + ISLAND_BYTES, 0), 0);
+	CHECK_EQ(guest_log_start(&the_log, &rig.flow.fe), 0);
+	id = session_open(KIND_CHAIN_BACK);
+	for (unsigned int forged = 0; forged < 2; forged++) {
+		uint64_t status_gpa = digest_apart(rig.rx, id, ISLAND);
+
+		/* It has been made where the result ends. */
+		guest_read(&rig.flow.fe.mem, status_gpa, digest, sizeof(digest));
+		digest[0] ^= (uint8_t)forged;
+		guest_write(&rig.flow.fe.mem, ISLAND, digest, sizeof(digest));
+		guest_fill(&rig.flow.fe.mem, status_gpa, FILL, sizeof(digest));
+		rig_offer(rig.rx, 0);
+		guest_log_snapshot(&the_log, &rig.flow.fe);
+		CHECK_EQ(serve(rig.rx), 1);
+		CHECK_EQ(rig_used(rig.rx, NULL), 1);
+		CHECK_EQ(byte_at(status_gpa), forged ? VIRTIO_CRYPTO_BADMSG : VIRTIO_CRYPTO_OK);
+		CHECK_EQ(guest_log_lies(&the_log, &rig.flow.fe.mem), 0);
+	}
+	guest_log_destroy(&the_log);
+	crypto_down();
+}
+
+static void dirty_log_of_a_digest_that_is_read(void)
+{
+	log_without_digest(false);
+	log_without_digest(true);
 }
 
 static void dirty_log_of_results(void)
@@ -944,6 +1019,9 @@ int main(int argc, char **argv)
 		ATTACK("G.6 fetch before there are rings", fetch_before_there_are_rings),
 		ATTACK("E.5 write-back with empty pools", write_back_with_empty_pools),
 		ATTACK("large requests with empty pools", large_requests_with_empty_pools),
+		ATTACK("digest outside of memory", digest_outside_of_memory),
+		ATTACK("E.5 dirty log of a digest that is read",
+		       dirty_log_of_a_digest_that_is_read),
 		ATTACK("E.5 dirty log of results", dirty_log_of_results),
 		ATTACK("E.5 dirty log of results in place", dirty_log_of_results_in_place),
 	};

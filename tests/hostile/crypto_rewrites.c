@@ -7,6 +7,7 @@
 #include "crypto_rig.h"
 
 #define BATCH 16
+#define SOURCE_BYTES 64
 #define NR_WORDS_MAX 512
 #define WANTED 2000 /* requests that worked, and others, at least */
 
@@ -82,6 +83,14 @@ static void add_word(uint64_t gpa, unsigned int bytes, const uint64_t *values, u
 		add_word(gpa, bytes, values, RTE_DIM(values));                               \
 	} while (0)
 
+static const enum kind kinds_tried[] = { KIND_CBC, KIND_GCM, KIND_CHAIN, KIND_CHAIN_BACK };
+#define NR_TRIED (sizeof(kinds_tried) / sizeof(kinds_tried[0]))
+
+static enum kind kind_of(unsigned int i)
+{
+	return kinds_tried[i % NR_TRIED];
+}
+
 /* Each request has a slot of each area. */
 #define SLOT_BYTES 4096u
 static uint64_t source_of(unsigned int i)
@@ -108,7 +117,7 @@ static void rewrite_header(uint64_t gpa, const struct shot *s, const uint64_t *i
 		 VIRTIO_CRYPTO_CIPHER_DECRYPT, VIRTIO_CRYPTO_HASH, VIRTIO_CRYPTO_MAC,
 		 VIRTIO_CRYPTO_AEAD_ENCRYPT, VIRTIO_CRYPTO_AEAD_DECRYPT, UINT32_MAX);
 	ADD_WORD(gpa + offsetof(struct virtio_crypto_op_header, session_id), 8, h->session_id,
-		 ids[0], ids[1], ids[2], 0, UINT64_MAX);
+		 ids[0], ids[1], ids[2], ids[3], 0, UINT64_MAX);
 	for (uint32_t at = OP_HEAD_BYTES; at < s->head_bytes; at += 4) {
 		uint32_t right;
 
@@ -138,6 +147,21 @@ static void rewrite_desc(uint64_t gpa, uint32_t len, uint16_t flags, uint16_t ne
 		ADD_WORD(gpa + 14, 2, next, 0, next + 1, UINT16_MAX);
 }
 
+/* The digest that a chain compares with. */
+static uint8_t digests[BATCH][CRYPTO_RIG_DIGEST_BYTES];
+
+static void rewrite_digest(unsigned int i, const struct shot *s)
+{
+	const uint64_t gpa = result_of(i) + s->digest_at;
+	uint32_t right;
+
+	guest_read(&rig.flow.fe.mem, gpa, digests[i], sizeof(digests[i]));
+	for (uint32_t at = 0; at < sizeof(digests[i]); at += sizeof(right)) {
+		memcpy(&right, digests[i] + at, sizeof(right));
+		ADD_WORD(gpa + at, 4, right, right ^ 1, 0, ~right);
+	}
+}
+
 /* Request `i`: direct, in a table of two, or in one that is looked at entry by entry. */
 static void build(struct guest_ring *vq, unsigned int i, const struct shot *s, const uint64_t *ids)
 {
@@ -148,7 +172,11 @@ static void build(struct guest_ring *vq, unsigned int i, const struct shot *s, c
 	read_gpa = source_of(i);
 	write_gpa = result_of(i);
 	as.indirect = i % 3 == 1;
+	/* As it is where what is rewritten is right: that is what the digest is of. */
+	guest_fill(&rig.flow.fe.mem, read_gpa + s->head_bytes, 0, s->body_bytes);
 	shot_write(&as);
+	if (kind_of(i) == KIND_CHAIN_BACK)
+		rewrite_digest(i, s);
 	if (i % 3 != 2) {
 		uint64_t table = as.indirect ? TABLE_GPA : 0;
 
@@ -186,12 +214,7 @@ static void build(struct guest_ring *vq, unsigned int i, const struct shot *s, c
 
 /* --- rounds --------------------------------------------------------------------- */
 
-static unsigned long worked, others, broken;
-
-static enum kind kind_of(unsigned int i)
-{
-	return i % 3 == 0 ? KIND_CBC : i % 3 == 1 ? KIND_GCM : KIND_CHAIN;
-}
+static unsigned long worked, verified, others, broken;
 
 static void one_round(struct guest_ring *vq)
 {
@@ -206,6 +229,9 @@ static void one_round(struct guest_ring *vq)
 	for (unsigned int i = 0; i < BATCH; i++) {
 		write_gpa = result_of(i);
 		guest_fill(&rig.flow.fe.mem, result_of(i), FILL, SLOT_BYTES);
+		if (kind_of(i) == KIND_CHAIN_BACK)
+			guest_write(&rig.flow.fe.mem, result_of(i) + SOURCE_BYTES, digests[i],
+				    sizeof(digests[i]));
 		rig_offer(vq, (uint16_t)(2 * i));
 	}
 	rig_picture();
@@ -220,10 +246,11 @@ static void one_round(struct guest_ring *vq)
 	}
 	CHECK_EQ(n, BATCH);
 	for (unsigned int i = 0; i < BATCH; i++) {
-		const struct shot s = shot_of(kind_of(i), 1, 64);
+		const struct shot s = shot_of(kind_of(i), 1, SOURCE_BYTES);
 		uint8_t status = byte_at(result_of(i) + s.writable_bytes - 1);
 
 		worked += status == VIRTIO_CRYPTO_OK;
+		verified += status == VIRTIO_CRYPTO_OK && kind_of(i) == KIND_CHAIN_BACK;
 		others += status != VIRTIO_CRYPTO_OK;
 	}
 }
@@ -232,31 +259,31 @@ static void rewrites(uint64_t features, enum rte_vhost_crypto_zero_copy zero_cop
 {
 	const uint64_t until = flow_now_us() + (is_soak() ? 60000000 : 1000000);
 	const uint64_t limit = flow_now_us() + 100000000;
-	uint64_t ids[3];
+	uint64_t ids[NR_TRIED];
 	pthread_t thread;
 
 	crypto_app.zero_copy = zero_copy;
 	crypto_up(features, RING_SIZE);
-	ids[0] = session_open(KIND_CBC);
-	ids[1] = session_open(KIND_GCM);
-	ids[2] = session_open(KIND_CHAIN);
+	for (unsigned int i = 0; i < NR_TRIED; i++)
+		ids[i] = session_open(kinds_tried[i]);
 	nr_words = 0;
-	nr_writes = worked = others = broken = 0;
+	nr_writes = worked = verified = others = broken = 0;
 	for (unsigned int i = 0; i < BATCH; i++) {
-		struct shot s = shot_of(kind_of(i), ids[i % 3], 64);
+		struct shot s = shot_of(kind_of(i), ids[i % NR_TRIED], SOURCE_BYTES);
 
 		build(rig.rx, i, &s, ids);
 	}
 	__atomic_store_n(&stop, false, __ATOMIC_RELAXED);
 	thread = attack_thread(rewrite, NULL);
-	while (flow_now_us() < until || worked < WANTED || others < WANTED) {
+	while (flow_now_us() < until || worked < WANTED || others < WANTED ||
+	       verified < WANTED / 10) {
 		one_round(rig.rx);
 		RTE_VERIFY(flow_now_us() < limit);
 	}
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
-	fprintf(tap.out, "# %lu worked, %lu did not, %lu rings broken, %lu writes\n", worked, others,
-		broken, nr_writes);
+	fprintf(tap.out, "# %lu worked, %lu of them verified, %lu did not, %lu rings broken, "
+		"%lu writes\n", worked, verified, others, broken, nr_writes);
 	CHECK_EQ(rig_restart(0), 0);
 	CHECK(serves(rig.rx));
 	CHECK(serves(rig.tx));

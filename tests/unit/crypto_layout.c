@@ -71,7 +71,7 @@ struct opinion {
 	bool right, too_large;
 	number head, n[NR_FIELDS];
 	number made;		/* bytes of the result */
-	number digest_at, digest;
+	number digest_at, digest; /* what is written of it; a chain's is there in any case */
 };
 
 static number head_bytes(const struct crypto_session *s, bool revision_1)
@@ -107,7 +107,7 @@ static struct opinion opinion_of(const union crypto_head *head, const struct cry
 			o.right = false;
 		o.made = o.n[SRC];
 		o.digest_at = o.n[DST];
-		o.digest = s->digest_bytes;
+		o.digest = s->encrypts ? s->digest_bytes : 0;
 		break;
 	case CRYPTO_CIPHER:
 		if (o.n[SRC] % s->block_bytes != 0 || o.n[SRC] > o.n[DST])
@@ -168,7 +168,8 @@ static const char *misplaced(const struct crypto_layout *l, const struct crypto_
 		{ read_map, l->src_at, o->n[SRC], readable, P_SRC },
 		{ read_map, l->aad_at, s->aad_bytes, readable, P_AAD },
 		{ write_map, 0, l->data_bytes, writable, P_DATA },
-		{ write_map, l->digest_at, l->digest_bytes, writable, P_DIGEST },
+		{ write_map, l->digest_at,
+		  s->kind == CRYPTO_CHAIN ? s->digest_bytes : l->digest_bytes, writable, P_DIGEST },
 		{ write_map, (number)writable - 1, 1, writable, P_STATUS },
 	};
 
@@ -201,7 +202,8 @@ static const char *compare_parts(const struct crypto_layout *l, const struct cry
 		return "where AAD is";
 	if (l->data_bytes != (s->kind == CRYPTO_HASH || s->kind == CRYPTO_MAC ? 0 : o->made))
 		return "the length of the result";
-	if (l->digest_bytes != o->digest || (o->digest != 0 && l->digest_at != o->digest_at))
+	if (l->digest_bytes != o->digest ||
+	    ((o->digest != 0 || s->kind == CRYPTO_CHAIN) && l->digest_at != o->digest_at))
 		return "the digest";
 	if (s->kind == CRYPTO_CHAIN &&
 	    (l->cipher_at != o->n[CIPHER_AT] || l->cipher_bytes != o->n[CIPHERED] ||
@@ -251,6 +253,7 @@ static struct crypto_session session_of(enum crypto_kind kind, bool encrypts, ui
 	s.id = 1;
 	s.kind = (uint8_t)kind;
 	s.encrypts = encrypts;
+	s.verifies = !encrypts && (kind == CRYPTO_AEAD || kind == CRYPTO_CHAIN);
 	s.block_bytes = block;
 	s.part_max_bytes = UINT32_MAX;
 	s.digest_bytes = digest;
@@ -353,9 +356,11 @@ static void small_chains(void)
 	};
 
 	for (uint8_t block = 1; block <= 2; block++) {
-		const struct crypto_session s = session_of(CRYPTO_CHAIN, true, block, 1, 0);
+		const struct crypto_session forth = session_of(CRYPTO_CHAIN, true, block, 1, 0);
+		const struct crypto_session back = session_of(CRYPTO_CHAIN, false, block, 1, 0);
 
-		try_universe(&s, &u);
+		try_universe(&forth, &u);
+		try_universe(&back, &u);
 	}
 }
 
