@@ -122,9 +122,11 @@ int rte_vhost_crypto_free(int vid);
 /**
  * Choose whether operations work on guest memory directly. What is under way goes on as it began.
  *
- * Requests that cannot be served so are copied, and nobody hears of it: those of chained
- * algorithms, AEADs that decipher, those in more pieces than the cryptodev (RTE_CRYPTODEV_FF_*) or 32 mbufs take, and
- * guest memory whose bus address is unknown (register the socket with #RTE_VHOST_USER_ASYNC_COPY).
+ * Requests that cannot be served so are copied, and nobody hears of it: AEADs and chains that
+ * decipher, as nothing is written before the tag or digest was found right; chains whose result
+ * has parts that are not enciphered, or whose parts are not in one piece each; those in more
+ * pieces than the cryptodev (RTE_CRYPTODEV_FF_*) or 32 mbufs take; and guest memory whose bus
+ * address is unknown (register the socket with #RTE_VHOST_USER_ASYNC_COPY).
  * A guest that changes its data meanwhile gets what it deserves, and nobody else does.
  *
  * @param vid
