@@ -683,17 +683,19 @@ int rte_vhost_driver_get_queue_num(const char *path, uint32_t *queue_num);
  * @{
  */
 /**
- * Let a vDPA device serve a socket. The socket then takes one connection at a time.
- *
- * @note Not in this release.
+ * Let a vDPA device serve a socket. The socket then takes one connection at a time, and offers
+ * what both it and the device can do. Bursts find nothing on its queues. Connections that are
+ * there already are not touched.
  *
  * @param path
- *   As registered.
+ *   As registered, without RTE_VHOST_USER_IOMMU_SUPPORT and RTE_VHOST_USER_POSTCOPY_SUPPORT.
  * @param dev
- *   Device, from rte_vdpa_find_device_by_name().
+ *   Device, from rte_vdpa_find_device_by_name(). It stays registered as long as it is attached
+ *   or serves a connection.
  * @return
  *   - 0: done.
- *   - -1: @p dev is NULL or @p path is not registered.
+ *   - -1: @p dev is not (or no longer) a vDPA device, @p path is not registered, it is with a flag
+ *     that no vDPA device can do, or it is a crypto device's.
  *
  * Threads: setup. Source: guide.
  */
@@ -701,8 +703,6 @@ int rte_vhost_driver_attach_vdpa_device(const char *path, struct rte_vdpa_device
 
 /**
  * Undo rte_vhost_driver_attach_vdpa_device() for connections made from now on.
- *
- * @note Not in this release.
  *
  * @param path
  *   As registered.
@@ -717,8 +717,6 @@ int rte_vhost_driver_detach_vdpa_device(const char *path);
 /**
  * Ask which vDPA device serves a socket.
  *
- * @note Not in this release.
- *
  * @param path
  *   As registered.
  * @return
@@ -731,15 +729,13 @@ struct rte_vdpa_device *rte_vhost_driver_get_vdpa_device(const char *path);
 /**
  * Ask what kind of device serves a socket.
  *
- * @note Not in this release.
- *
  * @param path
  *   As registered.
  * @param[out] type
  *   #RTE_VHOST_VDPA_DEVICE_TYPE_NET or #RTE_VHOST_VDPA_DEVICE_TYPE_BLK.
  * @return
  *   - 0: done.
- *   - -1: @p path is not registered, it has no vDPA device, or that does not answer.
+ *   - -1: @p path is not registered, it has no vDPA device, or @p type is NULL.
  *
  * Threads: setup. Source: 22.11.
  */

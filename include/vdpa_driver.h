@@ -15,7 +15,19 @@
  *
  * @par Threads
  * Operations that take a @c vid run on the library's control thread, one at a time; the others
- * on whichever thread asks. Functions name their own.
+ * on whichever thread asks. The library holds none of its locks meanwhile: an operation may call
+ * whatever takes a @c vid. Functions name their own.
+ *
+ * @par Order
+ * set_features() whenever other features are negotiated, and when a migration's dirty log is
+ * another (what was mapped before is there until it returns). set_vring_state() for each queue that
+ * becomes ready, or stops being so, or gets another eventfd (0, then 1): also before dev_conf() and
+ * after dev_close(). dev_conf() once the application has accepted the device, and the first two
+ * queues are ready (a block device's: all that the frontend has named, or one that the guest
+ * kicks); when it fails, again after the next message. dev_close() before anything goes that
+ * dev_conf() may have looked up: before queues stop, before memory or the place of a ring changes
+ * (then dev_conf() again), before the frontend hears where a queue stands
+ * (rte_vhost_set_vring_base()). dev_cleanup() when the frontend resets the device or is gone.
  *
  * Sources: guide, "Vhost data path acceleration (vDPA)"; DPDK 22.11.
  */
@@ -49,10 +61,12 @@ struct rte_vdpa_device {
 
 /**
  * What a driver does. Operations return 0 when they succeed and a negative number when they
- * do not, unless noted. "Must" marks the ones registration insists on; others may be NULL.
+ * do not, unless noted; one that fails is logged, and the frontend goes on as it would. "Must"
+ * marks the ones registration insists on; others may be NULL.
  */
 struct rte_vdpa_dev_ops {
-	/** Must. Say how many queue pairs the device has. */
+	/** Must. Say how many queue pairs the device has; queues, of a block device. A frontend
+	 *  can name no more. */
 	int (*get_queue_num)(struct rte_vdpa_device *dev, uint32_t *queue_num);
 
 	/** Must. Say which virtio features it has, as bits. */
@@ -79,7 +93,8 @@ struct rte_vdpa_dev_ops {
 	/** A migration ended here: announce the guest's address to the network. */
 	int (*migration_done)(int vid);
 
-	/** Return the VFIO group's file descriptor, or a negative number. */
+	/** Return the VFIO group's file descriptor, or a negative number. The library does not
+	 *  ask. */
 	int (*get_vfio_group_fd)(int vid);
 
 	/** Return the VFIO device's file descriptor, or a negative number. */
@@ -100,7 +115,8 @@ struct rte_vdpa_dev_ops {
 	/** See rte_vdpa_reset_stats(). */
 	int (*reset_stats)(struct rte_vdpa_device *dev, int qid);
 
-	/** Read @c size bytes of the configuration space, from its start. */
+	/** Read @c size bytes of the configuration space, from its start. A frontend that wants
+	 *  some from the middle gets the end of these. */
 	int (*get_config)(int vid, uint8_t *config, uint32_t size);
 
 	/** Write @c size bytes at @c offset of the configuration space; @c flags is 1 when

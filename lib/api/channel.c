@@ -46,7 +46,7 @@ static void set_channel(struct vq *vq, struct pending *p)
 {
 	vq->pending = p;
 	if (vq->net.bursts != NULL)
-		vq->dev->config->backend->ring_setup(vq->dev, vq);
+		device_server(vq->dev)->ring_setup(vq->dev, vq);
 	if (p != NULL && vq->net.bursts != NULL)
 		p->copy = vq->net.bursts->copy;
 }
@@ -58,7 +58,9 @@ static const char *why_not(const struct vq *vq)
 
 	if ((dev->config->flags & RTE_VHOST_USER_ASYNC_COPY) == 0)
 		return "register its socket with RTE_VHOST_USER_ASYNC_COPY";
-	if (dev->config->backend != &net_backend)
+	if (dev->vdpa != NULL)
+		return "a vDPA device serves its rings";
+	if (device_server(dev) != &net_backend)
 		return "the application serves its rings itself";
 	if (vq->pending != NULL)
 		return "it has one: unregister that first";
@@ -78,7 +80,7 @@ static int make_channel(struct vq *vq, struct copy_engine *engine)
 	if (vq->left_behind != NULL) {
 		if (vq->left_behind->engine != NULL)
 			(void)vq->left_behind->engine->ops->poll(vq->left_behind->engine);
-		if (vq->dev->config->backend == &net_backend)
+		if (device_server(vq->dev) == &net_backend)
 			net_backend.forget(vq);
 	}
 	why = why_not(vq);

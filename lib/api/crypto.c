@@ -35,6 +35,10 @@ static int become_crypto(struct driver_config *config, void *arg)
 			"out", path);
 		return -ENOTSUP;
 	}
+	if (config->vdpa != NULL) {
+		LOG_ERR("%s: a vDPA device serves it: detach that first", path);
+		return -EBUSY;
+	}
 	config->backend = &crypto_backend;
 	config->supported_features = CRYPTO_FEATURES;
 	__atomic_store_n(&config->features, CRYPTO_FEATURES, __ATOMIC_RELAXED);
@@ -56,7 +60,7 @@ static struct device *lock_crypto(int vid)
 {
 	struct device *dev = device_lock(vid);
 
-	if (dev == NULL || dev->config->backend == &crypto_backend)
+	if (dev == NULL || device_server(dev) == &crypto_backend)
 		return dev;
 	LOG_ERR("%s: is no crypto device: start its socket with rte_vhost_crypto_driver_start()",
 		dev->ifname);

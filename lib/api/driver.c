@@ -9,10 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "crypto/crypto.h"
 #include "memory/uffd.h"
 #include "net/hdr.h"
 #include "net/net.h"
 #include "server/endpoint.h"
+#include "vdpa/vdpa.h"
 
 #define QUEUE_PAIRS_MAX (DEVICE_VQS_MAX / 2)
 
@@ -213,12 +215,6 @@ static int disable_features(struct driver_config *config, void *arg)
 	return 0;
 }
 
-static int get_features(struct driver_config *config, void *arg)
-{
-	*(uint64_t *)arg = config->features;
-	return 0;
-}
-
 /* Bits that change what the library itself does, in a way that it does not (docs/messages.md). */
 #define PROTOCOL_REFUSED                                                              \
 	(BIT(VHOST_USER_PROTOCOL_F_CROSS_ENDIAN) | BIT(VHOST_USER_PROTOCOL_F_XEN_MMAP) | \
@@ -235,18 +231,6 @@ static int set_protocol_features(struct driver_config *config, void *arg)
 		return -ENOTSUP;
 	}
 	store(&config->protocol_features, *(uint64_t *)arg);
-	return 0;
-}
-
-static int get_protocol_features(struct driver_config *config, void *arg)
-{
-	*(uint64_t *)arg = config->protocol_features;
-	return 0;
-}
-
-static int get_queue_num(struct driver_config *config, void *arg)
-{
-	*(uint32_t *)arg = config->max_queue_pairs;
 	return 0;
 }
 
@@ -273,22 +257,121 @@ int rte_vhost_driver_disable_features(const char *path, uint64_t features)
 	return on_config(path, disable_features, &features);
 }
 
-int rte_vhost_driver_get_features(const char *path, uint64_t *features)
-{
-	return on_config(path, get_features, features);
-}
-
 int rte_vhost_driver_set_protocol_features(const char *path, uint64_t protocol_features)
 {
 	return on_config(path, set_protocol_features, &protocol_features);
 }
 
+static int get_config(struct driver_config *config, void *arg)
+{
+	*(struct driver_config *)arg = *config;
+	return 0;
+}
+
+/* What is registered for a path, and how much of it there is: a vDPA device has a say in it. */
+static bool look_at(const char *path, struct driver_config *config, struct device_limits *limits)
+{
+	return on_config(path, get_config, config) == 0 &&
+	       device_limits_of(config->vdpa, path, limits) == 0;
+}
+
+int rte_vhost_driver_get_features(const char *path, uint64_t *features)
+{
+	struct device_limits limits;
+	struct driver_config config;
+
+	if (features == NULL || !look_at(path, &config, &limits))
+		return -1;
+	*features = offered_features(&config, &limits);
+	return 0;
+}
+
 int rte_vhost_driver_get_protocol_features(const char *path, uint64_t *protocol_features)
 {
-	return on_config(path, get_protocol_features, protocol_features);
+	struct device_limits limits;
+	struct driver_config config;
+
+	if (protocol_features == NULL || !look_at(path, &config, &limits))
+		return -1;
+	*protocol_features = offered_protocol_features(&config, &limits);
+	return 0;
 }
 
 int rte_vhost_driver_get_queue_num(const char *path, uint32_t *queue_num)
 {
-	return on_config(path, get_queue_num, queue_num);
+	struct device_limits limits;
+	struct driver_config config;
+
+	if (queue_num == NULL || !look_at(path, &config, &limits))
+		return -1;
+	*queue_num = offered_queue_num(&config, &limits);
+	return 0;
+}
+
+/* --- vDPA ---------------------------------------------------------------- */
+
+struct attachment {
+	const char *path;
+	const struct vdpa *vdpa;
+};
+
+/* It takes memory as it is, and by physical addresses. */
+static int attach_vdpa(struct driver_config *config, void *arg)
+{
+	const struct attachment *a = arg;
+
+	if ((config->flags & (RTE_VHOST_USER_IOMMU_SUPPORT | RTE_VHOST_USER_POSTCOPY_SUPPORT)) != 0) {
+		LOG_ERR("%s: no vDPA device behind a vIOMMU, or for guests that come by postcopy: leave "
+			"RTE_VHOST_USER_IOMMU_SUPPORT and RTE_VHOST_USER_POSTCOPY_SUPPORT out", a->path);
+		return -ENOTSUP;
+	}
+	if (config->backend == &crypto_backend) {
+		LOG_ERR("%s: is a crypto device, which no vDPA device serves", a->path);
+		return -ENOTSUP;
+	}
+	__atomic_store_n(&config->vdpa, a->vdpa, __ATOMIC_RELEASE);
+	return 0;
+}
+
+int rte_vhost_driver_attach_vdpa_device(const char *path, struct rte_vdpa_device *dev)
+{
+	struct attachment a = { .path = path, .vdpa = vdpa_lookup(dev) };
+
+	if (a.vdpa == NULL) {
+		LOG_ERR("%s: no such vDPA device: look it up with rte_vdpa_find_device_by_name()",
+			path != NULL ? path : "(null)");
+		return -1;
+	}
+	return on_config(path, attach_vdpa, &a);
+}
+
+static int detach_vdpa(struct driver_config *config, void *arg)
+{
+	(void)arg;
+	__atomic_store_n(&config->vdpa, NULL, __ATOMIC_RELEASE);
+	return 0;
+}
+
+int rte_vhost_driver_detach_vdpa_device(const char *path)
+{
+	return path == NULL || endpoint_with_config(path, detach_vdpa, NULL) < 0 ? -1 : 0;
+}
+
+struct rte_vdpa_device *rte_vhost_driver_get_vdpa_device(const char *path)
+{
+	struct driver_config config;
+
+	if (on_config(path, get_config, &config) < 0 || config.vdpa == NULL)
+		return NULL;
+	return vdpa_public(config.vdpa);
+}
+
+int rte_vhost_driver_get_vdpa_dev_type(const char *path, uint32_t *type)
+{
+	const struct rte_vdpa_device *dev = rte_vhost_driver_get_vdpa_device(path);
+
+	if (dev == NULL || type == NULL)
+		return -1;
+	*type = dev->type;
+	return 0;
 }

@@ -10,7 +10,7 @@
 
 void vq_abandon(struct vq *vq)
 {
-	const struct device_backend *backend = vq->dev->config->backend;
+	const struct device_backend *backend = device_server(vq->dev);
 	struct pending *p = vq->pending;
 	unsigned int n = 0;
 
@@ -38,7 +38,7 @@ static void settle(struct device *dev, struct vq *vq)
 {
 	if (vq->pending == NULL || pending_is_idle(vq->pending))
 		return;
-	dev->config->backend->settle(vq);
+	device_server(dev)->settle(vq);
 	vq_gave_back(vq);
 }
 

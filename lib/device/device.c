@@ -35,8 +35,13 @@ static struct device *slot_fill(int vid)
 
 struct device *device_acquire(const struct driver_config *config, const char *ifname)
 {
+	const struct vdpa *vdpa = __atomic_load_n(&config->vdpa, __ATOMIC_ACQUIRE);
+	struct device_limits limits;
 	struct device *dev = NULL;
 	int vid;
+
+	if (device_limits_of(vdpa, ifname, &limits) < 0)
+		return NULL;
 
 	pthread_mutex_lock(&slots_lock);
 	for (vid = 0; vid < DEVICES_MAX; vid++) {
@@ -53,6 +58,9 @@ struct device *device_acquire(const struct driver_config *config, const char *if
 		pthread_mutex_lock(&dev->lock);
 		dev->in_use = true;
 		dev->config = config;
+		dev->vdpa = vdpa;
+		dev->vdpa_wanted = false;
+		dev->limits = limits;
 		memset(dev->ifname, 0, sizeof(dev->ifname));
 		strncpy(dev->ifname, ifname, sizeof(dev->ifname) - 1);
 		pthread_mutex_unlock(&dev->lock);
@@ -103,8 +111,8 @@ void device_release(struct device *dev)
 	pthread_mutex_lock(&slots_lock);
 	pthread_mutex_lock(&dev->lock);
 	device_forget_guest(dev);
-	if (dev->config->backend != NULL && dev->config->backend->release != NULL)
-		dev->config->backend->release(dev);
+	if (device_server(dev) != NULL && device_server(dev)->release != NULL)
+		device_server(dev)->release(dev);
 	device_postcopy_end(dev);
 	dev->postcopy.failed = false;
 	gmem_put(dev->mem);
@@ -115,6 +123,7 @@ void device_release(struct device *dev)
 	dev->extern_ops = (struct rte_vhost_user_extern_ops){ 0 };
 	dev->log_budget = (struct log_budget){ 0 };
 	dev->config = NULL;
+	dev->vdpa = NULL;
 	dev->in_use = false;
 	pthread_mutex_unlock(&dev->lock);
 	pthread_mutex_unlock(&slots_lock);

@@ -44,6 +44,7 @@ struct net_bursts;
 struct pending;
 struct crypto;
 struct crypto_queue;
+struct vdpa;
 
 /*
  * What CREATE_CRYPTO_SESSION asks for, in whichever form it came. The lengths of keys fit their
@@ -114,6 +115,44 @@ struct device_backend {
 	int (*session_close)(struct device *dev, uint64_t id);
 };
 
+/* What may be offered at most: whoever serves the rings can do no more. */
+struct device_limits {
+	uint64_t features;
+	uint64_t protocol_features;
+	uint32_t queue_num;  /* as GET_QUEUE_NUM says it: pairs, of a device that has pairs */
+	uint32_t queues_max; /* that a frontend may name */
+};
+
+/*
+ * A vDPA device (vdpa/vdpa.c): it serves the rings of a socket's devices itself, from when they run.
+ * Called with none of our locks, on the loop thread unless noted, so that it may ask whatever its
+ * driver wants to know. -errno: said why.
+ */
+struct vdpa_ops {
+	/* What it can do; any thread. 0 or -errno. */
+	int (*limits)(const struct vdpa *vdpa, struct device_limits *limits);
+	/* The rings are ready, and the device's from here on. 0 or -errno: they are not. */
+	int (*configure)(struct device *dev);
+	/* When it returns, the device touches neither rings nor memory. */
+	void (*close)(struct device *dev);
+	/* The frontend is done with the device, for now or for good. */
+	void (*cleanup)(struct device *dev);
+	void (*queue_state)(struct device *dev, unsigned int index, bool on);
+	void (*features_set)(struct device *dev);
+	void (*migration_done)(struct device *dev);
+	/* The first bytes of the configuration space; some of it. 0 or -errno. */
+	int (*config_read)(struct device *dev, uint8_t *space, uint32_t size_bytes);
+	int (*config_write)(struct device *dev, const uint8_t *bytes, uint32_t offset_bytes,
+			    uint32_t size_bytes, uint32_t flags);
+};
+
+struct vdpa {
+	const struct vdpa_ops *ops;
+	const struct device_backend *backend; /* what it is to the rest of the control plane */
+	/* It takes its queues as they are when it is configured: that waits for all of them. */
+	bool waits_for_all;
+};
+
 /* What an application registered for a socket; shared by its connections. */
 struct driver_config {
 	uint64_t flags;             /* RTE_VHOST_USER_* */
@@ -123,6 +162,7 @@ struct driver_config {
 	uint32_t max_queue_pairs;
 	struct rte_vhost_device_ops ops;
 	const struct device_backend *backend; /* NULL: the application serves the rings */
+	const struct vdpa *vdpa; /* attached: takes its place, for connections to come; atomic */
 };
 
 /* What the net backend derives when a ring is set up, so that bursts test bits. */
@@ -242,6 +282,8 @@ struct device {
 	struct vq *vqs[DEVICE_VQS_MAX];
 
 	const struct driver_config *config;
+	const struct vdpa *vdpa; /* serves the rings, for all of this connection; NULL: none */
+	struct device_limits limits;
 	char ifname[DEVICE_NAME_BYTES];
 
 	/* Facts. */
@@ -283,11 +325,50 @@ struct device {
 	/* Derived. */
 	bool ready;
 	bool running; /* new_device() succeeded, destroy_device() not yet called */
+	bool configured; /* the vDPA device has the rings; it only has them while the device runs */
+	bool vdpa_wanted; /* the guest uses it already, although it waits for all queues */
 };
+
+/* What kind of device it is; NULL: the application's own. */
+static inline const struct device_backend *device_backend(const struct device *dev)
+{
+	return dev->vdpa != NULL ? dev->vdpa->backend : dev->config->backend;
+}
+
+/* Who of ours serves its rings; NULL: the application does, or a vDPA device. */
+static inline const struct device_backend *device_server(const struct device *dev)
+{
+	return dev->vdpa != NULL ? NULL : dev->config->backend;
+}
+
+/* Those of a vDPA device; NULL: of who has none. 0 or -errno (said why). Any thread. */
+int device_limits_of(const struct vdpa *vdpa, const char *ifname, struct device_limits *limits);
+
+static inline uint64_t offered_features(const struct driver_config *config,
+					const struct device_limits *limits)
+{
+	return __atomic_load_n(&config->features, __ATOMIC_RELAXED) & limits->features;
+}
+
+static inline uint64_t offered_protocol_features(const struct driver_config *config,
+						 const struct device_limits *limits)
+{
+	return __atomic_load_n(&config->protocol_features, __ATOMIC_RELAXED) &
+	       limits->protocol_features;
+}
+
+static inline uint32_t offered_queue_num(const struct driver_config *config,
+					 const struct device_limits *limits)
+{
+	return MIN2(config->max_queue_pairs, limits->queue_num);
+}
 
 /* --- slots ------------------------------------------------------------- */
 
-/* Takes a free vid; NULL when all DEVICES_MAX are taken or without memory. */
+/*
+ * Takes a free vid; NULL when all DEVICES_MAX are taken or without memory, or the vDPA device
+ * does not say what it can do.
+ */
 struct device *device_acquire(const struct driver_config *config, const char *ifname);
 /* Drops all state and the vid. The device must be stopped. */
 void device_release(struct device *dev);
@@ -395,6 +476,29 @@ void vq_abandon(struct vq *vq);
 void vq_gave_back(struct vq *vq);
 /* Gates closed: settles one queue, or all (NULL). */
 void device_settle(struct device *dev, struct vq *vq);
+
+/* --- vDPA (vdpa.c); loop thread, device.lock, which is dropped meanwhile --- */
+
+/* They do nothing to a device that has none. */
+
+/* Gives it the rings, if it is time. */
+void device_vdpa_configure(struct device *dev);
+/*
+ * A guest may use fewer queues than its device has, as firmware does. Is that what the device waits
+ * for? A kick says so: then vdpa_wanted is to be set.
+ */
+bool device_vdpa_waits(const struct device *dev);
+/* Takes them back, if it has them. */
+void device_vdpa_close(struct device *dev);
+void device_vdpa_cleanup(struct device *dev);
+void device_vdpa_queue_state(struct device *dev, unsigned int index, bool on);
+/* What was negotiated is another, or where the dirty log is. */
+void device_vdpa_features_set(struct device *dev);
+void device_vdpa_migration_done(struct device *dev);
+/* As vdpa_ops has them; of a device that has one. 0 or -errno. */
+int device_vdpa_config_read(struct device *dev, uint8_t *space, uint32_t size_bytes);
+int device_vdpa_config_write(struct device *dev, const uint8_t *bytes, uint32_t offset_bytes,
+			     uint32_t size_bytes, uint32_t flags);
 
 /* --- state ------------------------------------------------------------- */
 

@@ -50,7 +50,7 @@ static void look_ahead(struct vq *vq)
 
 unsigned int vq_misses(struct vq *vq, struct ring_miss *out)
 {
-	const struct device_backend *backend = vq->dev->config->backend;
+	const struct device_backend *backend = device_server(vq->dev);
 	unsigned int n;
 
 	if (vq->ring.misses == NULL)

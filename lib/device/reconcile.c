@@ -7,8 +7,10 @@
  *            ready -> not ready   close the gate, vring_state_changed(0)
  *   device:  not running -> running   new_device(), with the gates open
  *            running -> stopped       destroy_device(), with the gates open
+ *   vDPA:    running -> configured    dev_conf(); back by dev_close(), first of all
  *
- * Queues come before the device on the way up. This file is the only caller of
+ * Queues come before the device on the way up. A vDPA device hears of queues before the
+ * application does. This file is the only caller of
  * application callbacks but for guest_notified() (data path),
  * features_changed() (its message) and the connection callbacks (server/).
  */
@@ -20,6 +22,7 @@
 
 static void notify_queue(struct device *dev, struct vq *vq, int enable)
 {
+	device_vdpa_queue_state(dev, vq->index, enable != 0);
 	device_unlock(dev);
 	if (dev->config->ops.vring_state_changed != NULL)
 		dev->config->ops.vring_state_changed(dev->vid, vq->index, enable);
@@ -36,7 +39,7 @@ static bool vq_has_ring(const struct device *dev, const struct vq *vq)
 /* Facts only: does the frontend want this queue served? */
 static bool vq_wanted(const struct device *dev, const struct vq *vq)
 {
-	const struct device_backend *backend = dev->config->backend;
+	const struct device_backend *backend = device_backend(dev);
 	bool enabled = vq->enabled ||
 		       (backend != NULL && backend->starts_enabled && !vq->switched_off);
 
@@ -93,7 +96,7 @@ static void vq_reconcile(struct device *dev, struct vq *vq)
 		vq_lower(dev, vq);
 	vq->renotify = false;
 	/* Who serves its rings itself looks for them when they are kicked off. */
-	if (dev->config->backend == NULL && vq_has_ring(dev, vq) && !vq->attach_failed &&
+	if (device_server(dev) == NULL && vq_has_ring(dev, vq) && !vq->attach_failed &&
 	    !vring_attached(&vq->ring))
 		(void)vq_attach(dev, vq);
 	if (wanted && !vq->ready && !vq->attach_failed)
@@ -117,9 +120,20 @@ void device_pause_channels(struct device *dev)
 	device_settle(dev, NULL);
 }
 
-static bool device_wanted(const struct device *dev)
+static bool vq_is_ready(const struct vq *vq)
 {
-	const struct device_backend *backend = dev->config->backend;
+	return vq->ready;
+}
+
+static bool vq_is_attached(const struct vq *vq)
+{
+	return vring_attached(&vq->ring);
+}
+
+/* Is it so of each ring that the device cannot do without? */
+static bool rings_needed(const struct device *dev, bool (*is_so)(const struct vq *vq))
+{
+	const struct device_backend *backend = device_backend(dev);
 	unsigned int needed = backend != NULL ? backend->rings_needed : 0;
 
 	if (needed == 0)
@@ -127,25 +141,34 @@ static bool device_wanted(const struct device *dev)
 	if (needed == 0 || needed > dev->nr_vqs)
 		return false;
 	for (unsigned int i = 0; i < needed; i++)
-		if (!dev->vqs[i]->ready)
+		if (!is_so(dev->vqs[i]))
 			return false;
-	return !device_has_proto(dev, VHOST_USER_PROTOCOL_F_STATUS) ||
-	       (dev->status & VIRTIO_CONFIG_S_DRIVER_OK) != 0;
+	return true;
+}
+
+static bool device_wanted(const struct device *dev)
+{
+	return rings_needed(dev, vq_is_ready) &&
+	       (!device_has_proto(dev, VHOST_USER_PROTOCOL_F_STATUS) ||
+		(dev->status & VIRTIO_CONFIG_S_DRIVER_OK) != 0);
 }
 
 void device_reconcile_start(struct device *dev)
 {
 	int ret = 0;
 
-	if (dev->running || !device_wanted(dev))
-		return;
-	dev->ready = true;
-	device_unlock(dev);
-	if (dev->config->ops.new_device != NULL)
-		ret = dev->config->ops.new_device(dev->vid);
-	pthread_mutex_lock(&dev->lock);
-	/* Refused: asked again after the next message. */
-	dev->running = ret == 0;
+	if (!dev->running && device_wanted(dev)) {
+		dev->ready = true;
+		device_unlock(dev);
+		if (dev->config->ops.new_device != NULL)
+			ret = dev->config->ops.new_device(dev->vid);
+		pthread_mutex_lock(&dev->lock);
+		/* Refused: asked again after the next message. */
+		dev->running = ret == 0;
+	}
+	/* Whether a queue is switched on, a vDPA device has been told. */
+	if (dev->running && rings_needed(dev, vq_is_attached))
+		device_vdpa_configure(dev);
 }
 
 void device_stop(struct device *dev)
@@ -153,6 +176,7 @@ void device_stop(struct device *dev)
 	dev->ready = false;
 	if (!dev->running)
 		return;
+	device_vdpa_close(dev);
 	dev->running = false;
 	device_unlock(dev);
 	if (dev->config->ops.destroy_device != NULL)

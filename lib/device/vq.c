@@ -40,7 +40,7 @@ static void vq_drop_callfd(struct vq *vq, int instead)
 
 static void vq_reset(struct vq *vq)
 {
-	const struct device_backend *backend = vq->dev->config->backend;
+	const struct device_backend *backend = device_server(vq->dev);
 
 	vq_drop_callfd(vq, EVENTFD_UNSET);
 	vq_set_eventfd(&vq->kickfd, EVENTFD_UNSET);
@@ -242,7 +242,7 @@ static int vq_resume_inflight(struct device *dev, struct vq *vq, uint8_t __guest
 /* A ring that just started, attached: from where? */
 static int vq_resume(struct device *dev, struct vq *vq)
 {
-	const struct device_backend *backend = dev->config->backend;
+	const struct device_backend *backend = device_server(dev);
 	uint8_t __guest *area = inflight_area(dev, vq);
 	int ret;
 
@@ -340,15 +340,15 @@ int vq_attach(struct device *dev, struct vq *vq)
 		return ret;
 	}
 	vq->attach_failed = false;
-	if (dev->config->backend != NULL)
-		dev->config->backend->ring_setup(dev, vq);
+	if (device_server(dev) != NULL)
+		device_server(dev)->ring_setup(dev, vq);
 	vq_apply_kicks_wanted(vq);
 	return 0;
 }
 
 bool vq_discards(const struct device *dev, const struct vq *vq)
 {
-	const struct device_backend *backend = dev->config->backend;
+	const struct device_backend *backend = device_server(dev);
 
 	return backend != NULL && backend->queue_dir(vq) == CHAIN_READABLE && vq->started &&
 	       vq->switched_off && !vq->ready && vq->addrs_set && vq->ring.size != 0 &&

@@ -14,7 +14,7 @@
 /* Messages taken from one connection before the others get a turn. */
 #define MESSAGES_PER_TURN 16
 
-/* --- queues that are switched off ---------------------------------------- */
+/* --- queues that are switched off, or wait for others --------------------- */
 
 /* Chains given back before others get a turn. */
 #define DISCARDED_PER_TURN 256
@@ -82,8 +82,12 @@ static void kicked(struct loop_source *source, uint32_t events)
 	(void)events;
 	/* Edge-triggered: nobody else's wake-up is read away, and reading cannot block. */
 	device_lock_watched(dev);
-	if (!watch->unsure || waiting(vq) != watch->waited)
+	if (device_vdpa_waits(dev)) {
+		dev->vdpa_wanted = waiting(vq) != 0;
+		device_reconcile_start(dev);
+	} else if (vq_discards(dev, vq) && (!watch->unsure || waiting(vq) != watch->waited)) {
 		discard(watch);
+	}
 	watch->unsure = false;
 	device_unlock_watched(dev);
 }
@@ -99,7 +103,10 @@ static void unwatch(struct connection *conn, unsigned int index)
 	conn->nr_watches--;
 }
 
-/* Without one, the ring waits until it is switched on, or stopped. */
+/*
+ * Without one, the ring waits until it is switched on, or stopped; a vDPA device, until all queues
+ * are ready.
+ */
 static void watch_kicks(struct connection *conn, struct vq *vq)
 {
 	struct kick_watch *watch = calloc(1, sizeof(*watch));
@@ -127,7 +134,7 @@ static void watch_kicks(struct connection *conn, struct vq *vq)
 
 /*
  * After a message: the queues whose packets are thrown away are those that are
- * watched. What stands in a ring when it is switched off waits for a kick, too:
+ * watched, and those that may tell a vDPA device not to wait for others. What stands in a ring when it is switched off waits for a kick, too:
  * frontends that switch a queue off and on to pause it lose nothing.
  */
 static void watch_queues(struct connection *conn)
@@ -137,7 +144,9 @@ static void watch_queues(struct connection *conn)
 	device_lock_watched(dev);
 	for (unsigned int i = 0; i < DEVICE_VQS_MAX; i++) {
 		struct vq *vq = i < dev->nr_vqs ? dev->vqs[i] : NULL;
-		bool wanted = vq != NULL && vq_discards(dev, vq);
+		bool discards = vq != NULL && vq_discards(dev, vq);
+		bool wanted = discards || (vq != NULL && vq->ready && vq->kickfd >= 0 &&
+					   device_vdpa_waits(dev));
 		bool postponed = conn->watches[i] != NULL && conn->watches[i]->postponed;
 
 		if (conn->watches[i] != NULL &&
@@ -149,7 +158,7 @@ static void watch_queues(struct connection *conn)
 		 * Also after a message that attached the ring anew. A new ring asks by
 		 * itself. Who comes while we ask, and does not kick, waits like those before.
 		 */
-		if (conn->watches[i] != NULL && vring_attached(&vq->ring))
+		if (conn->watches[i] != NULL && discards && vring_attached(&vq->ring))
 			ring_kick_behind(vq->ring.kind, &vq->ring);
 		if (conn->watches[i] != NULL)
 			conn->watches[i]->postponed = postponed;
@@ -273,6 +282,9 @@ void connection_close(struct connection *conn)
 	device_shutdown(conn->dev);
 	if (config->ops.destroy_connection != NULL)
 		config->ops.destroy_connection(conn->dev->vid);
+	pthread_mutex_lock(&conn->dev->lock);
+	device_vdpa_cleanup(conn->dev);
+	device_unlock(conn->dev);
 	conn->closed(conn, conn->owner);
 	connection_free(conn);
 }

@@ -11,7 +11,7 @@
 #include "loop.h"
 #include "vhost_user/codec.h"
 
-/* The kicks of a queue that is switched off: a copy of its descriptor. */
+/* The kicks of a queue that is switched off, or waits: a copy of its descriptor. */
 struct kick_watch {
 	struct loop_source source;
 	struct connection *conn;

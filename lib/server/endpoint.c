@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -116,10 +117,34 @@ static void connection_gone(struct connection *conn, void *owner)
 	}
 }
 
+/*
+ * A vDPA device serves one frontend at a time. One that has gone, which we have not come to hear
+ * of yet, does not keep the next one out.
+ */
+static bool seat_is_free(struct endpoint *ep)
+{
+	struct connection *conn = LIST_FIRST(&ep->connections);
+	struct pollfd pfd = { .events = POLLRDHUP };
+
+	if (__atomic_load_n(&ep->config.vdpa, __ATOMIC_RELAXED) == NULL || conn == NULL)
+		return true;
+	pfd.fd = conn->source.fd;
+	if (poll(&pfd, 1, 0) != 1)
+		return false;
+	connection_close(conn);
+	return true;
+}
+
 static void adopt(struct endpoint *ep, int fd)
 {
 	struct connection *conn;
 
+	if (!seat_is_free(ep)) {
+		LOG_ERR("%s: a second frontend is turned away: its vDPA device serves one at a time",
+			ep->path);
+		close(fd);
+		return;
+	}
 	if (ep->nr_connections == CONNECTIONS_MAX) {
 		LOG_ERR("%s: has %d connections, no more are taken", ep->path, CONNECTIONS_MAX);
 		close(fd);

@@ -1,32 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The list of vDPA devices: drivers put theirs in, applications look them up
- * and ask what they can do. No socket can be handed to one in this version, so
- * the functions that act on a vid's vDPA device find none.
+ * and ask what they can do. EAL knows them as the device class "vdpa".
  */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_dev.h>
+#include <rte_class.h>
 
-#include <vdpa_driver.h>
-
-#include "base/defs.h"
-#include "base/log.h"
+#include "vdpa.h"
 
 static struct {
 	pthread_mutex_t lock;
 	TAILQ_HEAD(, rte_vdpa_device) devices;
-} vdpa = { .lock = PTHREAD_MUTEX_INITIALIZER,
-	   .devices = TAILQ_HEAD_INITIALIZER(vdpa.devices) };
+} list = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	   .devices = TAILQ_HEAD_INITIALIZER(list.devices) };
 
 static struct rte_vdpa_device *find(const char *name)
 {
 	struct rte_vdpa_device *dev;
 
-	TAILQ_FOREACH(dev, &vdpa.devices, next)
+	TAILQ_FOREACH(dev, &list.devices, next)
 		if (strcmp(rte_dev_name(dev->device), name) == 0)
 			return dev;
 	return NULL;
@@ -38,9 +34,9 @@ struct rte_vdpa_device *rte_vdpa_find_device_by_name(const char *name)
 
 	if (name == NULL)
 		return NULL;
-	pthread_mutex_lock(&vdpa.lock);
+	pthread_mutex_lock(&list.lock);
 	dev = find(name);
-	pthread_mutex_unlock(&vdpa.lock);
+	pthread_mutex_unlock(&list.lock);
 	return dev;
 }
 
@@ -54,6 +50,7 @@ static bool ops_complete(const struct rte_vdpa_dev_ops *ops)
 struct rte_vdpa_device *rte_vdpa_register_device(struct rte_device *rte_dev,
 						 struct rte_vdpa_dev_ops *ops)
 {
+	struct vdpa_entry *entry;
 	struct rte_vdpa_device *dev;
 
 	if (rte_dev == NULL || ops == NULL)
@@ -62,43 +59,88 @@ struct rte_vdpa_device *rte_vdpa_register_device(struct rte_device *rte_dev,
 		LOG_ERR("vDPA device %s: a mandatory operation is missing", rte_dev_name(rte_dev));
 		return NULL;
 	}
-	dev = calloc(1, sizeof(*dev));
-	if (dev == NULL)
+	entry = calloc(1, sizeof(*entry));
+	if (entry == NULL)
 		return NULL;
+	dev = &entry->public;
 	dev->device = rte_dev;
 	dev->ops = ops;
 	dev->type = RTE_VHOST_VDPA_DEVICE_TYPE_NET;
 	if (ops->get_dev_type != NULL && ops->get_dev_type(dev, &dev->type) < 0) {
 		LOG_ERR("vDPA device %s: cannot tell its type", rte_dev_name(rte_dev));
-		free(dev);
+		free(entry);
 		return NULL;
 	}
-	pthread_mutex_lock(&vdpa.lock);
+	vdpa_init(&entry->vdpa, dev->type);
+	pthread_mutex_lock(&list.lock);
 	if (find(rte_dev_name(rte_dev)) != NULL) {
-		pthread_mutex_unlock(&vdpa.lock);
+		pthread_mutex_unlock(&list.lock);
 		LOG_ERR("vDPA device %s: is registered already", rte_dev_name(rte_dev));
-		free(dev);
+		free(entry);
 		return NULL;
 	}
-	TAILQ_INSERT_TAIL(&vdpa.devices, dev, next);
-	pthread_mutex_unlock(&vdpa.lock);
+	TAILQ_INSERT_TAIL(&list.devices, dev, next);
+	pthread_mutex_unlock(&list.lock);
 	return dev;
+}
+
+/* The one that a pointer is to, if it is to one on the list. */
+static struct vdpa_entry *known(const struct rte_vdpa_device *dev)
+{
+	struct rte_vdpa_device *each;
+
+	TAILQ_FOREACH(each, &list.devices, next)
+		if (each == dev)
+			return CONTAINER_OF(each, struct vdpa_entry, public);
+	return NULL;
 }
 
 int rte_vdpa_unregister_device(struct rte_vdpa_device *dev)
 {
-	struct rte_vdpa_device *known;
+	struct vdpa_entry *entry;
 
-	pthread_mutex_lock(&vdpa.lock);
-	TAILQ_FOREACH(known, &vdpa.devices, next)
-		if (known == dev)
-			break;
-	if (known != NULL)
-		TAILQ_REMOVE(&vdpa.devices, known, next);
-	pthread_mutex_unlock(&vdpa.lock);
-	free(known);
-	return known != NULL ? 0 : -1;
+	pthread_mutex_lock(&list.lock);
+	entry = known(dev);
+	if (entry != NULL)
+		TAILQ_REMOVE(&list.devices, &entry->public, next);
+	pthread_mutex_unlock(&list.lock);
+	free(entry);
+	return entry != NULL ? 0 : -1;
 }
+
+const struct vdpa *vdpa_lookup(const struct rte_vdpa_device *dev)
+{
+	const struct vdpa_entry *entry;
+
+	pthread_mutex_lock(&list.lock);
+	entry = known(dev);
+	pthread_mutex_unlock(&list.lock);
+	return entry != NULL ? &entry->vdpa : NULL;
+}
+
+/* EAL asks for each of its devices in turn whether there are such on it. */
+static void *class_iterate(const void *start, const char *arguments,
+			   const struct rte_dev_iterator *it)
+{
+	struct rte_vdpa_device *dev;
+
+	(void)arguments;
+	pthread_mutex_lock(&list.lock);
+	/* The class is full of public pointers: `start` is the one that was found last. */
+	TAILQ_FOREACH(dev, &list.devices, next)
+		if (start == NULL ? dev->device == it->device : dev == start)
+			break;
+	if (start != NULL)
+		while (dev != NULL && (dev = TAILQ_NEXT(dev, next)) != NULL &&
+		       dev->device != it->device)
+			continue;
+	pthread_mutex_unlock(&list.lock);
+	return dev;
+}
+
+static struct rte_class vdpa_class = { .dev_iterate = class_iterate };
+
+RTE_REGISTER_CLASS(vdpa, vdpa_class);
 
 struct rte_device *rte_vdpa_get_rte_device(struct rte_vdpa_device *vdpa_dev)
 {
@@ -149,12 +191,19 @@ int rte_vdpa_reset_stats(struct rte_vdpa_device *dev, uint16_t qid)
 	return dev->ops->reset_stats(dev, qid);
 }
 
-/* --- per vid: no socket has a vDPA device yet -------------------------- */
+/* --- of a connection ----------------------------------------------------- */
 
 struct rte_vdpa_device *rte_vhost_get_vdpa_device(int vid)
 {
-	(void)vid;
-	return NULL;
+	struct device *dev = device_lock(vid);
+	struct rte_vdpa_device *public = NULL;
+
+	if (dev == NULL)
+		return NULL;
+	if (dev->vdpa != NULL)
+		public = vdpa_public(dev->vdpa);
+	device_unlock(dev);
+	return public;
 }
 
 int rte_vhost_host_notifier_ctrl(int vid, uint16_t qid, bool enable)

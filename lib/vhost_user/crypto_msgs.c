@@ -90,7 +90,7 @@ static int64_t open_session(struct device *dev, const struct session_desc *desc)
 			sizeof(desc->cipher_key), sizeof(desc->auth_key));
 		return -VIRTIO_CRYPTO_ERR;
 	}
-	return dev->config->backend->session_open(dev, desc);
+	return device_server(dev)->session_open(dev, desc);
 }
 
 /* The request once more, with an id, but without keys. */
@@ -109,7 +109,7 @@ static void answer(struct vhu_call *call, const struct session_desc *desc, int64
 
 int vhu_create_crypto_session(struct vhu_call *call)
 {
-	const struct device_backend *backend = call->dev->config->backend;
+	const struct device_backend *backend = device_server(call->dev);
 	struct session_desc desc;
 	int64_t id;
 
@@ -128,7 +128,7 @@ int vhu_create_crypto_session(struct vhu_call *call)
 /* A guest may close what it likes: a frontend that passes it on is not to suffer for it. */
 int vhu_close_crypto_session(struct vhu_call *call)
 {
-	const struct device_backend *backend = call->dev->config->backend;
+	const struct device_backend *backend = device_server(call->dev);
 
 	if (backend == NULL || backend->session_close == NULL) {
 		LOG_ERR("%s: CLOSE_CRYPTO_SESSION: this is no crypto device", call->dev->ifname);

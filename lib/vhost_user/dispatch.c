@@ -64,7 +64,7 @@ static uint32_t queue_index(const struct vhu_spec *spec, const union vhu_payload
 static int find_queue(struct vhu_call *call, const struct vhu_spec *spec)
 {
 	struct device *dev = call->dev;
-	uint32_t index, limit = dev->config->max_queue_pairs * 2;
+	uint32_t index, limit = MIN2(dev->config->max_queue_pairs * 2, dev->limits.queues_max);
 
 	if (spec->index == VHU_INDEX_NONE)
 		return 0;
@@ -131,6 +131,9 @@ static int run(struct vhu_call *call, const struct vhu_spec *spec)
 
 	if ((spec->conditions & VHU_STOPS_DEVICE) != 0)
 		device_stop(dev);
+	else if ((spec->conditions & VHU_MOVES_MEMORY) != 0 && call->mem != NULL &&
+		 call->mem != dev->mem)
+		device_vdpa_close(dev);
 	if (spec->scope == VHU_SCOPE_ALL)
 		device_gates_close(dev);
 	else if (spec->scope == VHU_SCOPE_RING)

@@ -92,6 +92,35 @@ static int propose(struct vhu_call *call, struct gmem *mem)
 	return 0;
 }
 
+/* The region that a message names: by its addresses and its size. */
+static struct region *find_region(const struct gmem *mem, const struct region_desc *named)
+{
+	for (unsigned int i = 0; mem != NULL && i < mem->nr_regions; i++) {
+		struct region *r = mem->regions[i];
+
+		if (r->gpa.v == named->gpa.v && r->uva.v == named->uva.v &&
+		    r->size_bytes == named->size_bytes)
+			return r;
+	}
+	return NULL;
+}
+
+/* Does the frontend say once more what it said before? */
+static bool is_same_table(const struct device *dev, const struct vhu_mem_table *table,
+			  const struct fdbag *fds)
+{
+	if (dev->mem == NULL || dev->mem->nr_regions != table->nr_regions)
+		return false;
+	for (unsigned int i = 0; i < table->nr_regions; i++) {
+		struct region_desc desc = desc_of(dev, &table->regions[i]);
+		const struct region *r = find_region(dev->mem, &desc);
+
+		if (r == NULL || !region_matches(r, &desc, fds->fds[i]))
+			return false;
+	}
+	return true;
+}
+
 /* The table replaces the old one whole, or not at all. */
 int vhu_map_mem_table(struct vhu_call *call)
 {
@@ -99,6 +128,10 @@ int vhu_map_mem_table(struct vhu_call *call)
 	struct region *regions[VHU_REGIONS_MAX];
 	unsigned int i;
 	int ret = 0;
+
+	/* A vDPA device would have to be closed, for nothing. */
+	if (call->dev->vdpa != NULL && is_same_table(call->dev, table, call->fds))
+		return 0;
 
 	for (i = 0; i < table->nr_regions; i++) {
 		struct region_desc desc = desc_of(call->dev, &table->regions[i]);
@@ -121,19 +154,6 @@ int vhu_get_max_mem_slots(struct vhu_call *call)
 	call->out->u64 = GMEM_REGIONS_MAX;
 	call->out_bytes = sizeof(call->out->u64);
 	return 0;
-}
-
-/* The region that a message names: by its addresses and its size. */
-static struct region *find_region(const struct gmem *mem, const struct region_desc *named)
-{
-	for (unsigned int i = 0; mem != NULL && i < mem->nr_regions; i++) {
-		struct region *r = mem->regions[i];
-
-		if (r->gpa.v == named->gpa.v && r->uva.v == named->uva.v &&
-		    r->size_bytes == named->size_bytes)
-			return r;
-	}
-	return NULL;
 }
 
 /*

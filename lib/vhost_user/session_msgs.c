@@ -21,14 +21,9 @@ static int reply_u64(struct vhu_call *call, uint64_t value)
 	return 0;
 }
 
-static uint64_t offered_features(const struct device *dev)
-{
-	return __atomic_load_n(&dev->config->features, __ATOMIC_RELAXED);
-}
-
 int vhu_get_features(struct vhu_call *call)
 {
-	return reply_u64(call, offered_features(call->dev));
+	return reply_u64(call, offered_features(call->dev->config, &call->dev->limits));
 }
 
 /*
@@ -71,7 +66,7 @@ int vhu_set_features(struct vhu_call *call)
 {
 	struct device *dev = call->dev;
 	uint64_t features = call->in->u64;
-	uint64_t extra = features & ~offered_features(dev);
+	uint64_t extra = features & ~offered_features(dev->config, &dev->limits);
 	uint64_t old = dev->features;
 	bool busy = device_is_busy(dev);
 
@@ -92,6 +87,9 @@ int vhu_set_features(struct vhu_call *call)
 	if (dev->running && features != old)
 		tell_features_changed(dev, features);
 	dev->features = features;
+	/* While the log is still there. */
+	if (features != old)
+		device_vdpa_features_set(dev);
 	/* The migration is over, or given up: nothing of it stays. */
 	if ((old & ~features & BIT(VHOST_F_LOG_ALL)) != 0)
 		device_set_log(dev, NULL);
@@ -99,7 +97,7 @@ int vhu_set_features(struct vhu_call *call)
 	dev->features_set = true;
 	dev->features_refused = false;
 	/* A guest without multiqueue uses the first pair, whatever was announced. */
-	if (dev->config->backend != NULL && dev->config->backend->in_pairs &&
+	if (device_backend(dev) != NULL && device_backend(dev)->in_pairs &&
 	    !device_has(dev, VIRTIO_NET_F_MQ) && !busy && old != features)
 		device_vqs_drop(dev, 2);
 	if (!device_has(dev, VHOST_USER_F_PROTOCOL_FEATURES))
@@ -112,15 +110,13 @@ int vhu_set_features(struct vhu_call *call)
 
 int vhu_get_protocol_features(struct vhu_call *call)
 {
-	return reply_u64(call, __atomic_load_n(&call->dev->config->protocol_features,
-					       __ATOMIC_RELAXED));
+	return reply_u64(call, offered_protocol_features(call->dev->config, &call->dev->limits));
 }
 
 int vhu_set_protocol_features(struct vhu_call *call)
 {
 	struct device *dev = call->dev;
-	uint64_t offered =
-		__atomic_load_n(&dev->config->protocol_features, __ATOMIC_RELAXED);
+	uint64_t offered = offered_protocol_features(dev->config, &dev->limits);
 	uint64_t extra = call->in->u64 & ~offered;
 
 	if (extra != 0) {
@@ -157,6 +153,8 @@ int vhu_reset_owner(struct vhu_call *call)
 		dev->vqs[i]->enabled = !device_has(dev, VHOST_USER_F_PROTOCOL_FEATURES);
 	}
 	device_forget_translations(dev);
+	device_reconcile_rings(dev);
+	device_vdpa_cleanup(dev);
 	return 0;
 }
 
@@ -173,13 +171,14 @@ int vhu_reset_device(struct vhu_call *call)
 		vq_stop(dev->vqs[i]);
 	/* The application hears of each ring before they are forgotten. */
 	device_reconcile_rings(dev);
+	device_vdpa_cleanup(dev);
 	device_forget_guest(dev);
 	return 0;
 }
 
 int vhu_get_queue_num(struct vhu_call *call)
 {
-	return reply_u64(call, call->dev->config->max_queue_pairs);
+	return reply_u64(call, offered_queue_num(call->dev->config, &call->dev->limits));
 }
 
 /* The guest moved here: packets shall find it. The first six bytes are its address. */
@@ -189,6 +188,7 @@ int vhu_send_rarp(struct vhu_call *call)
 
 	rarp.waits = 1;
 	__atomic_store_n(&call->dev->rarp.word, rarp.word, __ATOMIC_RELEASE);
+	device_vdpa_migration_done(call->dev);
 	return 0;
 }
 
@@ -257,28 +257,46 @@ int vhu_valid_config(const union vhu_payload *in, uint32_t in_bytes, unsigned in
 }
 
 /*
+ * The first `size_bytes` of a configuration space that has `*has_bytes`, from whose it is. What
+ * only the frontend knows reads as 0.
+ */
+static int read_config(struct device *dev, uint8_t *space, uint32_t size_bytes, uint32_t *has_bytes)
+{
+	const struct device_backend *backend = device_server(dev);
+
+	if (dev->vdpa != NULL) {
+		*has_bytes = size_bytes;
+		return device_vdpa_config_read(dev, space, size_bytes);
+	}
+	if (backend == NULL || backend->config_read == NULL)
+		return -ENOTSUP;
+	*has_bytes = backend->config_read(dev, space);
+	return 0;
+}
+
+/*
  * The configuration space is the application's: its handlers are asked first. Otherwise it is the
  * backend's, which may be read only. No payload means an error (specification, GET_CONFIG).
  */
 int vhu_get_config(struct vhu_call *call)
 {
-	const struct device_backend *backend = call->dev->config->backend;
 	const struct vhu_config *in = &call->in->config;
 	uint8_t space[DEVICE_CONFIG_BYTES] = { 0 };
+	uint32_t has_bytes = 0;
 
+	_Static_assert(sizeof(space) == VHU_CONFIG_BYTES, "what the window lies in");
 	call->out_bytes = 0;
-	if (backend == NULL || backend->config_read == NULL) {
-		LOG_ERR("%s: GET_CONFIG: the application has no handler for it",
-			call->dev->ifname);
+	if (read_config(call->dev, space, in->offset_bytes + in->size_bytes, &has_bytes) < 0) {
+		LOG_ERR("%s: GET_CONFIG: %s", call->dev->ifname,
+			call->dev->vdpa != NULL ? "the vDPA device does not say" :
+						  "the application has no handler for it");
 		return 0;
 	}
-	_Static_assert(sizeof(space) == VHU_CONFIG_BYTES, "what the window lies in");
-	if (in->offset_bytes >= backend->config_read(call->dev, space)) {
+	if (in->offset_bytes >= has_bytes) {
 		LOG_ERR("%s: GET_CONFIG: there is nothing at %u", call->dev->ifname,
 			in->offset_bytes);
 		return 0;
 	}
-	/* Fields that only the frontend knows read as 0. */
 	call->out->config = (struct vhu_config){ .offset_bytes = in->offset_bytes,
 						 .size_bytes = in->size_bytes,
 						 .flags = in->flags };
@@ -289,8 +307,15 @@ int vhu_get_config(struct vhu_call *call)
 
 int vhu_set_config(struct vhu_call *call)
 {
-	const struct device_backend *backend = call->dev->config->backend;
+	const struct device_backend *backend = device_server(call->dev);
+	const struct vhu_config *in = &call->in->config;
 
+	if (call->dev->vdpa != NULL) {
+		/* What the guest writes is for the device to take or not. */
+		call->declined = device_vdpa_config_write(call->dev, in->space, in->offset_bytes,
+							  in->size_bytes, in->flags) < 0;
+		return 0;
+	}
 	if (backend != NULL && backend->config_read != NULL)
 		LOG_ERR("%s: SET_CONFIG: the configuration space is read-only",
 			call->dev->ifname);

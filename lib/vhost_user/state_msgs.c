@@ -46,7 +46,7 @@ static int save(struct device *dev, int fd)
 
 static int check_transfer(const struct device *dev, const struct vhu_state_transfer *t)
 {
-	if (dev->config->backend == NULL) {
+	if (device_server(dev) == NULL) {
 		LOG_ERR("%s: SET_DEVICE_STATE_FD: the application has no handler for it",
 			dev->ifname);
 		return -ENOTSUP;

@@ -23,7 +23,8 @@ const struct vhu_spec vhu_table[VHU_REQUEST_COUNT] = {
 		.size_min_bytes = offsetof(struct vhu_mem_table, regions[1]),
 		.size_max_bytes = sizeof(struct vhu_mem_table),
 		.fds_min = 1, .fds_max = VHU_REGIONS_MAX, .scope = VHU_SCOPE_ALL,
-		.conditions = VHU_PAUSES_CHANNELS, .validate = vhu_valid_mem_table,
+		.conditions = VHU_PAUSES_CHANNELS | VHU_MOVES_MEMORY,
+		.validate = vhu_valid_mem_table,
 		.prepare = vhu_map_mem_table, .handle = vhu_swap_memory },
 	[VHU_SET_LOG_BASE] = {
 		"SET_LOG_BASE", PAYLOAD(log), .fds_min = 1, .fds_max = 1, .scope = VHU_SCOPE_ALL,
@@ -131,11 +132,12 @@ const struct vhu_spec vhu_table[VHU_REQUEST_COUNT] = {
 		.needs_protocol = PROTO(CONFIGURE_MEM_SLOTS), .handle = vhu_get_max_mem_slots },
 	[VHU_ADD_MEM_REG] = {
 		"ADD_MEM_REG", PAYLOAD(reg), .fds_min = 1, .fds_max = 1, .scope = VHU_SCOPE_ALL,
+		.conditions = VHU_MOVES_MEMORY,
 		.needs_protocol = PROTO(CONFIGURE_MEM_SLOTS),
 		.prepare = vhu_map_mem_reg, .handle = vhu_swap_memory },
 	[VHU_REM_MEM_REG] = { /* a descriptor is none of its business, but some frontends send one */
 		"REM_MEM_REG", PAYLOAD(reg), .fds_max = 1, .scope = VHU_SCOPE_ALL,
-		.conditions = VHU_NEEDS_NO_PROPOSAL | VHU_PAUSES_CHANNELS,
+		.conditions = VHU_NEEDS_NO_PROPOSAL | VHU_PAUSES_CHANNELS | VHU_MOVES_MEMORY,
 		.needs_protocol = PROTO(CONFIGURE_MEM_SLOTS),
 		.prepare = vhu_unmap_mem_reg, .handle = vhu_swap_memory },
 	[VHU_SET_STATUS] = {

@@ -43,6 +43,7 @@ enum {
 	VHU_NEEDS_PROPOSAL = 1 << 8,     /* memory waits for the frontend's word */
 	VHU_NEEDS_NO_PROPOSAL = 1 << 9,  /* none does */
 	VHU_PAUSES_CHANNELS = 1 << 10,   /* memory that engines may be at goes */
+	VHU_MOVES_MEMORY = 1 << 11,      /* what there is is another: a vDPA device is closed first */
 };
 
 /* A message being handled. Its fields have passed the checks of its line. */

@@ -51,6 +51,10 @@ int vhu_set_vring_addr(struct vhu_call *call)
 		vq_set_log_addr(vq, false, 0);
 		return -EINVAL;
 	}
+	/* A vDPA device is told where its rings are when it is configured. */
+	if (vring_attached(&vq->ring) && (a->desc != vq->addrs.desc || a->avail != vq->addrs.avail ||
+					  a->used != vq->addrs.used))
+		device_vdpa_close(dev);
 	vq->addrs = (struct vring_addrs){ .desc = a->desc,
 					  .avail = a->avail,
 					  .used = a->used };

@@ -139,8 +139,8 @@ static const struct {
 		"PAGEFAULT", DONE ", with the flag `RTE_VHOST_USER_POSTCOPY_SUPPORT`" },
 	[VHOST_USER_PROTOCOL_F_CONFIG] = {
 		"CONFIG", ON_REQUEST ": the configuration space of a network device is the "
-		"frontend's, that of an application's device its message handler's; that of a "
-		"crypto device is the library's, and read-only" },
+		"frontend's, that of an application's device its message handler's, that of a vDPA "
+		"device its driver's; that of a crypto device is the library's, and read-only" },
 	[VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD] = { "BACKEND_SEND_FD", DONE },
 	[VHOST_USER_PROTOCOL_F_HOST_NOTIFIER] = {
 		"HOST_NOTIFIER", REFUSED "a doorbell belongs to a device of hardware: data threads "
