@@ -162,7 +162,8 @@ int rte_vdpa_unregister_device(struct rte_vdpa_device *dev);
 
 /**
  * Let the guest ring the hardware's doorbells itself, or stop that. The frontend is sent each
- * doorbell's place and maps it into the guest.
+ * doorbell's place and maps it into the guest. What is still mapped when dev_close() has returned
+ * is unmapped by the library.
  *
  * @param vid
  *   Vhost device served by a vDPA device.
@@ -175,12 +176,13 @@ int rte_vdpa_unregister_device(struct rte_vdpa_device *dev);
  *   - -ENODEV: @p vid is not connected or has no vDPA device.
  *   - -EINVAL: no such queue.
  *   - -ENOTSUP: VIRTIO_F_VERSION_1 or one of the protocol features HOST_NOTIFIER, BACKEND_REQ
- *     and BACKEND_SEND_FD was not negotiated, or the driver cannot say where doorbells are.
- *   - -EFAULT: the driver failed to say where the doorbell is, or the frontend did not agree;
- *     all queues are back to kicks through the eventfd.
+ *     and BACKEND_SEND_FD was not negotiated, or the driver does not say where a doorbell is.
+ *   - -EFAULT: the frontend did not agree, or did not answer within a second.
  *
- * Threads: any, but not from a callback or an operation called by the control thread while
- * the frontend waits for an answer. Source: 22.11; spec, BACKEND_VRING_HOST_NOTIFIER_MSG.
+ *   After a failure to let, all queues are back to kicks through the eventfd.
+ *
+ * Threads: any, also in operations. A frontend that reads this only when its own message has been
+ * answered makes it fail there, after a second. Source: 22.11; spec, BACKEND_VRING_HOST_NOTIFIER_MSG.
  */
 __rte_internal
 int rte_vhost_host_notifier_ctrl(int vid, uint16_t qid, bool enable);

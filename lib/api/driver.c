@@ -45,6 +45,7 @@
 	 BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) |                                            \
 	 BIT(VHOST_USER_PROTOCOL_F_NET_MTU) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) |     \
 	 BIT(VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD) |                                      \
+	 BIT(VHOST_USER_PROTOCOL_F_HOST_NOTIFIER) |                                        \
 	 BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) |                                       \
 	 BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE) |                                         \
 	 BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) |                                  \

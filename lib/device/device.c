@@ -61,6 +61,7 @@ struct device *device_acquire(const struct driver_config *config, const char *if
 		dev->vdpa = vdpa;
 		dev->vdpa_wanted = false;
 		dev->limits = limits;
+		memset(dev->notifiers, 0, sizeof(dev->notifiers));
 		memset(dev->ifname, 0, sizeof(dev->ifname));
 		strncpy(dev->ifname, ifname, sizeof(dev->ifname) - 1);
 		pthread_mutex_unlock(&dev->lock);

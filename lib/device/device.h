@@ -284,6 +284,8 @@ struct device {
 	const struct driver_config *config;
 	const struct vdpa *vdpa; /* serves the rings, for all of this connection; NULL: none */
 	struct device_limits limits;
+	/* Queues whose doorbells the frontend was told of; atomic words, any thread. */
+	uint64_t notifiers[DEVICE_VQS_MAX / 64];
 	char ifname[DEVICE_NAME_BYTES];
 
 	/* Facts. */

@@ -11,7 +11,7 @@
 /* Nobody takes the bursts' place: what bursts and applications can do is for the socket to say. */
 static const struct device_limits no_limits = {
 	.features = UINT64_MAX,
-	.protocol_features = UINT64_MAX,
+	.protocol_features = ~BIT(VHOST_USER_PROTOCOL_F_HOST_NOTIFIER),
 	.queue_num = UINT32_MAX,
 	.queues_max = DEVICE_VQS_MAX,
 };

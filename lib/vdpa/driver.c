@@ -43,6 +43,7 @@ static int driver_configure(struct device *dev)
 
 	if (ret == 0)
 		return 0;
+	vdpa_unmap_notifiers(dev);
 	LOG_ERR("%s: device %d: vDPA device %s could not be configured (%d); the guest's queues "
 		"are not served; tried again after the next message",
 		dev->ifname, dev->vid, vdpa_name(dev->vdpa), ret);
@@ -52,6 +53,8 @@ static int driver_configure(struct device *dev)
 static void driver_close(struct device *dev)
 {
 	check(dev, "dev_close", ops_of(dev)->dev_close(dev->vid));
+	/* Those that the driver left. */
+	vdpa_unmap_notifiers(dev);
 }
 
 static void driver_cleanup(struct device *dev)

@@ -206,14 +206,6 @@ struct rte_vdpa_device *rte_vhost_get_vdpa_device(int vid)
 	return public;
 }
 
-int rte_vhost_host_notifier_ctrl(int vid, uint16_t qid, bool enable)
-{
-	(void)qid;
-	(void)enable;
-	(void)vid;
-	return -ENODEV;
-}
-
 int rte_vdpa_relay_vring_used(int vid, uint16_t qid, void *vring_m)
 {
 	(void)qid;

@@ -30,6 +30,9 @@ static inline const char *vdpa_name(const struct vdpa *vdpa)
 	return rte_dev_name(vdpa_public(vdpa)->device);
 }
 
+/* The frontend unmaps all doorbells that it was told of, if it still can. (notifier.c) */
+void vdpa_unmap_notifiers(struct device *dev);
+
 /* Fills in who calls the driver (driver.c): what the control plane wants goes there. */
 void vdpa_init(struct vdpa *vdpa, uint32_t type);
 

@@ -8,11 +8,30 @@
 #include "base/clock.h"
 #include "wire.h"
 
-static int send_whole(int fd, const void *bytes, size_t len)
+/* A descriptor goes along, -1 for none. */
+static int send_whole(int fd, const void *bytes, size_t len, int with_fd)
 {
-	/* Small enough to be taken as a whole, or not at all by a frontend that does not read. */
-	ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	union {
+		struct cmsghdr align;
+		uint8_t bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = len };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
 
+	if (with_fd >= 0) {
+		struct cmsghdr *cm;
+
+		mh.msg_control = control.bytes;
+		mh.msg_controllen = sizeof(control.bytes);
+		cm = CMSG_FIRSTHDR(&mh);
+		cm->cmsg_level = SOL_SOCKET;
+		cm->cmsg_type = SCM_RIGHTS;
+		cm->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cm), &with_fd, sizeof(with_fd));
+	}
+	/* Small enough to be taken as a whole, or not at all by a frontend that does not read. */
+	n = sendmsg(fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n < 0)
 		return -errno;
 	return (size_t)n == len ? 0 : -EAGAIN;
@@ -59,25 +78,71 @@ static int recv_ack(int fd, uint32_t request)
 	return result == 0 ? 0 : -EPROTO;
 }
 
-int vhu_backend_config_change(struct device *dev, bool need_reply)
+/* An answer that nobody waited for so long is not the next one's. */
+static void drop_late_answers(int fd)
 {
-	struct vhu_header hdr = { .request = VHU_BACKEND_CONFIG_CHANGE_MSG, .flags = VHU_VERSION };
+	uint8_t bytes[256];
+
+	for (int i = 0; i < 64 && recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0; i++)
+		continue;
+}
+
+struct request {
+	struct vhu_header hdr;
+	struct vhu_vring_area area; /* of those that have it */
+} __attribute__((packed));
+
+/* A request that may have an answer; a descriptor goes along, -1 for none. */
+static int send_request(struct device *dev, struct request *r, int with_fd, bool need_reply)
+{
 	int ret;
 
 	if (!device_has_proto(dev, VHOST_USER_PROTOCOL_F_BACKEND_REQ))
 		return -ENOTSUP;
+	r->hdr.flags = VHU_VERSION;
 	need_reply = need_reply && device_has_proto(dev, VHOST_USER_PROTOCOL_F_REPLY_ACK);
 	if (need_reply)
-		hdr.flags |= VHU_FLAG_NEED_REPLY;
+		r->hdr.flags |= VHU_FLAG_NEED_REPLY;
 	pthread_mutex_lock(&dev->answer_lock);
 	pthread_mutex_lock(&dev->backend_lock);
-	ret = dev->backend_fd < 0 ? -ENOTCONN : send_whole(dev->backend_fd, &hdr, sizeof(hdr));
+	if (need_reply && dev->backend_fd >= 0)
+		drop_late_answers(dev->backend_fd);
+	ret = dev->backend_fd < 0 ? -ENOTCONN :
+				    send_whole(dev->backend_fd, r,
+					       sizeof(r->hdr) + r->hdr.size_bytes, with_fd);
 	pthread_mutex_unlock(&dev->backend_lock);
 	/* Others may ask meanwhile: what else we send has no answer. */
 	if (ret == 0 && need_reply)
-		ret = recv_ack(dev->backend_fd, hdr.request);
+		ret = recv_ack(dev->backend_fd, r->hdr.request);
 	pthread_mutex_unlock(&dev->answer_lock);
 	return ret;
+}
+
+int vhu_backend_config_change(struct device *dev, bool need_reply)
+{
+	struct request r = { .hdr.request = VHU_BACKEND_CONFIG_CHANGE_MSG };
+
+	return send_request(dev, &r, -1, need_reply);
+}
+
+int vhu_backend_map_notifier(struct device *dev, unsigned int index, const struct vhu_notifier *n)
+{
+	struct request r = { .hdr = { .request = VHU_BACKEND_VRING_HOST_NOTIFIER_MSG,
+				      .size_bytes = sizeof(r.area) },
+			     .area = { .index = index,
+				       .size_bytes = n->size_bytes,
+				       .offset_bytes = n->offset_bytes } };
+
+	return send_request(dev, &r, n->fd, true);
+}
+
+int vhu_backend_unmap_notifier(struct device *dev, unsigned int index, bool need_reply)
+{
+	struct request r = { .hdr = { .request = VHU_BACKEND_VRING_HOST_NOTIFIER_MSG,
+				      .size_bytes = sizeof(r.area) },
+			     .area.index = index | VHU_VRING_NOFD };
+
+	return send_request(dev, &r, -1, need_reply);
 }
 
 int vhu_backend_ask(struct device *dev, const struct vhu_asks *asks)
@@ -100,5 +165,5 @@ int vhu_backend_ask(struct device *dev, const struct vhu_asks *asks)
 						   .type = miss->refused ? VHU_IOTLB_ACCESS_FAIL :
 									   VHU_IOTLB_MISS };
 	}
-	return send_whole(dev->backend_fd, msgs, asks->count * sizeof(msgs[0]));
+	return send_whole(dev->backend_fd, msgs, asks->count * sizeof(msgs[0]), -1);
 }

@@ -18,6 +18,17 @@
  */
 int vhu_backend_config_change(struct device *dev, bool need_reply);
 
+/* Where the doorbell of a queue is, for the frontend to map it into the guest. */
+struct vhu_notifier {
+	int fd;
+	uint64_t offset_bytes;
+	uint64_t size_bytes;
+};
+
+/* The same returns; waits for the answer. */
+int vhu_backend_map_notifier(struct device *dev, unsigned int index, const struct vhu_notifier *n);
+int vhu_backend_unmap_notifier(struct device *dev, unsigned int index, bool need_reply);
+
 /* What a queue misses in the IOTLB. */
 struct vhu_asks {
 	unsigned int count;

@@ -57,6 +57,7 @@ enum vhu_request {
 enum vhu_backend_request {
 	VHU_BACKEND_IOTLB_MSG = 1,
 	VHU_BACKEND_CONFIG_CHANGE_MSG = 2,
+	VHU_BACKEND_VRING_HOST_NOTIFIER_MSG = 3,
 };
 
 #define VHU_VERSION 1u
@@ -134,6 +135,13 @@ struct vhu_iotlb {
 	uint8_t access; /* IOTLB_READ, IOTLB_WRITE */
 	uint8_t type;   /* enum vhu_iotlb_type */
 	uint8_t padding[6];
+};
+
+/* Where the doorbell of a queue is in the file that comes with it. */
+struct vhu_vring_area {
+	uint64_t index; /* VHU_VRING_NOFD: nowhere */
+	uint64_t size_bytes;
+	uint64_t offset_bytes;
 };
 
 /* The in-flight areas of all queues, in one file. */

@@ -105,7 +105,8 @@ static const struct {
 			     "allows less than it asks for (access fail)" },
 	[2] = { "CONFIG_CHANGE_MSG", "done: `rte_vhost_slave_config_change()`; an answer is waited "
 				     "for one second at most" },
-	[3] = { "VRING_HOST_NOTIFIER_MSG", "not sent: see `HOST_NOTIFIER`" },
+	[3] = { "VRING_HOST_NOTIFIER_MSG", "done: `rte_vhost_host_notifier_ctrl()`; an answer is waited "
+		"for one second at most, when it is a vDPA device's driver that asks" },
 	[4] = { "VRING_CALL", "not sent: see `INBAND_NOTIFICATIONS`" },
 	[5] = { "VRING_ERR", "not sent: see `INBAND_NOTIFICATIONS`" },
 	[6] = { "SHARED_OBJECT_ADD", "not sent: see `SHARED_OBJECT`" },
@@ -143,8 +144,8 @@ static const struct {
 		"device its driver's; that of a crypto device is the library's, and read-only" },
 	[VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD] = { "BACKEND_SEND_FD", DONE },
 	[VHOST_USER_PROTOCOL_F_HOST_NOTIFIER] = {
-		"HOST_NOTIFIER", REFUSED "a doorbell belongs to a device of hardware: data threads "
-		"poll and have none. It comes with vDPA" },
+		"HOST_NOTIFIER", DONE ", where a vDPA device serves the socket: data threads poll, and "
+		"have no doorbell" },
 	[VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD] = {
 		"INFLIGHT_SHMFD", ON_REQUEST ", for rings that the application serves" },
 	[VHOST_USER_PROTOCOL_F_RESET_DEVICE] = { "RESET_DEVICE", DONE },

@@ -18,7 +18,9 @@
  * More than the table knows, so that new protocol bits are negotiated by themselves; but addresses
  * mean what they usually do.
  */
-#define SESSION_PROTOCOL_FEATURES (UINT64_MAX & ~BIT(VHOST_USER_PROTOCOL_F_GPA_ADDRESSES))
+#define SESSION_PROTOCOL_FEATURES                                   \
+	(UINT64_MAX & ~BIT(VHOST_USER_PROTOCOL_F_GPA_ADDRESSES) & \
+	 ~BIT(VHOST_USER_PROTOCOL_F_HOST_NOTIFIER))
 #define SESSION_FEATURES                                                                      \
 	(BIT(VIRTIO_F_VERSION_1) | BIT(VHOST_USER_F_PROTOCOL_FEATURES) | BIT(VIRTIO_NET_F_MQ) | \
 	 BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VHOST_F_LOG_ALL))
