@@ -113,21 +113,25 @@ int rte_vdpa_get_protocol_features(struct rte_vdpa_device *dev, uint64_t *featur
 
 /**
  * For a driver that lets its hardware use a ring of its own instead of the guest's: copy new
- * used entries from it to the guest's used ring, and mark what the device wrote into the
- * guest's buffers in the dirty log. Split rings only. Marking the used ring itself is left
- * to the driver, with rte_vhost_log_used_vring() before it stops the device.
+ * used entries from it to the guest's used ring, and mark what the device may have written into the
+ * guest's buffers in the dirty log. All of them, or none. The used flags (whether kicks are wanted)
+ * are copied, too, and the ring's used_event is set to what was copied. Split rings only. Marking
+ * the used ring itself is left to the driver, with rte_vhost_log_used_vring() before it stops the
+ * device.
  *
  * @param vid
  *   Vhost device.
  * @param qid
  *   Queue.
  * @param vring_m
- *   The driver's ring, a struct vring of the guest ring's size.
+ *   The driver's ring, a struct vring of the guest ring's size; its used ring goes on where the
+ *   guest's stands.
  * @return
  *   - >= 0: used entries copied.
- *   - -1: no such device or queue, a packed ring, @p vring_m is NULL, or an entry cannot be right.
+ *   - -1: no such device or queue, no vDPA device, a packed ring, @p vring_m is NULL or of another
+ *     size, or an entry cannot be right: its chain is none of the guest's.
  *
- * Threads: one at a time for one queue. Exported for drivers (node INTERNAL). Source: 22.11.
+ * Threads: any; one at a time for one queue. Exported for drivers (node INTERNAL). Source: 22.11.
  */
 int rte_vdpa_relay_vring_used(int vid, uint16_t qid, void *vring_m);
 

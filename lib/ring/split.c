@@ -156,3 +156,16 @@ enum fetch_result split_fetch(struct ring *vr, enum chain_dir dir, struct span_p
 		vr->last_avail++;
 	return ret;
 }
+
+enum fetch_result split_look_at(struct ring *vr, uint16_t head, struct span_pool *pool,
+				struct chain *chain)
+{
+	struct walk w = walk_start(vr, CHAIN_BOTH, pool, chain);
+	const enum ring_fault fault = vr->fault;
+	enum fetch_result ret = walk_direct(&w, head);
+
+	if (ret == FETCH_OK)
+		ret = walk_end(&w);
+	vr->fault = fault;
+	return ret;
+}

@@ -139,6 +139,13 @@ unsigned int split_fetch_requests(struct ring *vr, struct span_pool *pool, struc
 enum fetch_result split_fetch(struct ring *vr, enum chain_dir dir, struct span_pool *pool,
 			      struct chain *chain);
 
+/*
+ * What the chain at `head` consists of, as CHAIN_BOTH; it may have been taken long ago. FETCH_OK, or
+ * it makes no sense; vr->fault stays as it is. The pool is empty before.
+ */
+enum fetch_result split_look_at(struct ring *vr, uint16_t head, struct span_pool *pool,
+				struct chain *chain);
+
 static ALWAYS_INLINE void split_rewind(struct ring *vr, const struct used *used, unsigned int n)
 {
 	(void)used;

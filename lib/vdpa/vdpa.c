@@ -205,11 +205,3 @@ struct rte_vdpa_device *rte_vhost_get_vdpa_device(int vid)
 	device_unlock(dev);
 	return public;
 }
-
-int rte_vdpa_relay_vring_used(int vid, uint16_t qid, void *vring_m)
-{
-	(void)qid;
-	(void)vring_m;
-	(void)vid;
-	return -1;
-}
