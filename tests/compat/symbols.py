@@ -82,8 +82,8 @@ def exports(path):
 
 
 def imports(path, names):
-    """Which of the names a file imports."""
-    return sorted(name for name, _, _, defined in dynamic_symbols(path)
+    """[(name, node)] of those of the names that a file imports."""
+    return sorted((name, node.split()[0]) for name, node, _, defined in dynamic_symbols(path)
                   if not defined and name in names)
 
 
@@ -153,7 +153,8 @@ def check_users(tap, ours, stock):
             tap.skip(name, f"{user} not installed")
             continue
         wanted = imports(path, stock)
-        tap.result([f"{path} needs {symbol}" for symbol in wanted if symbol not in ours] or
+        tap.result([f"{path} needs {symbol}@{node}" for symbol, node in wanted
+                    if ours.get(symbol, ("nowhere",))[0] != node] or
                    ([] if wanted else [f"{path} imports nothing of the stock library"]),
                    f"{name} ({len(wanted)})")
 

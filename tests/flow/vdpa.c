@@ -689,6 +689,56 @@ everything_else_fails(void)
 	CHECK(rec_wait("close -dev -conn cleanup"));
 }
 
+static int
+get_stats_names(struct rte_vdpa_device *dev, struct rte_vdpa_stat_name *names, unsigned size)
+{
+	CHECK(dev == fake.dev);
+	if (names != NULL && size >= 2)
+		strcpy(names[1].name, "second");
+	return 2;
+}
+
+static int
+get_stats(struct rte_vdpa_device *dev, int qid, struct rte_vdpa_stat *stats, unsigned n)
+{
+	CHECK(dev == fake.dev);
+	CHECK_EQ(n, 2);
+	stats[1] = (struct rte_vdpa_stat) {.id = 1, .value = (uint64_t)qid};
+	return qid < 8 ? 2 : -22;
+}
+
+static int
+reset_stats(struct rte_vdpa_device *dev, int qid)
+{
+	CHECK(dev == fake.dev);
+	return qid < 8 ? 0 : -22;
+}
+
+/* They need no connection. */
+static void
+statistics(void)
+{
+	struct rte_vdpa_stat_name names[2];
+	struct rte_vdpa_stat stats[2];
+
+	fake.ops.get_stats_names = get_stats_names;
+	fake.ops.get_stats = get_stats;
+	fake.ops.reset_stats = reset_stats;
+	fake_vdpa_plug();
+	CHECK_EQ(rte_vdpa_get_stats_names(fake.dev, NULL, 0), 2);
+	CHECK_EQ(rte_vdpa_get_stats_names(fake.dev, names, 2), 2);
+	CHECK_STR(names[1].name, "second");
+	CHECK_EQ(rte_vdpa_get_stats(fake.dev, 5, stats, 2), 2);
+	CHECK_EQ(stats[1].value, 5);
+	CHECK_EQ(rte_vdpa_get_stats(fake.dev, 9, stats, 2), -22);
+	CHECK_EQ(rte_vdpa_get_stats(fake.dev, 5, NULL, 2), -EINVAL);
+	CHECK_EQ(rte_vdpa_get_stats(fake.dev, 5, stats, 0), -EINVAL);
+	CHECK_EQ(rte_vdpa_get_stats(NULL, 5, stats, 2), -EINVAL);
+	CHECK_EQ(rte_vdpa_reset_stats(fake.dev, 5), 0);
+	CHECK_EQ(rte_vdpa_reset_stats(fake.dev, 9), -22);
+	CHECK_EQ(rte_vdpa_reset_stats(NULL, 5), -EINVAL);
+}
+
 /* Those that a driver need not have. */
 static void
 operations_are_missing(void)
@@ -763,8 +813,8 @@ bursts_keep_out(void)
 	/* Nor does the library empty a queue that is off. */
 	CHECK_EQ(fe_set_vring_enable(&fe, 1, false), 0);
 	CHECK(guest_tx_send(&tx, NULL, data, sizeof(data)) >= 0);
+	/* The kick came before the second of these. */
 	CHECK_EQ(fe_sync(&fe), 0);
-	usleep(20000);
 	CHECK_EQ(fe_sync(&fe), 0);
 	for (unsigned i = 0; i < 2; i++)
 		CHECK(!guest_ring_poll(&fe.vqs[i], &used, &cookie));
@@ -862,7 +912,7 @@ blk_serves_a_guest_that_uses_fewer(void)
 	STEP(fe_set_vring_enable(&fe, 0, true), "v0=1 q0=1 +dev");
 	/* A kick with nothing behind it says nothing. */
 	CHECK_EQ(write(fe.vqs[0].kickfd, &(uint64_t) {1}, 8), 8);
-	usleep(20000);
+	CHECK_EQ(fe_sync(&fe), 0);
 	STEP(0, "");
 	seg.gpa = guest_alloc(&fe.mem, seg.len_bytes, 64);
 	CHECK(guest_ring_post(&fe.vqs[0], &seg, 1, NULL) >= 0);
@@ -950,6 +1000,7 @@ main(int argc, char **argv)
 		FLOW_TEST(unregister_while_running),
 		FLOW_TEST(configuring_fails),
 		FLOW_TEST(everything_else_fails),
+		FLOW_TEST(statistics),
 		FLOW_TEST(operations_are_missing),
 		FLOW_TEST(application_refuses),
 		FLOW_TEST(bursts_keep_out),

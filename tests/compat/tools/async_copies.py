@@ -9,12 +9,12 @@
 What one guest sends, the other gets, byte by byte.
 """
 
-import subprocess
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "guest"))
 
+from compile import cc  # noqa: E402
 from frames import compare, pcap_bytes, random_frames, read_pcap, write_pcap  # noqa: E402
 from lab import BUILD, LIBRARY, Skip, check, check_library, library_env, need_programs, note, \
     run_tests, wait_for  # noqa: E402
@@ -23,17 +23,6 @@ from pmd import Testpmd  # noqa: E402
 SOURCES = Path("/usr/share/dpdk/examples/vhost")
 FRAMES = 200  # fewer than a guest has buffers
 SENDER, RECEIVER = bytes.fromhex("52540000000a"), bytes.fromhex("52540000000b")
-
-
-def cc(lab, name, sources, *arguments):
-    flags = subprocess.run(["pkg-config", "--cflags", "libdpdk"], check=True, text=True,
-                           stdout=subprocess.PIPE).stdout.split()
-    command = ["cc", "-O2", "-w", "-D_GNU_SOURCE", "-DALLOW_EXPERIMENTAL_API", *flags,
-               *[str(source) for source in sources], "-o", lab.path(name), *arguments]
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                            timeout=120)
-    check(result.returncode == 0, f"{name} does not compile:\n{result.stdout}")
-    return lab.path(name)
 
 
 def start_example(lab, mergeable):
