@@ -58,8 +58,9 @@ struct chain {
 	uint32_t bytes; /* sum over the spans */
 	uint16_t nr_spans;
 	/*
-	 * enum ring_fault; other than NONE: it has no spans. But of a request the last byte that we
-	 * may write is there, if it can be found (of a table: if the guest has it in order).
+	 * enum ring_fault; other than NONE: it has no spans, only a place for them. But of a request
+	 * the last byte that we may write is there, if it can be found (of a table: if the guest has
+	 * it in order).
 	 */
 	uint16_t fault;
 	/* CHAIN_BOTH: spans to read, which come first, and what they have. */

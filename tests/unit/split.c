@@ -468,6 +468,8 @@ static void expect_bad(uint16_t head, enum chain_dir dir, enum ring_fault fault)
 	assert_int_equal(fetch(dir), FETCH_BAD);
 	assert_int_equal(chain.fault, fault);
 	assert_int_equal(used_id(chain.used), head);
+	/* Whoever looks for the parts of a request counts from there, if only to none. */
+	assert_non_null(chain.spans);
 	/* Of a request the last byte may be known. */
 	assert_true(chain.nr_spans <= (dir == CHAIN_BOTH));
 	assert_int_equal(chain.bytes, chain.nr_spans);
