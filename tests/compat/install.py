@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 HEADERS = {"rte_vhost.h", "rte_vhost_async.h", "rte_vhost_crypto.h", "rte_vdpa.h",
-           "vdpa_driver.h"}
+           "vdpa_driver.h", "vdpa_relay.h"}
 PROGRAM = """\
 #include <stdio.h>
 #include <string.h>

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "frontend.h"
+
+/* The thread that waits serves other ports, too. */
+#define ANSWER_MS 2000
+
+int frontend_connect(struct frontend *f, const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int ret = 0;
+
+	f->acks = false;
+	f->fd = -1;
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(addr.sun_path, path);
+	f->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (f->fd < 0)
+		return -errno;
+	/* Of a Unix socket it is there at once, or not at all. */
+	if (connect(f->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		ret = -errno;
+		frontend_close(f);
+	}
+	return ret;
+}
+
+void frontend_close(struct frontend *f)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	f->fd = -1;
+}
+
+static int wait_for(const struct frontend *f, short events)
+{
+	struct pollfd pfd = { .fd = f->fd, .events = events };
+	int ret;
+
+	do
+		ret = poll(&pfd, 1, ANSWER_MS);
+	while (ret < 0 && errno == EINTR);
+	return ret < 0 ? -errno : ret == 0 ? -ETIMEDOUT : 0;
+}
+
+static int send_all(struct frontend *f, const void *bytes, size_t len_bytes, const int *fds,
+		    unsigned int nr_fds)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int) * VHU_REGIONS_MAX)];
+	} control;
+	const char *at = bytes;
+
+	while (len_bytes != 0) {
+		struct iovec iov = { .iov_base = (void *)(uintptr_t)at, .iov_len = len_bytes };
+		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+		ssize_t n;
+		int ret;
+
+		if (nr_fds != 0) {
+			memset(&control, 0, sizeof(control));
+			msg.msg_control = &control;
+			msg.msg_controllen = CMSG_SPACE(sizeof(int) * nr_fds);
+			control.align.cmsg_level = SOL_SOCKET;
+			control.align.cmsg_type = SCM_RIGHTS;
+			control.align.cmsg_len = CMSG_LEN(sizeof(int) * nr_fds);
+			memcpy(CMSG_DATA(&control.align), fds, sizeof(int) * nr_fds);
+		}
+		n = sendmsg(f->fd, &msg, MSG_NOSIGNAL);
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		if (n < 0) {
+			ret = wait_for(f, POLLOUT);
+			if (ret < 0)
+				return ret;
+			continue;
+		}
+		nr_fds = 0;
+		at += n;
+		len_bytes -= (size_t)n;
+	}
+	return 0;
+}
+
+static int receive_all(struct frontend *f, void *bytes, size_t len_bytes)
+{
+	char *at = bytes;
+
+	while (len_bytes != 0) {
+		ssize_t n = recv(f->fd, at, len_bytes, 0);
+		int ret;
+
+		if (n == 0)
+			return -ECONNRESET;
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return -errno;
+		if (n < 0) {
+			ret = wait_for(f, POLLIN);
+			if (ret < 0)
+				return ret;
+			continue;
+		}
+		at += n;
+		len_bytes -= (size_t)n;
+	}
+	return 0;
+}
+
+static int send_message(struct frontend *f, uint32_t request, uint32_t flags, const void *payload,
+			uint32_t size_bytes, const int *fds, unsigned int nr_fds)
+{
+	struct vhu_header hdr = { .request = request,
+				  .flags = VHU_VERSION | flags,
+				  .size_bytes = size_bytes };
+	char bytes[VHU_HEADER_BYTES + sizeof(struct vhu_mem_table)];
+
+	memcpy(bytes, &hdr, VHU_HEADER_BYTES);
+	if (size_bytes != 0)
+		memcpy(bytes + VHU_HEADER_BYTES, payload, size_bytes);
+	return send_all(f, bytes, VHU_HEADER_BYTES + size_bytes, fds, nr_fds);
+}
+
+static int answer(struct frontend *f, uint32_t request, void *payload, uint32_t size_bytes)
+{
+	struct vhu_header hdr;
+	int ret = receive_all(f, &hdr, sizeof(hdr));
+
+	if (ret < 0)
+		return ret;
+	if (hdr.request != request || (hdr.flags & VHU_FLAG_REPLY) == 0 ||
+	    hdr.size_bytes != size_bytes)
+		return -EPROTO;
+	return receive_all(f, payload, size_bytes);
+}
+
+int frontend_get(struct frontend *f, uint32_t request, uint64_t *value)
+{
+	int ret = send_message(f, request, 0, NULL, 0, NULL, 0);
+
+	return ret < 0 ? ret : answer(f, request, value, sizeof(*value));
+}
+
+int frontend_tell(struct frontend *f, uint32_t request, const void *payload, uint32_t size_bytes,
+		  const int *fds, unsigned int nr_fds)
+{
+	uint64_t refused = 0;
+	int ret = send_message(f, request, f->acks ? VHU_FLAG_NEED_REPLY : 0, payload, size_bytes,
+			       fds, nr_fds);
+
+	if (ret == 0 && f->acks)
+		ret = answer(f, request, &refused, sizeof(refused));
+	return ret < 0 ? ret : refused != 0 ? -EIO : 0;
+}
+
+int frontend_tell_u64(struct frontend *f, uint32_t request, uint64_t value)
+{
+	return frontend_tell(f, request, &value, sizeof(value), NULL, 0);
+}
+
+int frontend_tell_fd(struct frontend *f, uint32_t request, uint32_t index, int fd)
+{
+	uint64_t value = fd < 0 ? index | VHU_VRING_NOFD : index;
+
+	return frontend_tell(f, request, &value, sizeof(value), &fd, fd >= 0);
+}
+
+int frontend_tell_state(struct frontend *f, uint32_t request, uint32_t index, uint32_t num)
+{
+	struct vhu_vring_state state = { .index = index, .num = num };
+
+	return frontend_tell(f, request, &state, sizeof(state), NULL, 0);
+}
+
+int frontend_stop_ring(struct frontend *f, uint32_t index, uint32_t *base)
+{
+	struct vhu_vring_state state = { .index = index };
+	int ret = send_message(f, VHU_GET_VRING_BASE, 0, &state, sizeof(state), NULL, 0);
+
+	if (ret == 0)
+		ret = answer(f, VHU_GET_VRING_BASE, &state, sizeof(state));
+	if (ret == 0 && state.index != index)
+		ret = -EPROTO;
+	*base = state.num;
+	return ret;
+}

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Guests whose device is a relay to a switch: served, and moved to another switch under ping."""
+
+import os
+import subprocess
+
+from lab import BUILD, check, library_env, note, run_tests, wait_for
+from lifecycle import check_transfer, wait_ping
+from switch import Footprint, Switch
+from vm import VM, build_guest
+
+VDPA = BUILD / "examples" / "vdpa"
+PINGS = 2000
+
+
+class Relays:
+    """One process with a relay for each guest: of port a of a switch for guest a, and so on."""
+
+    def __init__(self, lab, guests, switch):
+        self.lab = lab
+        self.guests = guests
+        argv = [VDPA, "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry", "-l", "0", "-m", "64",
+                f"--file-prefix=relay{os.getpid()}"]
+        for guest in guests:
+            argv.append(f"--vdev=vdpa_relay_{guest},socket={self.backend(guest, switch)}")
+        argv.append("--")
+        for guest in guests:
+            argv += [lab.path(f"{guest}.sock"), f"vdpa_relay_{guest}"]
+        self.process = lab.spawn("vdpa", argv, env=library_env(), stdin=subprocess.PIPE)
+        self.process.wait_log(f"device vdpa_relay_{guests[-1]}", 30)
+
+    def backend(self, guest, switch):
+        return self.lab.path(f"{guest}{switch}.sock")
+
+    def move(self, guest, switch, expected="moved"):
+        start = len(self.process.log())
+        self.process.send(f"move vdpa_relay_{guest} {self.backend(guest, switch)}\n")
+        self.process.wait_log(f"\n{expected}\n", 20, start)
+
+    def stop(self):
+        self.process.popen.stdin.close()
+        check(self.process.wait(20) == 0, "the relays' process ended badly")
+
+
+def start_switch(lab, number, options=""):
+    return Switch(lab, {f"a{number}": options, f"b{number}": options}, name=f"switch{number}")
+
+
+def start(lab, **vm):
+    build_guest(note)
+    switch = start_switch(lab, 1)
+    footprint = Footprint(switch)
+    relays = Relays(lab, "ab", 1)
+    a = VM(lab, "a", lab.path("a.sock"), ip="10.0.0.1/24", **vm).start()
+    b = VM(lab, "b", lab.path("b.sock"), ip="10.0.0.2/24", **vm).start()
+    note(f"guests are up after {a.wait_ready():.1f} s and {b.wait_ready():.1f} s")
+    wait_ping(a, b)
+    return switch, footprint, relays, a, b
+
+
+def end(relays, a, b):
+    a.stop()
+    b.stop()
+    relays.stop()
+
+
+def packets_in(switch, port):
+    return switch.stats()[port]["in_packets"]
+
+
+def ping_under_moves(a, b, relays, switches):
+    """Returns how many of PINGS were lost."""
+    a.start_command(f"exec ping -i 0.005 -c {PINGS} -q {b.address}", "ping")
+    for number in (2, 1, 2):
+        before = packets_in(switches[number], f"a{number}")
+        for guest in "ab":
+            relays.move(guest, number)
+        # Traffic is at the new one before the next move.
+        wait_for(lambda: packets_in(switches[number], f"a{number}") > before + 100, 30,
+                 f"pings through switch {number}", 0.05)
+    status, output = a.finish_command("ping", 60)
+    check(status == 0, f"ping ended with {status}: {output}")
+    return PINGS - next(int(line.split(",")[1].split()[0]) for line in output.splitlines()
+                        if "packets received" in line)
+
+
+def fetch_under_moves(a, b, relays):
+    a.exec("dd if=/dev/urandom of=/tmp/served bs=1M count=24 2>/dev/null", 60)
+    sent = a.exec("sha256sum < /tmp/served", 60).split()[0]
+    a.exec("nettool serve 7000 /tmp/served")
+    b.start_command(f"nettool fetch {a.address} 7000 /tmp/file", "fetch")
+    for number in (1, 2, 1, 2):
+        for guest in "ab":
+            relays.move(guest, number)
+    status, output = b.finish_command("fetch", 120)
+    check(status == 0, f"the transfer ended with {status}: {output}")
+    got = b.exec("sha256sum < /tmp/file", 60).split()[0]
+    check(sent == got, f"the file changed on its way: {sent}, then {got}")
+
+
+def moved(lab):
+    """Two guests move between switches under ping and under a transfer; nothing is left over"""
+    one, footprint, relays, a, b = start(lab)
+    one.wait_up("a1")
+    check_transfer(a, b, 8)
+    switches = {1: one, 2: start_switch(lab, 2)}
+    lost = ping_under_moves(a, b, relays, switches)
+    note(f"6 moves under {PINGS} pings, 5 ms apart: {lost} pings lost")
+    # While one guest is at one switch and its peer at the other nobody hears anybody.
+    check(lost < PINGS / 4, f"{lost} of {PINGS} pings were lost")
+    fetch_under_moves(a, b, relays)
+    end(relays, a, b)
+    footprint.check_same()
+    for switch in switches.values():
+        switch.stop()
+
+
+def backends_and_guests_die(lab):
+    """A backend is killed and started again, there is none to move to, guests reboot and crash"""
+    switch, _, relays, a, b = start(lab)
+    relays.move("a", 3, expected="not moved")
+    wait_ping(a, b)
+    switch.process.kill()
+    switch.restart(lab).wait_up("a1")
+    wait_ping(a, b, 60)
+    check_transfer(a, b)
+    a.reboot()
+    wait_ping(a, b)
+    b.kill()
+    b = VM(lab, "b", b.path, ip=b.ip, mac=b.mac).start()
+    b.wait_ready()
+    wait_ping(a, b)
+    end(relays, a, b)
+
+
+if __name__ == "__main__":
+    run_tests(moved, backends_and_guests_die)
