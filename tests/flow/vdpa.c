@@ -793,7 +793,7 @@ bursts_keep_out(void)
 	int vid;
 
 	if (is_stock)
-		tap_skip("the stock library's bursts serve rings that a vDPA device has");
+		tap_skip("the stock library has bursts serve rings of a vDPA device");
 	bring_up(&two_pairs);
 	vid = rec_vid();
 	pool = flow_pool(64, 2048);
