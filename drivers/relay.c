@@ -545,6 +545,20 @@ static void relay_free(struct relay *r)
 	free(r);
 }
 
+/* From the list of relays, with its thread. Its guest is gone. */
+static void relay_end(struct relay *r)
+{
+	pthread_mutex_lock(&relays_lock);
+	LIST_REMOVE(r, link);
+	pthread_mutex_unlock(&relays_lock);
+	pthread_mutex_lock(&r->lock);
+	r->ended = true;
+	pthread_cond_signal(&r->ends);
+	pthread_mutex_unlock(&r->lock);
+	pthread_join(r->watch, NULL);
+	relay_free(r);
+}
+
 static int probe(struct rte_vdev_device *vdev)
 {
 	struct rte_device *dev = vdev_device(vdev);
@@ -575,6 +589,7 @@ static int probe(struct rte_vdev_device *vdev)
 	if (r->vdpa != NULL)
 		return 0;
 	RELAY_LOG(ERR, "%s: is not taken as a vDPA device\n", r->name);
+	relay_end(r);
 	return -1;
 }
 
@@ -584,17 +599,8 @@ static int drop(struct rte_vdev_device *vdev)
 
 	if (r == NULL)
 		return -ENODEV;
-	if (r->vdpa != NULL)
-		rte_vdpa_unregister_device(r->vdpa);
-	pthread_mutex_lock(&relays_lock);
-	LIST_REMOVE(r, link);
-	pthread_mutex_unlock(&relays_lock);
-	pthread_mutex_lock(&r->lock);
-	r->ended = true;
-	pthread_cond_signal(&r->ends);
-	pthread_mutex_unlock(&r->lock);
-	pthread_join(r->watch, NULL);
-	relay_free(r);
+	rte_vdpa_unregister_device(r->vdpa);
+	relay_end(r);
 	return 0;
 }
 
