@@ -134,8 +134,9 @@ static void watch_kicks(struct connection *conn, struct vq *vq)
 
 /*
  * After a message: the queues whose packets are thrown away are those that are
- * watched, and those that may tell a vDPA device not to wait for others. What stands in a ring when it is switched off waits for a kick, too:
- * frontends that switch a queue off and on to pause it lose nothing.
+ * watched, and those that may tell a vDPA device not to wait for others. What
+ * stands in a ring when it is switched off waits for a kick, too: frontends that
+ * switch a queue off and on to pause it lose nothing.
  */
 static void watch_queues(struct connection *conn)
 {

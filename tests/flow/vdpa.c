@@ -651,10 +651,10 @@ unregister_while_running(void)
 
 /* --- what goes wrong ------------------------------------------------------------ */
 
+/* Up to the message that makes the first pair ready. */
 static void
-configuring_fails(void)
+all_but_one_queue(void)
 {
-	fake.conf_result = -5;
 	connect_frontend();
 	CHECK_EQ(fe_negotiate(&fe, &two_pairs), 0);
 	CHECK_EQ(fe_build(&fe, &two_pairs), 0);
@@ -662,6 +662,13 @@ configuring_fails(void)
 	CHECK_EQ(fe_start_vring(&fe, 0), 0);
 	CHECK_EQ(fe_start_vring(&fe, 1), 0);
 	STEP(fe_set_vring_enable(&fe, 0, true), "feat v0=1 q0=1");
+}
+
+static void
+configuring_fails(void)
+{
+	fake.conf_result = -5;
+	all_but_one_queue();
 	/* Once for each message; fe_sync() is one. */
 	STEP_AND_MORE(fe_set_vring_enable(&fe, 1, true), "v1=1 q1=1 +dev conf conf");
 	STEP_AND_MORE(0, "conf");
@@ -766,13 +773,7 @@ static void
 application_refuses(void)
 {
 	rec_new_device_result = -1;
-	connect_frontend();
-	CHECK_EQ(fe_negotiate(&fe, &two_pairs), 0);
-	CHECK_EQ(fe_build(&fe, &two_pairs), 0);
-	CHECK_EQ(fe_set_mem_table(&fe, &fe.mem), 0);
-	CHECK_EQ(fe_start_vring(&fe, 0), 0);
-	CHECK_EQ(fe_start_vring(&fe, 1), 0);
-	STEP(fe_set_vring_enable(&fe, 0, true), "feat v0=1 q0=1");
+	all_but_one_queue();
 	STEP_AND_MORE(fe_set_vring_enable(&fe, 1, true),
 	     is_stock ? "v1=1 q1=1 +dev conf +dev" : "v1=1 q1=1 +dev +dev");
 	rec_new_device_result = 0;
