@@ -256,7 +256,10 @@ disconnect_after_stop(void)
 	CHECK(rec_wait("-conn"));
 }
 
-/* An application that does not want the device yet is asked again after the next message. */
+/*
+ * An application that does not want the device yet is asked again after the next message: after its
+ * reply, where it has one, so that the reply alone says nothing about the call.
+ */
 static void
 new_device_refused_then_accepted(void)
 {
@@ -269,10 +272,13 @@ new_device_refused_then_accepted(void)
 	STEP(fe_set_vring_enable(&fe, 0, true), "q0=1");
 	CHECK_EQ(fe_set_vring_enable(&fe, 1, true), 0);
 	CHECK(rec_wait("q1=1 +dev"));
+	CHECK_EQ(fe_sync(&fe), 0);
+	CHECK(rec_wait("q1=1 +dev +dev"));
 	rec_reset();
-	STEP(0, "+dev");
 	rec_new_device_result = 0;
-	STEP(0, "+dev");
+	CHECK_EQ(fe_sync(&fe), 0);
+	CHECK(rec_wait("+dev"));
+	rec_reset();
 	STEP(0, "");
 	fe_disconnect(&fe);
 	CHECK(rec_wait("-dev -conn"));
@@ -283,9 +289,9 @@ new_device_never_accepted(void)
 {
 	rec_new_device_result = -1;
 	CHECK_EQ(fe_setup(&fe, &two_pairs), 0);
-	rec_reset();
 	fe_disconnect(&fe);
-	CHECK(rec_wait("-conn"));
+	CHECK(rec_wait_tail("+dev -conn"));
+	CHECK(strstr(rec_text(), "-dev") == NULL);
 }
 
 static void
