@@ -187,6 +187,38 @@ int rte_vdpa_unregister_device(struct rte_vdpa_device *dev);
 __rte_internal
 int rte_vhost_host_notifier_ctrl(int vid, uint16_t qid, bool enable);
 
+/**
+ * Where a device is to say that a queue is broken: the eventfd that the frontend watches for
+ * errors (struct rte_vhost_vring has only those for kicks and calls).
+ *
+ * @param vid
+ *   Vhost device.
+ * @param queue_id
+ *   Queue.
+ * @return
+ *   The descriptor, which stays the library's and is there as long as the one for kicks; -1 if the
+ *   frontend named none, or there is no such device or queue.
+ *
+ * Threads: any. Source: spec, VHOST_USER_SET_VRING_ERR. Not in the stock library.
+ */
+int vhost_ng_vdpa_errfd(int vid, uint16_t queue_id);
+
+/**
+ * The file of a migration's dirty log, for a device that is another process and maps it itself; one
+ * that writes through our mapping takes rte_vhost_get_log_base(), which also says how large it is.
+ *
+ * @param vid
+ *   Vhost device.
+ * @param[out] offset_bytes
+ *   Where in the file the log starts, in bytes.
+ * @return
+ *   The descriptor, which stays the library's and is there until set_features() of the next log has
+ *   returned; -1 if there is no log, or no such device.
+ *
+ * Threads: any. Source: spec, VHOST_USER_SET_LOG_BASE. Not in the stock library.
+ */
+int vhost_ng_vdpa_log_fd(int vid, uint64_t *offset_bytes);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
+#include "base/fdbag.h"
 #include "base/log.h"
 #include "dirty_log.h"
 
@@ -26,6 +28,14 @@ int dirty_log_map(int fd, uint64_t size, uint64_t offset, struct dirty_log **out
 		free(log);
 		return ret;
 	}
+	log->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (log->fd < 0) {
+		ret = -errno;
+		filemap_close(&log->map);
+		free(log);
+		return ret;
+	}
+	log->offset_bytes = offset;
 	log->size_bytes = size;
 	log->event_fd = -1;
 	*out = log;
@@ -37,6 +47,7 @@ void dirty_log_unmap(struct dirty_log *log)
 	if (log == NULL)
 		return;
 	filemap_close(&log->map);
+	fd_close(&log->fd);
 	free(log);
 }
 

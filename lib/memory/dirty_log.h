@@ -15,14 +15,15 @@
 
 struct dirty_log {
 	struct filemap map;
-	uint64_t size_bytes;
+	uint64_t offset_bytes, size_bytes; /* of the piece in its file */
+	int fd;       /* for who maps it as well: vDPA devices */
 	int event_fd; /* told when there is news; -1: none. Not the log's own. */
 };
 
 /*
  * Maps a log of `size_bytes` at `offset_bytes` of a file; `fd` stays the
- * caller's. Returns 0, -EINVAL (a size of 0, or numbers that wrap), -ENOMEM, or
- * what filemap_open() says.
+ * caller's. Returns 0, -EINVAL (a size of 0, or numbers that wrap), -ENOMEM, what
+ * filemap_open() says, or another -errno when there are too many open files.
  */
 int dirty_log_map(int fd, uint64_t size_bytes, uint64_t offset_bytes, struct dirty_log **out);
 /* Nobody may use it any more. NULL is fine. */

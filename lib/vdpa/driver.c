@@ -116,6 +116,34 @@ static const struct vdpa_ops driver_ops = {
 	.config_write = driver_config_write,
 };
 
+int vhost_ng_vdpa_errfd(int vid, uint16_t queue_id)
+{
+	struct device *dev = device_lock(vid);
+	int fd = -1;
+
+	if (dev == NULL)
+		return -1;
+	if (queue_id < dev->nr_vqs)
+		fd = dev->vqs[queue_id]->errfd;
+	device_unlock(dev);
+	return fd >= 0 ? fd : -1;
+}
+
+int vhost_ng_vdpa_log_fd(int vid, uint64_t *offset_bytes)
+{
+	struct device *dev = offset_bytes != NULL ? device_lock(vid) : NULL;
+	int fd = -1;
+
+	if (dev == NULL)
+		return -1;
+	if (dev->log != NULL) {
+		fd = dev->log->fd;
+		*offset_bytes = dev->log->offset_bytes;
+	}
+	device_unlock(dev);
+	return fd;
+}
+
 /* They serve nothing themselves: what would is never asked for. */
 static const struct device_backend vdpa_net = {
 	.name = "vdpa net",

@@ -81,7 +81,7 @@ def main():
                     [name for name in sorted(present)
                      if name.startswith("rte_") and name not in seen]))
     # The stock library's 81 exported functions, the inline one, and 4 of our own.
-    results.append(("86 functions are described", [] if len(seen) == 86 else [f"{len(seen)}"]))
+    results.append(("88 functions are described", [] if len(seen) == 88 else [f"{len(seen)}"]))
     print(f"1..{len(results)}")
     for number, (name, wrong) in enumerate(results, 1):
         print(f"{'not ok' if wrong else 'ok'} {number} - {name}")

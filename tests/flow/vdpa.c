@@ -4,6 +4,8 @@
  * which order, between the application's callbacks. Exact lists (words: see flow.h, fake_vdpa.h).
  */
 #include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <rte_dev.h>
@@ -12,6 +14,10 @@
 #include "flow_main.h"
 #include "guest_log.h"
 #include "guest_net.h"
+
+/* Not in the stock library. */
+#pragma weak vhost_ng_vdpa_log_fd
+#pragma weak vhost_ng_vdpa_errfd
 
 static const struct fe_config two_pairs = {
 	.features = FE_F_VERSION_1 | FE_F_MRG_RXBUF | FE_F_MQ,
@@ -512,6 +518,47 @@ log_outlives_what_the_driver_knows_of_it(void)
 	guest_log_destroy(&log);
 }
 
+/* The same file or eventfd, whatever its number. */
+static bool
+is_same_file(int a, int b)
+{
+	struct stat sa, sb;
+
+	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+	       sa.st_ino == sb.st_ino;
+}
+
+static void
+driver_finds_what_the_frontend_sent(void)
+{
+	uint64_t offset = 77;
+	struct guest_log log;
+
+	if (is_stock)
+		tap_skip("the stock library has no such functions");
+	bring_up(&two_pairs);
+	CHECK_EQ(vhost_ng_vdpa_log_fd(rec_vid(), &offset), -1);
+	CHECK_EQ(offset, 77);
+	CHECK_EQ(guest_log_create(&log, 64u << 20, 4096), 0);
+	STEP(fe_set_log_base(&fe, log.fd, log.size_bytes, log.offset_bytes), "");
+	CHECK(is_same_file(vhost_ng_vdpa_log_fd(rec_vid(), &offset), log.fd));
+	CHECK_EQ(offset, log.offset_bytes);
+	CHECK_EQ(vhost_ng_vdpa_log_fd(rec_vid(), NULL), -1);
+	CHECK_EQ(vhost_ng_vdpa_log_fd(-1, &offset), -1);
+	guest_log_destroy(&log);
+
+	/* All eventfds are one inode: what arrives there tells them apart. */
+	for (uint16_t i = 0; i < 4; i++) {
+		CHECK_EQ(eventfd_write(vhost_ng_vdpa_errfd(rec_vid(), i), 1), 0);
+		for (uint16_t other = 0; other < 4; other++)
+			CHECK_EQ(guest_ring_errors(&fe.vqs[other]) != 0, i == other);
+	}
+	STEP(fe_set_vring_err(&fe, 1, -1), "");
+	CHECK_EQ(vhost_ng_vdpa_errfd(rec_vid(), 1), -1);
+	CHECK_EQ(vhost_ng_vdpa_errfd(rec_vid(), 4), -1);
+	CHECK_EQ(vhost_ng_vdpa_errfd(-1, 0), -1);
+}
+
 /* --- ends --------------------------------------------------------------------- */
 
 /* Difference: the stock library does not say that the queues went, too. */
@@ -992,6 +1039,7 @@ main(int argc, char **argv)
 		FLOW_TEST(rings_move_while_running),
 		FLOW_TEST(migration),
 		FLOW_TEST(log_outlives_what_the_driver_knows_of_it),
+		FLOW_TEST(driver_finds_what_the_frontend_sent),
 		FLOW_TEST(reset_owner),
 		FLOW_TEST(reset_device),
 		FLOW_TEST(frontend_comes_back),
