@@ -87,8 +87,8 @@ void device_set_log(struct device *dev, struct dirty_log *log)
 		log->event_fd = dev->log_fd;
 	pthread_mutex_unlock(&dev->log_lock);
 	device_log_setup(dev);
-	/* Of a migration under way: who looked up where the old one is shall look again. */
-	if (log != NULL && old != NULL && device_has(dev, VHOST_F_LOG_ALL))
+	/* Of a migration under way: who looked up where the log is shall look again. */
+	if (log != NULL && device_has(dev, VHOST_F_LOG_ALL))
 		device_vdpa_features_set(dev);
 	dirty_log_unmap(old);
 }

@@ -451,8 +451,10 @@ rings_move_while_running(void)
 /* --- migration, features ---------------------------------------------------- */
 
 static void
-migration(void)
+migrate(bool log_comes_last)
 {
+	/* Difference: the stock library does not say that the log is another. */
+	const char *another = is_stock ? "" : "feat+log";
 	static const uint8_t mac[6] = {0x02, 1, 2, 3, 4, 5};
 	struct fe_config config = two_pairs;
 	struct guest_log log;
@@ -463,14 +465,17 @@ migration(void)
 	snprintf(on, sizeof(on), "features=%llx feat+log", (unsigned long long)(base | FE_F_LOG_ALL));
 	snprintf(off, sizeof(off), "features=%llx feat", (unsigned long long)base);
 	CHECK_EQ(guest_log_create(&log, 64u << 20, 0), 0);
-	STEP(fe_set_log_base(&fe, log.fd, log.size_bytes, log.offset_bytes), "");
-	STEP(fe_set_features(&fe, base | FE_F_LOG_ALL), on);
+	/* The log first, as QEMU does it, or last; then another one. */
+	if (log_comes_last)
+		STEP(fe_set_features(&fe, base | FE_F_LOG_ALL), on);
+	STEP(fe_set_log_base(&fe, log.fd, log.size_bytes, log.offset_bytes),
+	     log_comes_last ? another : "");
+	if (!log_comes_last)
+		STEP(fe_set_features(&fe, base | FE_F_LOG_ALL), on);
 	STEP(fe_set_features(&fe, base | FE_F_LOG_ALL), "");
 	for (unsigned i = 0; i < 4; i++)
 		STEP(fe_log_vring(&fe, i, true, fe.vqs[i].used_gpa), "");
-	/* Difference: the stock library does not say that the log is another. */
-	STEP(fe_set_log_base(&fe, log.fd, log.size_bytes, log.offset_bytes),
-	     is_stock ? "" : "feat+log");
+	STEP(fe_set_log_base(&fe, log.fd, log.size_bytes, log.offset_bytes), another);
 	STEP(fe_set_features(&fe, base), off);
 	STEP(fe_stop(&fe, NULL), "close -dev v0=0 q0=0 v1=0 q1=0 v2=0 q2=0 v3=0 q3=0");
 	/* And at the other end. */
@@ -479,6 +484,18 @@ migration(void)
 	rec_reset();
 	STEP(fe_send_rarp(&fe, mac), "migrated");
 	guest_log_destroy(&log);
+}
+
+static void
+migration(void)
+{
+	migrate(false);
+}
+
+static void
+migration_with_the_log_last(void)
+{
+	migrate(true);
 }
 
 static uint64_t log_base_seen;
@@ -1038,6 +1055,7 @@ main(int argc, char **argv)
 		FLOW_TEST(memory_comes_and_goes_in_slots),
 		FLOW_TEST(rings_move_while_running),
 		FLOW_TEST(migration),
+		FLOW_TEST(migration_with_the_log_last),
 		FLOW_TEST(log_outlives_what_the_driver_knows_of_it),
 		FLOW_TEST(driver_finds_what_the_frontend_sent),
 		FLOW_TEST(reset_owner),
