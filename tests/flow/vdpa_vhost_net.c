@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The vDPA device that is the kernel's vhost-net: packets between a guest's rings and the tap
+ * interface, where the rings stand when it stops, the dirty log, errors. The kernel is the real one,
+ * so this needs /dev/vhost-net and root: tests/guest/vhost_net.py has both in an emulated machine.
+ */
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <rte_dev.h>
+#include <rte_vdpa.h>
+
+#include "flow_main.h"
+#include "footprint.h"
+#include "guest_log.h"
+#include "guest_net.h"
+#include "guest_split.h"
+#include "wire.h"
+
+#define DEVICE "vdpa_vhost_net0"
+#define IFACE "vng0"
+#define FRAME_MAX 65535
+#define WAIT_MS 20000
+#define ARENA_BYTES (1u << 20)
+
+#define ALL_OFFLOADS                                                                          \
+	(FE_F_CSUM | FE_F_GUEST_CSUM | FE_F_GUEST_TSO4 | FE_F_GUEST_TSO6 | FE_F_HOST_TSO4 | \
+	 FE_F_HOST_TSO6)
+
+static const struct fe_config usual = {
+	.features = FE_F_VERSION_1 | FE_F_MRG_RXBUF | FE_F_EVENT_IDX | FE_F_INDIRECT_DESC,
+	.protocol_features = 1u << FE_PROTOCOL_F_MQ | 1u << FE_PROTOCOL_F_REPLY_ACK |
+			     1u << FE_PROTOCOL_F_LOG_SHMFD | 1u << FE_PROTOCOL_F_CONFIGURE_MEM_SLOTS,
+	.ring_size = 64,
+};
+
+static const char *path;
+static bool plugged;
+static struct frontend fe;
+static struct wire wire = {.fd = -1};
+static struct guest_rx rx;
+static struct guest_tx tx;
+static struct guest_log the_log;
+static uint8_t sent[FRAME_MAX], got[FRAME_MAX];
+static uint32_t seed;
+
+static int
+start_with_device(const char *socket)
+{
+	struct rte_vdpa_device *dev = rte_vdpa_find_device_by_name(DEVICE);
+
+	CHECK(dev != NULL);
+	CHECK_EQ(rte_vhost_driver_attach_vdpa_device(socket, dev), 0);
+	return rte_vhost_driver_start(socket);
+}
+
+static void
+plug(const char *args)
+{
+	if (access("/dev/vhost-net", R_OK | W_OK) < 0)
+		tap_skip("no /dev/vhost-net");
+	CHECK_EQ(rte_eal_hotplug_add("vdev", DEVICE, args), 0);
+	plugged = true;
+	flow_start_driver = start_with_device;
+	path = flow_serve(0);
+	CHECK_EQ(wire_open(&wire, IFACE, WIRE_ETHERTYPE), 0);
+}
+
+static void
+ready(const struct fe_config *config, uint32_t rx_buffer_bytes)
+{
+	unsigned hdr_bytes = guest_net_hdr_bytes(fe.features);
+
+	guest_tx_init(&tx, &fe.vqs[1], hdr_bytes, ARENA_BYTES);
+	CHECK_EQ(guest_rx_init(&rx, &fe.vqs[0], hdr_bytes, config->features & FE_F_MRG_RXBUF, 64,
+			       rx_buffer_bytes), 0);
+	fe.use_ack = true;
+	/* Configured after the last message of fe_setup(). */
+	CHECK_EQ(fe_sync(&fe), 0);
+}
+
+static void
+bring_up_with(const struct fe_config *config, uint32_t rx_buffer_bytes)
+{
+	plug("iface=" IFACE);
+	CHECK_EQ(fe_connect(&fe, path), 0);
+	CHECK_EQ(fe_setup(&fe, config), 0);
+	ready(config, rx_buffer_bytes);
+}
+
+static void
+bring_up(void)
+{
+	bring_up_with(&usual, 2048);
+}
+
+static void
+setup(void)
+{
+	rec_reset();
+	fe_init(&fe);
+}
+
+static void
+teardown(void)
+{
+	guest_rx_fini(&rx);
+	guest_log_destroy(&the_log);
+	fe_close(&fe);
+	if (path != NULL)
+		flow_unserve(path);
+	path = NULL;
+	wire_close(&wire);
+	if (plugged)
+		rte_eal_hotplug_remove("vdev", DEVICE);
+	plugged = false;
+	flow_start_driver = rte_vhost_driver_start;
+	flow_teardown();
+}
+
+static uint32_t
+some_bytes(void)
+{
+	return 60 + seed * 7919 % 1455;
+}
+
+/* The frame that was sent last comes out of the interface. */
+static void
+expect_on_wire(uint32_t bytes)
+{
+	CHECK_EQ(wire_recv(&wire, NULL, got, sizeof(got), WAIT_MS), bytes);
+	CHECK_EQ(memcmp(got, sent, bytes), 0);
+}
+
+static void
+send_from_guest_on(struct guest_tx *from)
+{
+	const uint32_t bytes = some_bytes();
+
+	wire_frame(++seed, sent, bytes);
+	CHECK(guest_tx_send(from, NULL, sent, bytes) >= 0);
+	guest_ring_kick(from->vq);
+	expect_on_wire(bytes);
+	CHECK_EQ(guest_tx_drain(from, WAIT_MS), 0);
+}
+
+static void
+send_from_guest(void)
+{
+	send_from_guest_on(&tx);
+}
+
+static bool
+has_packet(void *arg)
+{
+	struct guest_ring *vq = arg;
+
+	return guest_ring_pending(vq) != 0;
+}
+
+static unsigned
+recv_in_guest(struct guest_net_hdr *hdr, uint32_t bytes)
+{
+	unsigned nr_buffers = 0;
+
+	CHECK(flow_wait_until(has_packet, rx.vq, WAIT_MS));
+	CHECK_EQ(guest_rx_recv(&rx, hdr, got, sizeof(got), &nr_buffers), bytes);
+	CHECK_EQ(memcmp(got, sent, bytes), 0);
+	return nr_buffers;
+}
+
+static void
+post_buffers(void)
+{
+	guest_rx_fill(&rx, 16);
+	guest_ring_kick(rx.vq);
+}
+
+static void
+send_to_guest(void)
+{
+	const uint32_t bytes = some_bytes();
+	struct guest_net_hdr hdr;
+
+	post_buffers();
+	wire_frame(++seed, sent, bytes);
+	CHECK_EQ(wire_send(&wire, NULL, sent, bytes), 0);
+	recv_in_guest(&hdr, bytes);
+	CHECK_EQ(hdr.gso_type, GUEST_NET_GSO_NONE);
+}
+
+static void
+both_ways(unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		send_from_guest();
+		send_to_guest();
+	}
+}
+
+/* --- what is there -------------------------------------------------------------- */
+
+static void
+arguments_are_checked(void)
+{
+	CHECK(rte_eal_hotplug_add("vdev", DEVICE, "") < 0);
+	CHECK(rte_eal_hotplug_add("vdev", DEVICE, "iface=") < 0);
+	CHECK(rte_eal_hotplug_add("vdev", DEVICE, "iface=a_name_that_is_too_long") < 0);
+	CHECK(rte_eal_hotplug_add("vdev", DEVICE, "iface=" IFACE ",queues=0") < 0);
+	CHECK(rte_eal_hotplug_add("vdev", DEVICE, "iface=" IFACE ",queues=129") < 0);
+	CHECK(rte_eal_hotplug_add("vdev", DEVICE, "iface=" IFACE ",queues=2x") < 0);
+	CHECK(rte_eal_hotplug_add("vdev", DEVICE, "iface=" IFACE ",colour=red") < 0);
+	CHECK(rte_vdpa_find_device_by_name(DEVICE) == NULL);
+}
+
+/* Said, and nothing is left of it. */
+static void
+missing_device(void)
+{
+	unsigned fds = footprint_fds();
+
+	if (access("/dev/vhost-net", F_OK) == 0)
+		return;
+	CHECK(rte_eal_hotplug_add("vdev", DEVICE, "iface=" IFACE) < 0);
+	CHECK(rte_vdpa_find_device_by_name(DEVICE) == NULL);
+	CHECK_EQ(footprint_fds(), fds);
+}
+
+static void
+capabilities(void)
+{
+	uint64_t protocol, nr_pairs;
+
+	bring_up();
+	CHECK((fe.offered & usual.features) == usual.features);
+	CHECK((fe.offered & ALL_OFFLOADS) == ALL_OFFLOADS);
+	CHECK((fe.offered & FE_F_LOG_ALL) != 0);
+	CHECK_EQ(fe.offered & (FE_F_MQ | FE_F_RING_PACKED | FE_F_ACCESS_PLATFORM), 0);
+	CHECK_EQ(fe_get_protocol_features(&fe, &protocol), 0);
+	CHECK_EQ(protocol & (1u << FE_PROTOCOL_F_INFLIGHT_SHMFD | 1u << FE_PROTOCOL_F_PAGEFAULT), 0);
+	CHECK_EQ(fe_get_queue_num(&fe, &nr_pairs), 0);
+	CHECK_EQ(nr_pairs, 1);
+}
+
+/* --- packets ------------------------------------------------------------------------ */
+
+static void
+packets_from_the_guest(void)
+{
+	bring_up();
+	for (unsigned i = 0; i < 200; i++) {
+		const uint32_t bytes = some_bytes();
+		const uint32_t cuts[] = {seed % 13 + 1, seed % 57 + 1, 1, seed % 500 + 1};
+
+		fe.vqs[1].indirect = i % 2 != 0;
+		wire_frame(++seed, sent, bytes);
+		CHECK(guest_tx_post(&tx, NULL, sent, bytes, cuts, i % 5) >= 0);
+		guest_ring_kick(tx.vq);
+		expect_on_wire(bytes);
+		CHECK_EQ(guest_tx_drain(&tx, WAIT_MS), 0);
+	}
+}
+
+static void
+packets_to_the_guest(void)
+{
+	bring_up();
+	for (unsigned i = 0; i < 200; i++) {
+		fe.vqs[0].indirect = i % 2 != 0;
+		rx.piece_bytes = i % 3 == 0 ? 100 : 0;
+		send_to_guest();
+	}
+	CHECK(guest_rx_guards_intact(&rx));
+}
+
+/* A header of ten bytes, one buffer a packet. */
+static void
+guest_of_the_first_days(void)
+{
+	const struct fe_config config = {
+		.features = 0, .protocol_features = usual.protocol_features, .ring_size = 64,
+	};
+
+	bring_up_with(&config, 2048);
+	CHECK_EQ(rx.hdr_bytes, GUEST_NET_LEGACY_HDR_BYTES);
+	both_ways(20);
+}
+
+/* Larger than any buffer, and not cut on the way. */
+static void
+large_packets_are_left_whole(void)
+{
+	struct fe_config config = usual;
+	struct guest_net_hdr hdr = {
+		.flags = GUEST_NET_NEEDS_CSUM, .gso_type = GUEST_NET_GSO_TCPV4, .hdr_len = 54,
+		.gso_size = 1400, .csum_start = 34, .csum_offset = 16,
+	}, seen = {0};
+	/* Version and length of an IP header; the protocol, TCP; the length of its header. */
+	static const struct { uint8_t at, value; } tcp[] = {
+		{12, 0x08}, {13, 0x00}, {14, 0x45}, {23, 6}, {46, 0x50},
+	};
+	const uint32_t bytes = 20000;
+
+	config.features |= ALL_OFFLOADS;
+	bring_up_with(&config, 2048);
+	wire_close(&wire);
+	wire_frame(++seed, sent, bytes);
+	memset(sent + WIRE_ETH_BYTES, 0, 40);
+	for (unsigned i = 0; i < RTE_DIM(tcp); i++)
+		sent[tcp[i].at] = tcp[i].value;
+	sent[16] = (bytes - WIRE_ETH_BYTES) >> 8;
+	sent[17] = (bytes - WIRE_ETH_BYTES) & 0xff;
+	CHECK_EQ(wire_open(&wire, IFACE, 0x0800), 0);
+
+	CHECK(guest_tx_send(&tx, &hdr, sent, bytes) >= 0);
+	guest_ring_kick(tx.vq);
+	CHECK_EQ(wire_recv(&wire, &seen, got, sizeof(got), WAIT_MS), bytes);
+	CHECK_EQ(memcmp(got, sent, bytes), 0);
+	CHECK_EQ(seen.gso_type, GUEST_NET_GSO_TCPV4);
+	CHECK_EQ(seen.gso_size, 1400);
+	CHECK_EQ(guest_tx_drain(&tx, WAIT_MS), 0);
+
+	post_buffers();
+	CHECK_EQ(wire_send(&wire, &hdr, sent, bytes), 0);
+	CHECK_EQ(recv_in_guest(&seen, bytes), bytes / 2036 + 1);
+	CHECK_EQ(seen.gso_type, GUEST_NET_GSO_TCPV4);
+	CHECK_EQ(seen.gso_size, 1400);
+}
+
+static void
+two_pairs(void)
+{
+	struct fe_config config = usual;
+	struct guest_tx second;
+	bool took[2] = {false, false};
+
+	config.features |= FE_F_MQ;
+	config.nr_pairs = 2;
+	plug("iface=" IFACE ",queues=2");
+	CHECK_EQ(fe_connect(&fe, path), 0);
+	CHECK_EQ(fe_setup(&fe, &config), 0);
+	CHECK(fe.offered & FE_F_MQ);
+	ready(&config, 2048);
+	guest_tx_init(&second, &fe.vqs[3], rx.hdr_bytes, ARENA_BYTES);
+	for (unsigned i = 0; i < 50; i++)
+		send_from_guest_on(i % 2 == 0 ? &tx : &second);
+	/* The kernel chooses a queue by the flow; the second one is only asked whether it is used. */
+	guest_rx_fini(&rx);
+	for (unsigned pair = 0; pair < 2; pair++) {
+		struct guest_ring *vq = &fe.vqs[2 * pair];
+
+		CHECK_EQ(guest_rx_init(&rx, vq, tx.hdr_bytes, true, 64, 2048), 0);
+		guest_rx_fill(&rx, 64);
+		guest_ring_kick(vq);
+		if (pair == 0)
+			guest_rx_fini(&rx);
+	}
+	for (unsigned i = 0; i < 200 && !(took[0] && took[1]); i++) {
+		wire_frame(++seed, sent, some_bytes());
+		/* Other addresses, another flow. */
+		sent[WIRE_ETH_BYTES - 3] = (uint8_t)seed;
+		CHECK_EQ(wire_send(&wire, NULL, sent, some_bytes()), 0);
+		usleep(1000);
+		for (unsigned pair = 0; pair < 2; pair++)
+			took[pair] |= guest_ring_pending(&fe.vqs[2 * pair]) != 0;
+	}
+	CHECK(took[0]);
+	CHECK(took[1]);
+}
+
+/* --- it stops and goes on ------------------------------------------------------------- */
+
+/* All rings, where the driver is. */
+static void
+stop_here(void)
+{
+	uint32_t bases[2];
+
+	CHECK_EQ(fe_stop(&fe, bases), 0);
+	for (unsigned i = 0; i < 2; i++)
+		CHECK(flow_base_is(bases[i], &fe.vqs[i]));
+}
+
+static void
+stop_and_go_on(void)
+{
+	bring_up();
+	for (unsigned round = 0; round < 5; round++) {
+		both_ways(10);
+		stop_here();
+		/* What comes meanwhile waits. */
+		wire_frame(++seed, sent, 200);
+		CHECK(guest_tx_send(&tx, NULL, sent, 200) >= 0);
+		CHECK_EQ(fe_start(&fe, &usual), 0);
+		expect_on_wire(200);
+		CHECK_EQ(guest_tx_drain(&tx, WAIT_MS), 0);
+	}
+	both_ways(10);
+}
+
+static void
+one_ring_goes_down(void)
+{
+	bring_up();
+	both_ways(5);
+	CHECK_EQ(fe_set_vring_enable(&fe, 0, false), 0);
+	for (unsigned i = 0; i < 5; i++)
+		send_from_guest();
+	CHECK_EQ(fe_set_vring_enable(&fe, 0, true), 0);
+	both_ways(5);
+}
+
+static void
+memory_changes_under_it(void)
+{
+	static const struct guest_region_spec spec = {.gpa = 1u << 30, .size_bytes = 1u << 20};
+	struct guest_memory more;
+
+	bring_up();
+	for (unsigned round = 0; round < 5; round++) {
+		CHECK_EQ(guest_memory_create(&more, &spec, 1), 0);
+		CHECK_EQ(fe_add_mem_reg(&fe, &more.regions[0]), 0);
+		both_ways(5);
+		CHECK_EQ(fe_rem_mem_reg(&fe, &more.regions[0]), 0);
+		guest_memory_destroy(&more);
+		both_ways(5);
+		CHECK_EQ(fe_set_mem_table(&fe, &fe.mem), 0);
+		both_ways(5);
+	}
+}
+
+static void
+frontends_come_and_go(void)
+{
+	struct footprint before = {0}, after;
+
+	plug("iface=" IFACE);
+	for (unsigned round = 0; round < 20; round++) {
+		CHECK_EQ(fe_connect(&fe, path), 0);
+		CHECK_EQ(fe_setup(&fe, &usual), 0);
+		ready(&usual, 2048);
+		both_ways(2);
+		/* In the middle of it. */
+		if (round % 2 != 0)
+			CHECK_EQ(fe_stop(&fe, NULL), 0);
+		guest_rx_fini(&rx);
+		fe_close(&fe);
+		CHECK(rec_wait_tail("-conn"));
+		rec_reset();
+		if (round == 2)
+			before = footprint();
+	}
+	after = footprint();
+	footprint_check(&before, &after, 20 * 64);
+}
+
+static void
+one_guest_at_a_time(void)
+{
+	const char *second;
+	struct frontend other;
+
+	bring_up();
+	second = flow_serve(0);
+	fe_init(&other);
+	CHECK_EQ(fe_connect(&other, second), 0);
+	(void)fe_setup(&other, &usual);
+	(void)fe_sync(&other);
+	both_ways(5);
+	fe_close(&other);
+	flow_unserve(second);
+	both_ways(5);
+}
+
+/* --- migration, errors ------------------------------------------------------------------ */
+
+static bool
+log_is_true(void *arg)
+{
+	return guest_log_lies(arg, &fe.mem) == 0;
+}
+
+/* The kernel marks what it has written after it has shown it. */
+static void
+check_log(void)
+{
+	CHECK(flow_wait_until(log_is_true, &the_log, WAIT_MS));
+	CHECK(guest_log_count(&the_log) != 0);
+}
+
+/* From here on the driver writes nothing; both directions have something to do. */
+static void
+traffic_to_log(void)
+{
+	uint32_t bytes = some_bytes();
+
+	post_buffers();
+	wire_frame(++seed, sent, bytes);
+	CHECK(guest_tx_send(&tx, NULL, sent, bytes) >= 0);
+	guest_log_snapshot(&the_log, &fe);
+	CHECK_EQ(eventfd_write(tx.vq->kickfd, 1), 0);
+	expect_on_wire(bytes);
+	CHECK_EQ(guest_tx_drain(&tx, WAIT_MS), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		struct guest_net_hdr hdr;
+
+		bytes = some_bytes();
+		wire_frame(++seed, sent, bytes);
+		CHECK_EQ(wire_send(&wire, NULL, sent, bytes), 0);
+		recv_in_guest(&hdr, bytes);
+	}
+}
+
+static void
+migration(void)
+{
+	struct guest_log first;
+
+	bring_up();
+	both_ways(5);
+	CHECK_EQ(guest_log_create(&the_log, 64u << 20, 0), 0);
+	CHECK_EQ(guest_log_start(&the_log, &fe), 0);
+	for (unsigned round = 0; round < 10; round++) {
+		traffic_to_log();
+		check_log();
+	}
+	/* Another one: the kernel leaves the first one alone. */
+	first = the_log;
+	the_log = (struct guest_log){0};
+	memset(first.file, 0, first.file_bytes);
+	CHECK_EQ(guest_log_create(&the_log, 64u << 20, 4096), 0);
+	CHECK_EQ(fe_set_log_base(&fe, the_log.fd, the_log.size_bytes, the_log.offset_bytes), 0);
+	traffic_to_log();
+	check_log();
+	CHECK_EQ(guest_log_count(&first), 0);
+	guest_log_destroy(&first);
+	/* Where the rings stand is as true as ever. */
+	CHECK_EQ(guest_log_stop(&fe), 0);
+	traffic_to_log();
+	CHECK_EQ(guest_log_count(&the_log), 0);
+	stop_here();
+}
+
+/* It stops in the middle of a migration, which is how the first half of one ends. */
+static void
+migration_ends_in_a_stop(void)
+{
+	bring_up();
+	CHECK_EQ(guest_log_create(&the_log, 64u << 20, 0), 0);
+	CHECK_EQ(guest_log_start(&the_log, &fe), 0);
+	traffic_to_log();
+	stop_here();
+	CHECK_EQ(guest_log_lies(&the_log, &fe.mem), 0);
+	CHECK_EQ(guest_log_stop(&fe), 0);
+	CHECK_EQ(fe_start(&fe, &usual), 0);
+	traffic_to_log();
+	CHECK_EQ(guest_log_count(&the_log), 0);
+}
+
+static bool
+has_errors(void *arg)
+{
+	return guest_ring_errors(arg) != 0;
+}
+
+static void
+errors_reach_the_frontend(void)
+{
+	bring_up();
+	both_ways(5);
+	CHECK(!has_errors(&fe.vqs[1]));
+	/* More chains than the ring has places. */
+	guest_split_raw_avail_idx(&fe.vqs[1], (uint16_t)(fe.vqs[1].avail_idx + 1000));
+	CHECK_EQ(eventfd_write(fe.vqs[1].kickfd, 1), 0);
+	CHECK(flow_wait_until(has_errors, &fe.vqs[1], WAIT_MS));
+	CHECK(!has_errors(&fe.vqs[0]));
+	send_to_guest();
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct flow_test tests[] = {
+		FLOW_TEST(arguments_are_checked),
+		FLOW_TEST(missing_device),
+		FLOW_TEST(capabilities),
+		FLOW_TEST(packets_from_the_guest),
+		FLOW_TEST(packets_to_the_guest),
+		FLOW_TEST(guest_of_the_first_days),
+		FLOW_TEST(large_packets_are_left_whole),
+		FLOW_TEST(two_pairs),
+		FLOW_TEST(stop_and_go_on),
+		FLOW_TEST(one_ring_goes_down),
+		FLOW_TEST(memory_changes_under_it),
+		FLOW_TEST(frontends_come_and_go),
+		FLOW_TEST(one_guest_at_a_time),
+		FLOW_TEST(migration),
+		FLOW_TEST(migration_ends_in_a_stop),
+		FLOW_TEST(errors_reach_the_frontend),
+	};
+
+	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, teardown);
+}
