@@ -38,8 +38,11 @@ static const char *path;
 static bool plugged;
 static struct frontend fe;
 static struct wire wire = {.fd = -1};
-static struct guest_rx rx;
-static struct guest_tx tx;
+/* Of each pair. */
+static struct pair {
+	struct guest_rx rx;
+	struct guest_tx tx;
+} pairs[2];
 static struct guest_log the_log;
 static uint8_t sent[FRAME_MAX], got[FRAME_MAX];
 static uint32_t seed;
@@ -69,14 +72,23 @@ plug(const char *args)
 static void
 ready(const struct fe_config *config, uint32_t rx_buffer_bytes)
 {
-	unsigned hdr_bytes = guest_net_hdr_bytes(fe.features);
+	const unsigned hdr_bytes = guest_net_hdr_bytes(fe.features);
 
-	guest_tx_init(&tx, &fe.vqs[1], hdr_bytes, ARENA_BYTES);
-	CHECK_EQ(guest_rx_init(&rx, &fe.vqs[0], hdr_bytes, config->features & FE_F_MRG_RXBUF, 64,
-			       rx_buffer_bytes), 0);
+	for (unsigned i = 0; i < fe.nr_vqs / 2; i++) {
+		guest_tx_init(&pairs[i].tx, &fe.vqs[2 * i + 1], hdr_bytes, ARENA_BYTES);
+		CHECK_EQ(guest_rx_init(&pairs[i].rx, &fe.vqs[2 * i], hdr_bytes,
+				       config->features & FE_F_MRG_RXBUF, 64, rx_buffer_bytes), 0);
+	}
 	fe.use_ack = true;
 	/* Configured after the last message of fe_setup(). */
 	CHECK_EQ(fe_sync(&fe), 0);
+}
+
+static void
+unready(void)
+{
+	for (unsigned i = 0; i < RTE_DIM(pairs); i++)
+		guest_rx_fini(&pairs[i].rx);
 }
 
 static void
@@ -104,7 +116,7 @@ setup(void)
 static void
 teardown(void)
 {
-	guest_rx_fini(&rx);
+	unready();
 	guest_log_destroy(&the_log);
 	fe_close(&fe);
 	if (path != NULL)
@@ -133,21 +145,15 @@ expect_on_wire(uint32_t bytes)
 }
 
 static void
-send_from_guest_on(struct guest_tx *from)
+send_from_guest(struct pair *p)
 {
 	const uint32_t bytes = some_bytes();
 
 	wire_frame(++seed, sent, bytes);
-	CHECK(guest_tx_send(from, NULL, sent, bytes) >= 0);
-	guest_ring_kick(from->vq);
+	CHECK(guest_tx_send(&p->tx, NULL, sent, bytes) >= 0);
+	guest_ring_kick(p->tx.vq);
 	expect_on_wire(bytes);
-	CHECK_EQ(guest_tx_drain(from, WAIT_MS), 0);
-}
-
-static void
-send_from_guest(void)
-{
-	send_from_guest_on(&tx);
+	CHECK_EQ(guest_tx_drain(&p->tx, WAIT_MS), 0);
 }
 
 static bool
@@ -158,34 +164,35 @@ has_packet(void *arg)
 	return guest_ring_pending(vq) != 0;
 }
 
+/* The frame that was sent last; in how many buffers. */
 static unsigned
-recv_in_guest(struct guest_net_hdr *hdr, uint32_t bytes)
+recv_in_guest(struct pair *p, struct guest_net_hdr *hdr, uint32_t bytes)
 {
 	unsigned nr_buffers = 0;
 
-	CHECK(flow_wait_until(has_packet, rx.vq, WAIT_MS));
-	CHECK_EQ(guest_rx_recv(&rx, hdr, got, sizeof(got), &nr_buffers), bytes);
+	CHECK(flow_wait_until(has_packet, p->rx.vq, WAIT_MS));
+	CHECK_EQ(guest_rx_recv(&p->rx, hdr, got, sizeof(got), &nr_buffers), bytes);
 	CHECK_EQ(memcmp(got, sent, bytes), 0);
 	return nr_buffers;
 }
 
 static void
-post_buffers(void)
+post_buffers(struct pair *p)
 {
-	guest_rx_fill(&rx, 16);
-	guest_ring_kick(rx.vq);
+	guest_rx_fill(&p->rx, 16);
+	guest_ring_kick(p->rx.vq);
 }
 
 static void
-send_to_guest(void)
+send_to_guest(struct pair *p)
 {
 	const uint32_t bytes = some_bytes();
 	struct guest_net_hdr hdr;
 
-	post_buffers();
+	post_buffers(p);
 	wire_frame(++seed, sent, bytes);
 	CHECK_EQ(wire_send(&wire, NULL, sent, bytes), 0);
-	recv_in_guest(&hdr, bytes);
+	recv_in_guest(p, &hdr, bytes);
 	CHECK_EQ(hdr.gso_type, GUEST_NET_GSO_NONE);
 }
 
@@ -193,8 +200,8 @@ static void
 both_ways(unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
-		send_from_guest();
-		send_to_guest();
+		send_from_guest(&pairs[0]);
+		send_to_guest(&pairs[0]);
 	}
 }
 
@@ -254,10 +261,10 @@ packets_from_the_guest(void)
 
 		fe.vqs[1].indirect = i % 2 != 0;
 		wire_frame(++seed, sent, bytes);
-		CHECK(guest_tx_post(&tx, NULL, sent, bytes, cuts, i % 5) >= 0);
-		guest_ring_kick(tx.vq);
+		CHECK(guest_tx_post(&pairs[0].tx, NULL, sent, bytes, cuts, i % 5) >= 0);
+		guest_ring_kick(pairs[0].tx.vq);
 		expect_on_wire(bytes);
-		CHECK_EQ(guest_tx_drain(&tx, WAIT_MS), 0);
+		CHECK_EQ(guest_tx_drain(&pairs[0].tx, WAIT_MS), 0);
 	}
 }
 
@@ -267,10 +274,10 @@ packets_to_the_guest(void)
 	bring_up();
 	for (unsigned i = 0; i < 200; i++) {
 		fe.vqs[0].indirect = i % 2 != 0;
-		rx.piece_bytes = i % 3 == 0 ? 100 : 0;
-		send_to_guest();
+		pairs[0].rx.piece_bytes = i % 3 == 0 ? 100 : 0;
+		send_to_guest(&pairs[0]);
 	}
-	CHECK(guest_rx_guards_intact(&rx));
+	CHECK(guest_rx_guards_intact(&pairs[0].rx));
 }
 
 /* A header of ten bytes, one buffer a packet. */
@@ -282,8 +289,32 @@ guest_of_the_first_days(void)
 	};
 
 	bring_up_with(&config, 2048);
-	CHECK_EQ(rx.hdr_bytes, GUEST_NET_LEGACY_HDR_BYTES);
+	CHECK_EQ(pairs[0].rx.hdr_bytes, GUEST_NET_LEGACY_HDR_BYTES);
 	both_ways(20);
+}
+
+/* What is left to do with a large one of TCP. */
+static const struct guest_net_hdr large = {
+	.flags = GUEST_NET_NEEDS_CSUM, .gso_type = GUEST_NET_GSO_TCPV4, .hdr_len = 54,
+	.gso_size = 1400, .csum_start = 34, .csum_offset = 16,
+};
+#define LARGE_BYTES 20000
+
+static void
+make_large(void)
+{
+	/* Version and length of an IP header; the protocol, TCP; the length of its header. */
+	static const struct { uint8_t at, value; } tcp[] = {
+		{12, 0x08}, {13, 0x00}, {14, 0x45}, {23, 6}, {46, 0x50},
+		{16, (LARGE_BYTES - WIRE_ETH_BYTES) >> 8}, {17, (LARGE_BYTES - WIRE_ETH_BYTES) & 0xff},
+	};
+
+	wire_frame(++seed, sent, LARGE_BYTES);
+	memset(sent + WIRE_ETH_BYTES, 0, 40);
+	for (unsigned i = 0; i < RTE_DIM(tcp); i++)
+		sent[tcp[i].at] = tcp[i].value;
+	wire_close(&wire);
+	CHECK_EQ(wire_open(&wire, IFACE, 0x0800), 0);
 }
 
 /* Larger than any buffer, and not cut on the way. */
@@ -291,48 +322,53 @@ static void
 large_packets_are_left_whole(void)
 {
 	struct fe_config config = usual;
-	struct guest_net_hdr hdr = {
-		.flags = GUEST_NET_NEEDS_CSUM, .gso_type = GUEST_NET_GSO_TCPV4, .hdr_len = 54,
-		.gso_size = 1400, .csum_start = 34, .csum_offset = 16,
-	}, seen = {0};
-	/* Version and length of an IP header; the protocol, TCP; the length of its header. */
-	static const struct { uint8_t at, value; } tcp[] = {
-		{12, 0x08}, {13, 0x00}, {14, 0x45}, {23, 6}, {46, 0x50},
-	};
-	const uint32_t bytes = 20000;
+	struct guest_net_hdr seen = {0};
 
 	config.features |= ALL_OFFLOADS;
 	bring_up_with(&config, 2048);
-	wire_close(&wire);
-	wire_frame(++seed, sent, bytes);
-	memset(sent + WIRE_ETH_BYTES, 0, 40);
-	for (unsigned i = 0; i < RTE_DIM(tcp); i++)
-		sent[tcp[i].at] = tcp[i].value;
-	sent[16] = (bytes - WIRE_ETH_BYTES) >> 8;
-	sent[17] = (bytes - WIRE_ETH_BYTES) & 0xff;
-	CHECK_EQ(wire_open(&wire, IFACE, 0x0800), 0);
-
-	CHECK(guest_tx_send(&tx, &hdr, sent, bytes) >= 0);
-	guest_ring_kick(tx.vq);
-	CHECK_EQ(wire_recv(&wire, &seen, got, sizeof(got), WAIT_MS), bytes);
-	CHECK_EQ(memcmp(got, sent, bytes), 0);
+	make_large();
+	CHECK(guest_tx_send(&pairs[0].tx, &large, sent, LARGE_BYTES) >= 0);
+	guest_ring_kick(pairs[0].tx.vq);
+	CHECK_EQ(wire_recv(&wire, &seen, got, sizeof(got), WAIT_MS), LARGE_BYTES);
+	CHECK_EQ(memcmp(got, sent, LARGE_BYTES), 0);
 	CHECK_EQ(seen.gso_type, GUEST_NET_GSO_TCPV4);
-	CHECK_EQ(seen.gso_size, 1400);
-	CHECK_EQ(guest_tx_drain(&tx, WAIT_MS), 0);
+	CHECK_EQ(seen.gso_size, large.gso_size);
+	CHECK_EQ(guest_tx_drain(&pairs[0].tx, WAIT_MS), 0);
 
-	post_buffers();
-	CHECK_EQ(wire_send(&wire, &hdr, sent, bytes), 0);
-	CHECK_EQ(recv_in_guest(&seen, bytes), bytes / 2036 + 1);
+	post_buffers(&pairs[0]);
+	CHECK_EQ(wire_send(&wire, &large, sent, LARGE_BYTES), 0);
+	CHECK_EQ(recv_in_guest(&pairs[0], &seen, LARGE_BYTES), LARGE_BYTES / 2036 + 1);
 	CHECK_EQ(seen.gso_type, GUEST_NET_GSO_TCPV4);
-	CHECK_EQ(seen.gso_size, 1400);
+	CHECK_EQ(seen.gso_size, large.gso_size);
 }
 
+/* They waited for one who could do that. */
+static void
+next_guest_gets_no_large_packets(void)
+{
+	struct fe_config config = usual;
+
+	config.features |= ALL_OFFLOADS;
+	bring_up_with(&config, 2048);
+	make_large();
+	/* No buffers: it stays where it is. */
+	CHECK_EQ(wire_send(&wire, &large, sent, LARGE_BYTES), 0);
+	unready();
+	fe_close(&fe);
+	CHECK(rec_wait_tail("-conn"));
+	wire_close(&wire);
+	CHECK_EQ(wire_open(&wire, IFACE, WIRE_ETHERTYPE), 0);
+	CHECK_EQ(fe_connect(&fe, path), 0);
+	CHECK_EQ(fe_setup(&fe, &usual), 0);
+	ready(&usual, 2048);
+	both_ways(5);
+}
+
+/* What comes from the network goes to the pair that the guest has last answered on. */
 static void
 two_pairs(void)
 {
 	struct fe_config config = usual;
-	struct guest_tx second;
-	bool took[2] = {false, false};
 
 	config.features |= FE_F_MQ;
 	config.nr_pairs = 2;
@@ -341,31 +377,18 @@ two_pairs(void)
 	CHECK_EQ(fe_setup(&fe, &config), 0);
 	CHECK(fe.offered & FE_F_MQ);
 	ready(&config, 2048);
-	guest_tx_init(&second, &fe.vqs[3], rx.hdr_bytes, ARENA_BYTES);
-	for (unsigned i = 0; i < 50; i++)
-		send_from_guest_on(i % 2 == 0 ? &tx : &second);
-	/* The kernel chooses a queue by the flow; the second one is only asked whether it is used. */
-	guest_rx_fini(&rx);
-	for (unsigned pair = 0; pair < 2; pair++) {
-		struct guest_ring *vq = &fe.vqs[2 * pair];
-
-		CHECK_EQ(guest_rx_init(&rx, vq, tx.hdr_bytes, true, 64, 2048), 0);
-		guest_rx_fill(&rx, 64);
-		guest_ring_kick(vq);
-		if (pair == 0)
-			guest_rx_fini(&rx);
+	for (unsigned i = 0; i < 50; i++) {
+		send_from_guest(&pairs[i % 2]);
+		send_to_guest(&pairs[i % 2]);
 	}
-	for (unsigned i = 0; i < 200 && !(took[0] && took[1]); i++) {
-		wire_frame(++seed, sent, some_bytes());
-		/* Other addresses, another flow. */
-		sent[WIRE_ETH_BYTES - 3] = (uint8_t)seed;
-		CHECK_EQ(wire_send(&wire, NULL, sent, some_bytes()), 0);
-		usleep(1000);
-		for (unsigned pair = 0; pair < 2; pair++)
-			took[pair] |= guest_ring_pending(&fe.vqs[2 * pair]) != 0;
-	}
-	CHECK(took[0]);
-	CHECK(took[1]);
+	/* The guest uses one of them only. */
+	for (unsigned ring = 2; ring < 4; ring++)
+		CHECK_EQ(fe_set_vring_enable(&fe, ring, false), 0);
+	both_ways(10);
+	for (unsigned ring = 2; ring < 4; ring++)
+		CHECK_EQ(fe_set_vring_enable(&fe, ring, true), 0);
+	send_from_guest(&pairs[1]);
+	send_to_guest(&pairs[1]);
 }
 
 /* --- it stops and goes on ------------------------------------------------------------- */
@@ -390,10 +413,10 @@ stop_and_go_on(void)
 		stop_here();
 		/* What comes meanwhile waits. */
 		wire_frame(++seed, sent, 200);
-		CHECK(guest_tx_send(&tx, NULL, sent, 200) >= 0);
+		CHECK(guest_tx_send(&pairs[0].tx, NULL, sent, 200) >= 0);
 		CHECK_EQ(fe_start(&fe, &usual), 0);
 		expect_on_wire(200);
-		CHECK_EQ(guest_tx_drain(&tx, WAIT_MS), 0);
+		CHECK_EQ(guest_tx_drain(&pairs[0].tx, WAIT_MS), 0);
 	}
 	both_ways(10);
 }
@@ -405,7 +428,7 @@ one_ring_goes_down(void)
 	both_ways(5);
 	CHECK_EQ(fe_set_vring_enable(&fe, 0, false), 0);
 	for (unsigned i = 0; i < 5; i++)
-		send_from_guest();
+		send_from_guest(&pairs[0]);
 	CHECK_EQ(fe_set_vring_enable(&fe, 0, true), 0);
 	both_ways(5);
 }
@@ -443,7 +466,7 @@ frontends_come_and_go(void)
 		/* In the middle of it. */
 		if (round % 2 != 0)
 			CHECK_EQ(fe_stop(&fe, NULL), 0);
-		guest_rx_fini(&rx);
+		unready();
 		fe_close(&fe);
 		CHECK(rec_wait_tail("-conn"));
 		rec_reset();
@@ -494,20 +517,20 @@ traffic_to_log(void)
 {
 	uint32_t bytes = some_bytes();
 
-	post_buffers();
+	post_buffers(&pairs[0]);
 	wire_frame(++seed, sent, bytes);
-	CHECK(guest_tx_send(&tx, NULL, sent, bytes) >= 0);
+	CHECK(guest_tx_send(&pairs[0].tx, NULL, sent, bytes) >= 0);
 	guest_log_snapshot(&the_log, &fe);
-	CHECK_EQ(eventfd_write(tx.vq->kickfd, 1), 0);
+	CHECK_EQ(eventfd_write(pairs[0].tx.vq->kickfd, 1), 0);
 	expect_on_wire(bytes);
-	CHECK_EQ(guest_tx_drain(&tx, WAIT_MS), 0);
+	CHECK_EQ(guest_tx_drain(&pairs[0].tx, WAIT_MS), 0);
 	for (unsigned i = 0; i < 4; i++) {
 		struct guest_net_hdr hdr;
 
 		bytes = some_bytes();
 		wire_frame(++seed, sent, bytes);
 		CHECK_EQ(wire_send(&wire, NULL, sent, bytes), 0);
-		recv_in_guest(&hdr, bytes);
+		recv_in_guest(&pairs[0], &hdr, bytes);
 	}
 }
 
@@ -574,7 +597,7 @@ errors_reach_the_frontend(void)
 	CHECK_EQ(eventfd_write(fe.vqs[1].kickfd, 1), 0);
 	CHECK(flow_wait_until(has_errors, &fe.vqs[1], WAIT_MS));
 	CHECK(!has_errors(&fe.vqs[0]));
-	send_to_guest();
+	send_to_guest(&pairs[0]);
 }
 
 int
@@ -588,6 +611,7 @@ main(int argc, char **argv)
 		FLOW_TEST(packets_to_the_guest),
 		FLOW_TEST(guest_of_the_first_days),
 		FLOW_TEST(large_packets_are_left_whole),
+		FLOW_TEST(next_guest_gets_no_large_packets),
 		FLOW_TEST(two_pairs),
 		FLOW_TEST(stop_and_go_on),
 		FLOW_TEST(one_ring_goes_down),

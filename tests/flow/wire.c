@@ -53,7 +53,7 @@ wire_open(struct wire *wire, const char *iface, uint16_t ethertype)
 		.sll_protocol = htons(ethertype),
 		.sll_ifindex = (int)if_nametoindex(iface),
 	};
-	int on = 1, rc = 0;
+	int on = 1, rc;
 
 	silence(iface);
 	wire->ifindex = at.sll_ifindex;
@@ -61,11 +61,10 @@ wire_open(struct wire *wire, const char *iface, uint16_t ethertype)
 	wire->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (wire->fd < 0)
 		return -errno;
-	if (setsockopt(wire->fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)) < 0 ||
-	    bind(wire->fd, (struct sockaddr *)&at, sizeof(at)) < 0)
+	rc = bring_up(wire->fd, iface);
+	if (rc == 0 && (setsockopt(wire->fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)) < 0 ||
+			bind(wire->fd, (struct sockaddr *)&at, sizeof(at)) < 0))
 		rc = -errno;
-	if (rc == 0)
-		rc = bring_up(wire->fd, iface);
 	if (rc < 0)
 		wire_close(wire);
 	return rc;
