@@ -547,6 +547,10 @@ migration(void)
 		traffic_to_log();
 		check_log();
 	}
+	/* The kernel is stopped for other memory, and starts with the log. */
+	CHECK_EQ(fe_set_mem_table(&fe, &fe.mem), 0);
+	traffic_to_log();
+	check_log();
 	/* Another one: the kernel leaves the first one alone. */
 	first = the_log;
 	the_log = (struct guest_log){0};
