@@ -22,6 +22,7 @@
 #define FRAME_MAX 65535
 #define WAIT_MS 20000
 #define ARENA_BYTES (1u << 20)
+#define LOGGED_BYTES (2ull << 30)
 
 #define ALL_OFFLOADS                                                                          \
 	(FE_F_CSUM | FE_F_GUEST_CSUM | FE_F_GUEST_TSO4 | FE_F_GUEST_TSO6 | FE_F_HOST_TSO4 | \
@@ -433,21 +434,36 @@ one_ring_goes_down(void)
 	both_ways(5);
 }
 
+/* A region of its own at `gib` GiB, which the kernel is stopped for. */
+static const struct guest_region *
+add_memory(unsigned gib)
+{
+	const struct guest_region_spec spec = {.gpa = (uint64_t)gib << 30, .size_bytes = 1u << 20};
+
+	CHECK_EQ(guest_memory_add(&fe.mem, &spec), 0);
+	CHECK_EQ(fe_add_mem_reg(&fe, &fe.mem.regions[fe.mem.nregions - 1]), 0);
+	return &fe.mem.regions[fe.mem.nregions - 1];
+}
+
 static void
 memory_changes_under_it(void)
 {
-	static const struct guest_region_spec spec = {.gpa = 1u << 30, .size_bytes = 1u << 20};
-	struct guest_memory more;
-
 	bring_up();
-	for (unsigned round = 0; round < 5; round++) {
-		CHECK_EQ(guest_memory_create(&more, &spec, 1), 0);
-		CHECK_EQ(fe_add_mem_reg(&fe, &more.regions[0]), 0);
+	for (unsigned round = 1; round <= 5; round++) {
+		const struct guest_region *more = add_memory(round);
+		const uint32_t bytes = some_bytes();
+		struct guest_seg seg = {more->gpa, pairs[0].tx.hdr_bytes + bytes, 0};
+		struct guest_used used;
+
 		both_ways(5);
-		CHECK_EQ(fe_rem_mem_reg(&fe, &more.regions[0]), 0);
-		guest_memory_destroy(&more);
-		both_ways(5);
-		CHECK_EQ(fe_set_mem_table(&fe, &fe.mem), 0);
+		wire_frame(++seed, sent, bytes);
+		memcpy(more->local + pairs[0].tx.hdr_bytes, sent, bytes);
+		CHECK(guest_ring_post(&fe.vqs[1], &seg, 1, NULL) >= 0);
+		guest_ring_kick(&fe.vqs[1]);
+		expect_on_wire(bytes);
+		CHECK(guest_ring_wait(&fe.vqs[1], &used, NULL, WAIT_MS));
+		if (round % 2 != 0)
+			CHECK_EQ(fe_rem_mem_reg(&fe, more), 0);
 		both_ways(5);
 	}
 }
@@ -541,21 +557,21 @@ migration(void)
 
 	bring_up();
 	both_ways(5);
-	CHECK_EQ(guest_log_create(&the_log, 64u << 20, 0), 0);
+	CHECK_EQ(guest_log_create(&the_log, LOGGED_BYTES, 0), 0);
 	CHECK_EQ(guest_log_start(&the_log, &fe), 0);
 	for (unsigned round = 0; round < 10; round++) {
 		traffic_to_log();
 		check_log();
 	}
 	/* The kernel is stopped for other memory, and starts with the log. */
-	CHECK_EQ(fe_set_mem_table(&fe, &fe.mem), 0);
+	add_memory(1);
 	traffic_to_log();
 	check_log();
 	/* Another one: the kernel leaves the first one alone. */
 	first = the_log;
 	the_log = (struct guest_log){0};
 	memset(first.file, 0, first.file_bytes);
-	CHECK_EQ(guest_log_create(&the_log, 64u << 20, 4096), 0);
+	CHECK_EQ(guest_log_create(&the_log, LOGGED_BYTES, 4096), 0);
 	CHECK_EQ(fe_set_log_base(&fe, the_log.fd, the_log.size_bytes, the_log.offset_bytes), 0);
 	traffic_to_log();
 	check_log();
@@ -573,7 +589,7 @@ static void
 migration_ends_in_a_stop(void)
 {
 	bring_up();
-	CHECK_EQ(guest_log_create(&the_log, 64u << 20, 0), 0);
+	CHECK_EQ(guest_log_create(&the_log, LOGGED_BYTES, 0), 0);
 	CHECK_EQ(guest_log_start(&the_log, &fe), 0);
 	traffic_to_log();
 	stop_here();
