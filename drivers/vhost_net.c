@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -230,9 +229,7 @@ static int tell_ring(const struct vhost_net *n, const struct pair *p, unsigned i
 		ret = TELL_FD(n, p, VHOST_SET_VRING_KICK, ring, vring.kickfd);
 	if (ret == 0)
 		ret = TELL_FD(n, p, VHOST_NET_SET_BACKEND, ring, p->tap_fd);
-	/* What the guest has said to somebody who stopped before he looked. */
-	if (ret == 0 && vring.kickfd >= 0)
-		(void)eventfd_write(vring.kickfd, 1);
+	/* The kernel looks for what there is to do by itself. */
 	return ret;
 }
 
