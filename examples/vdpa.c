@@ -3,6 +3,7 @@
  * A socket for a guest whose device is a vDPA device: this process only negotiates.
  *
  *   vdpa [EAL options] --vdev=vdpa_relay0,socket=BACKEND -- SOCKET DEVICE [SOCKET DEVICE]...
+ *   vdpa [EAL options] -d librte_vdpa_vhost_net.so --vdev=vdpa_vhost_net0,iface=TAP -- ...
  *
  * DEVICE is a vDPA device, such as vdpa_relay0. Commands on standard input: "move DEVICE BACKEND"
  * gives a relay's guest to another backend; the end of the input ends the program.
