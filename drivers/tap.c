@@ -4,12 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <linux/if_tun.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
+#include <rte_arp.h>
 #include <rte_common.h>
+#include <rte_ether.h>
 #include <rte_log.h>
 
 #include "tap.h"
@@ -109,13 +112,17 @@ static void drop_waiting(int fd)
 		;
 }
 
+static size_t header_size(uint64_t features)
+{
+	return (features & (BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_NET_F_MRG_RXBUF))) != 0 ?
+		       sizeof(struct virtio_net_hdr_mrg_rxbuf) :
+		       sizeof(struct virtio_net_hdr);
+}
+
 int tap_set_features(struct tap *tap, int fd, uint64_t features)
 {
-	const bool modern = (features & BIT(VIRTIO_F_VERSION_1)) != 0;
-	const bool is_long = modern || (features & BIT(VIRTIO_NET_F_MRG_RXBUF)) != 0;
-	int header_bytes = is_long ? (int)sizeof(struct virtio_net_hdr_mrg_rxbuf) :
-				     (int)sizeof(struct virtio_net_hdr);
-	int little_endian = modern;
+	int header_bytes = (int)header_size(features);
+	int little_endian = (features & BIT(VIRTIO_F_VERSION_1)) != 0;
 	unsigned int flags = 0;
 
 	for (unsigned int i = 0; i < RTE_DIM(offloads); i++)
@@ -133,4 +140,34 @@ int tap_set_features(struct tap *tap, int fd, uint64_t features)
 		drop_waiting(fd);
 	tap->left_to_guest = features & tap->rx_offloads;
 	return 0;
+}
+
+int tap_announce(int fd, uint64_t features, const uint8_t mac[6])
+{
+	struct virtio_net_hdr_mrg_rxbuf header = { .num_buffers = 0 };
+	struct {
+		struct rte_ether_hdr ether;
+		struct rte_arp_hdr arp;
+		uint8_t padding[18]; /* to the shortest frame */
+	} frame = {
+		.ether.ether_type = RTE_BE16(RTE_ETHER_TYPE_RARP),
+		.arp = {
+			.arp_hardware = RTE_BE16(RTE_ARP_HRD_ETHER),
+			.arp_protocol = RTE_BE16(RTE_ETHER_TYPE_IPV4),
+			.arp_hlen = RTE_ETHER_ADDR_LEN,
+			.arp_plen = sizeof(rte_be32_t),
+			.arp_opcode = RTE_BE16(RTE_ARP_OP_REVREQUEST),
+		},
+	};
+	_Static_assert(sizeof(frame) == RTE_ETHER_MIN_LEN - RTE_ETHER_CRC_LEN, "nothing between");
+	const struct iovec parts[] = {
+		{ .iov_base = &header, .iov_len = header_size(features) },
+		{ .iov_base = &frame, .iov_len = sizeof(frame) },
+	};
+
+	memset(&frame.ether.dst_addr, 0xff, RTE_ETHER_ADDR_LEN);
+	memcpy(&frame.ether.src_addr, mac, RTE_ETHER_ADDR_LEN);
+	memcpy(&frame.arp.arp_data.arp_sha, mac, RTE_ETHER_ADDR_LEN);
+	memcpy(&frame.arp.arp_data.arp_tha, mac, RTE_ETHER_ADDR_LEN);
+	return writev(fd, parts, RTE_DIM(parts)) < 0 ? -errno : 0;
 }

@@ -29,4 +29,10 @@ int tap_use_queue(const struct tap *tap, int fd, bool on);
  */
 int tap_set_features(struct tap *tap, int fd, uint64_t features);
 
+/*
+ * Tells the network that a card of this address is here now: a RARP frame, as from the guest. The
+ * descriptor is that of a queue in use, `features` are the guest's. 0 or -errno.
+ */
+int tap_announce(int fd, uint64_t features, const uint8_t mac[6]);
+
 #endif

@@ -428,6 +428,18 @@ static int set_features(int vid)
 	return ret;
 }
 
+static int migration_done(int vid)
+{
+	struct vhost_net *n = of_guest(vid);
+	uint8_t mac[6];
+
+	if (n == NULL || vhost_ng_vdpa_rarp_mac(vid, mac) < 0)
+		return -ENODEV;
+	/* Not before its pair is started: there is no interface for it else. */
+	return n->vid == vid && n->pairs[0].started ?
+		       tap_announce(n->pairs[0].tap_fd, guest_features(n), mac) : -EAGAIN;
+}
+
 static struct rte_vdpa_dev_ops ops = {
 	.get_queue_num = get_queue_num,
 	.get_features = get_features,
@@ -436,6 +448,7 @@ static struct rte_vdpa_dev_ops ops = {
 	.dev_close = dev_close,
 	.set_vring_state = set_vring_state,
 	.set_features = set_features,
+	.migration_done = migration_done,
 };
 
 /* --- the device ------------------------------------------------------------------- */

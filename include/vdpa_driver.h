@@ -90,7 +90,8 @@ struct rte_vdpa_dev_ops {
 	/** Must. Negotiated features changed, e.g. VHOST_F_LOG_ALL. */
 	int (*set_features)(int vid);
 
-	/** A migration ended here: announce the guest's address to the network. */
+	/** A migration ended here: announce the guest's address to the network
+	 *  (vhost_ng_vdpa_rarp_mac()). */
 	int (*migration_done)(int vid);
 
 	/** Return the VFIO group's file descriptor, or a negative number. The library does not
@@ -218,6 +219,20 @@ int vhost_ng_vdpa_errfd(int vid, uint16_t queue_id);
  * Threads: any. Source: spec, VHOST_USER_SET_LOG_BASE. Not in the stock library.
  */
 int vhost_ng_vdpa_log_fd(int vid, uint64_t *offset_bytes);
+
+/**
+ * Which address migration_done() is to announce: that of the guest's card.
+ *
+ * @param vid
+ *   Vhost device.
+ * @param[out] mac
+ *   Six bytes, as they stand in a frame.
+ * @return
+ *   0; -1 if the frontend has not asked for it on this connection, or there is no such device.
+ *
+ * Threads: any. Source: spec, VHOST_USER_SEND_RARP. Not in the stock library.
+ */
+int vhost_ng_vdpa_rarp_mac(int vid, uint8_t mac[6]);
 
 #ifdef __cplusplus
 }

@@ -144,6 +144,21 @@ int vhost_ng_vdpa_log_fd(int vid, uint64_t *offset_bytes)
 	return fd;
 }
 
+int vhost_ng_vdpa_rarp_mac(int vid, uint8_t mac[6])
+{
+	struct device *dev = mac != NULL ? device_lock(vid) : NULL;
+	union device_rarp rarp;
+
+	if (dev == NULL)
+		return -1;
+	rarp.word = __atomic_load_n(&dev->rarp.word, __ATOMIC_ACQUIRE);
+	device_unlock(dev);
+	if (rarp.word == 0)
+		return -1;
+	memcpy(mac, rarp.address, sizeof(rarp.address));
+	return 0;
+}
+
 /* They serve nothing themselves: what would is never asked for. */
 static const struct device_backend vdpa_net = {
 	.name = "vdpa net",

@@ -18,6 +18,7 @@
 /* Not in the stock library. */
 #pragma weak vhost_ng_vdpa_log_fd
 #pragma weak vhost_ng_vdpa_errfd
+#pragma weak vhost_ng_vdpa_rarp_mac
 
 static const struct fe_config two_pairs = {
 	.features = FE_F_VERSION_1 | FE_F_MRG_RXBUF | FE_F_MQ,
@@ -457,6 +458,7 @@ migrate(bool log_comes_last)
 	const char *another = is_stock ? "" : "feat+log";
 	static const uint8_t mac[6] = {0x02, 1, 2, 3, 4, 5};
 	struct fe_config config = two_pairs;
+	uint8_t got[6];
 	struct guest_log log;
 	uint64_t base = two_pairs.features | fe_extra_features | FE_F_PROTOCOL_FEATURES;
 	char on[64], off[64];
@@ -482,7 +484,15 @@ migrate(bool log_comes_last)
 	CHECK_EQ(fe_start(&fe, &config), 0);
 	CHECK_STR(rec_text(), "v0=1 q0=1 v1=1 q1=1 +dev conf v2=1 q2=1 v3=1 q3=1");
 	rec_reset();
+	if (!is_stock)
+		CHECK_EQ(vhost_ng_vdpa_rarp_mac(rec_vid(), got), -1);
 	STEP(fe_send_rarp(&fe, mac), "migrated");
+	if (!is_stock) {
+		CHECK_EQ(vhost_ng_vdpa_rarp_mac(rec_vid(), got), 0);
+		CHECK_EQ(memcmp(got, mac, sizeof(mac)), 0);
+		CHECK_EQ(vhost_ng_vdpa_rarp_mac(rec_vid(), NULL), -1);
+		CHECK_EQ(vhost_ng_vdpa_rarp_mac(-1, got), -1);
+	}
 	guest_log_destroy(&log);
 }
 

@@ -22,6 +22,7 @@
 #define FRAME_MAX 65535
 #define WAIT_MS 20000
 #define ARENA_BYTES (1u << 20)
+#define RARP_ETHERTYPE 0x8035
 #define LOGGED_BYTES (2ull << 30)
 
 #define ALL_OFFLOADS                                                                          \
@@ -31,7 +32,8 @@
 static const struct fe_config usual = {
 	.features = FE_F_VERSION_1 | FE_F_MRG_RXBUF | FE_F_EVENT_IDX | FE_F_INDIRECT_DESC,
 	.protocol_features = 1u << FE_PROTOCOL_F_MQ | 1u << FE_PROTOCOL_F_REPLY_ACK |
-			     1u << FE_PROTOCOL_F_LOG_SHMFD | 1u << FE_PROTOCOL_F_CONFIGURE_MEM_SLOTS,
+			     1u << FE_PROTOCOL_F_LOG_SHMFD | 1u << FE_PROTOCOL_F_CONFIGURE_MEM_SLOTS |
+			     1u << FE_PROTOCOL_F_RARP,
 	.ring_size = 64,
 };
 
@@ -601,6 +603,25 @@ migration_ends_in_a_stop(void)
 	CHECK_EQ(guest_log_count(&the_log), 0);
 }
 
+/* The second half: the network hears where the guest is. */
+static void
+migration_is_announced(void)
+{
+	static const uint8_t mac[6] = {0x02, 1, 2, 3, 4, 5};
+	static const uint8_t rarp[] = {
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 1, 2, 3, 4, 5, 0x80, 0x35, 0, 1, 0x08, 0, 6, 4,
+		0, 3, 0x02, 1, 2, 3, 4, 5, 0, 0, 0, 0, 0x02, 1, 2, 3, 4, 5, 0, 0, 0, 0,
+	};
+
+	bring_up();
+	CHECK(fe.protocol_features & 1u << FE_PROTOCOL_F_RARP);
+	wire_close(&wire);
+	CHECK_EQ(wire_open(&wire, IFACE, RARP_ETHERTYPE), 0);
+	CHECK_EQ(fe_send_rarp(&fe, mac), 0);
+	CHECK_EQ(wire_recv(&wire, NULL, got, sizeof(got), WAIT_MS), 60);
+	CHECK_EQ(memcmp(got, rarp, sizeof(rarp)), 0);
+}
+
 static bool
 has_errors(void *arg)
 {
@@ -641,6 +662,7 @@ main(int argc, char **argv)
 		FLOW_TEST(one_guest_at_a_time),
 		FLOW_TEST(migration),
 		FLOW_TEST(migration_ends_in_a_stop),
+		FLOW_TEST(migration_is_announced),
 		FLOW_TEST(errors_reach_the_frontend),
 	};
 
