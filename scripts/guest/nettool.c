@@ -2,8 +2,8 @@
 /*
  * Small network tool for the test guest, linked statically into its initramfs.
  * Does what busybox cannot: set the number of channels, switch receive
- * offloads, tell from the virtio header of each frame what really arrived, and
- * move a file.
+ * offloads, tell from the virtio header of each frame what really arrived, look
+ * at frames that come back, and move a file.
  * Everything it reads comes from the guest's own kernel.
  */
 #include <arpa/inet.h>
@@ -15,6 +15,7 @@
 #include <linux/sockios.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -207,6 +208,167 @@ static int cmd_sniff(const char *iface, const char *seconds)
 	return 0;
 }
 
+/* Of frames that come back: how many are on their way at a time, and their sizes. */
+#define ECHO_WINDOW 64
+#define ECHO_MIN_BYTES 60
+#define ECHO_MAX_BYTES 1514
+#define IP_OFF ETH_HLEN
+#define UDP_OFF (IP_OFF + 20)
+#define PAYLOAD_OFF (UDP_OFF + 8)
+#define UDP_CSUM_OFF 6
+
+/* To nobody here, and the type: IPv4. */
+static const unsigned char echo_addresses[ETH_HLEN] = { 2, 'v', 'n', 'g', 0, 1,
+							2, 'v', 'n', 'g', 0, 2, 8, 0 };
+
+struct echo {
+	struct virtio_net_hdr hdr;
+	unsigned char frame[ECHO_MAX_BYTES];
+} __attribute__((packed));
+
+/* Of 16-bit words in network order, added to sum. */
+static uint16_t ones_sum(const unsigned char *data, size_t len_bytes, uint32_t sum)
+{
+	for (size_t i = 0; i < len_bytes; i++)
+		sum += i % 2 == 0 ? (uint32_t)data[i] << 8 : data[i];
+	while (sum >> 16 != 0)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+static void put16(unsigned char *at, uint32_t value)
+{
+	at[0] = (unsigned char)(value >> 8);
+	at[1] = (unsigned char)value;
+}
+
+/* All but what a pseudo-header's sum leaves to do, whoever was asked to do it. */
+static void echo_complete(unsigned char *frame, size_t len_bytes)
+{
+	uint16_t sum = (uint16_t)~ones_sum(frame + UDP_OFF, len_bytes - UDP_OFF, 0);
+
+	put16(frame + UDP_OFF + UDP_CSUM_OFF, sum != 0 ? sum : 0xffff);
+}
+
+/*
+ * Frame number n is the same each time it is made: UDP of random size and
+ * content, to and from random ports, so that several queues have some, for nobody
+ * here. Its checksum is that of the pseudo-header. Returns its size.
+ */
+static size_t echo_make(unsigned char *frame, uint32_t n)
+{
+	/* Version 4, 5 words; do not fragment; 64 hops, UDP; from 198.18.0.1 to 198.18.0.2. */
+	static const unsigned char ip[20] = { 0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 17,
+					      0,    0, 198, 18, 0, 1, 198, 18, 0, 2 };
+	uint64_t random = 0x9e3779b97f4a7c15 * (n + 1);
+	size_t len_bytes;
+
+	for (size_t i = 0; i < ECHO_MAX_BYTES; i++) {
+		random ^= random << 13;
+		random ^= random >> 7;
+		random ^= random << 17;
+		frame[i] = (unsigned char)(random >> 32);
+	}
+	len_bytes = ECHO_MIN_BYTES + random % (ECHO_MAX_BYTES - ECHO_MIN_BYTES + 1);
+	memcpy(frame, echo_addresses, ETH_HLEN);
+	memcpy(frame + IP_OFF, ip, sizeof(ip));
+	put16(frame + IP_OFF + 2, (uint32_t)(len_bytes - IP_OFF));
+	put16(frame + IP_OFF + 10, (uint16_t)~ones_sum(frame + IP_OFF, sizeof(ip), 0));
+	put16(frame + UDP_OFF + 4, (uint32_t)(len_bytes - UDP_OFF));
+	put16(frame + UDP_OFF + UDP_CSUM_OFF,
+	      ones_sum(ip + 12, 8, 17 + (uint32_t)(len_bytes - UDP_OFF)));
+	put16(frame + PAYLOAD_OFF, n >> 16);
+	put16(frame + PAYLOAD_OFF + 2, n);
+	return len_bytes;
+}
+
+static int echo_send(int sock, uint32_t n, int offload)
+{
+	struct echo echo = { 0 };
+	size_t len_bytes = echo_make(echo.frame, n);
+
+	if (offload) {
+		echo.hdr.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+		echo.hdr.csum_start = UDP_OFF;
+		echo.hdr.csum_offset = UDP_CSUM_OFF;
+	} else {
+		echo_complete(echo.frame, len_bytes);
+	}
+	while (send(sock, &echo, sizeof(echo.hdr) + len_bytes, 0) < 0)
+		if (errno != ENOBUFS || usleep(1000) < 0)
+			return -1;
+	return 0;
+}
+
+/* 1 if it is one of ours, and as it was; 0 if not ours, -1 if it has changed. */
+static int echo_check(struct echo *echo, ssize_t got, uint32_t sent, uint32_t *n)
+{
+	unsigned char expected[ECHO_MAX_BYTES];
+	size_t len_bytes;
+
+	if (got < (ssize_t)sizeof(echo->hdr) + PAYLOAD_OFF + 4 ||
+	    memcmp(echo->frame, echo_addresses, sizeof(echo_addresses)) != 0)
+		return 0;
+	*n = (uint32_t)echo->frame[PAYLOAD_OFF] << 24 | (uint32_t)echo->frame[PAYLOAD_OFF + 1] << 16 |
+	     (uint32_t)echo->frame[PAYLOAD_OFF + 2] << 8 | echo->frame[PAYLOAD_OFF + 3];
+	if (*n >= sent)
+		return -1;
+	len_bytes = echo_make(expected, *n);
+	echo_complete(expected, len_bytes);
+	if ((size_t)got != sizeof(echo->hdr) + len_bytes)
+		return -1;
+	if (echo->hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+		echo_complete(echo->frame, len_bytes);
+	return memcmp(echo->frame, expected, len_bytes) == 0 ? 1 : -1;
+}
+
+/*
+ * Sends frames to iface, where somebody sends each one back: it has to come once,
+ * with its content. With offload their checksums are left to who has them next.
+ * Gives up when none has come for that many seconds.
+ */
+static int cmd_echo(const char *iface, uint32_t count, int patience_s, int offload)
+{
+	struct sockaddr_ll addr = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP) };
+	uint32_t sent = 0, back = 0, changed = 0, twice = 0, partial = 0;
+	unsigned char *seen = calloc(count, 1);
+	int one = 1, sock = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_IP));
+
+	addr.sll_ifindex = (int)if_nametoindex(iface);
+	if (seen == NULL || sock < 0 || addr.sll_ifindex == 0)
+		return fail(iface);
+	if (setsockopt(sock, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) < 0 ||
+	    bind(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return fail("packet socket");
+	for (;;) {
+		struct pollfd wait = { .fd = sock, .events = POLLIN };
+		struct echo echo;
+		ssize_t got;
+		uint32_t n;
+		int verdict;
+
+		for (; sent < count && sent - back < ECHO_WINDOW; sent++)
+			if (echo_send(sock, sent, offload) < 0)
+				return fail("send");
+		/* When all are back, there may still be one too many. */
+		if (poll(&wait, 1, back < count ? patience_s * 1000 : 200) <= 0)
+			break;
+		got = recv(sock, &echo, sizeof(echo), MSG_TRUNC);
+		verdict = echo_check(&echo, got, sent, &n);
+		if (verdict > 0) {
+			partial += echo.hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM;
+			twice += seen[n];
+			back += !seen[n];
+			seen[n] = 1;
+		} else if (verdict < 0) {
+			changed++;
+		}
+	}
+	printf("sent %u\nback %u\nchanged %u\ntwice %u\npartial %u\n", sent, back, changed, twice,
+	       partial);
+	return back == count && changed == 0 && twice == 0 ? 0 : 1;
+}
+
 /* Sends UDP datagrams as fast as the kernel takes them, until killed or time is up. */
 static int cmd_blast(const char *dest, const char *seconds)
 {
@@ -297,6 +459,8 @@ int main(int argc, char **argv)
 		return cmd_stats(argv[2]);
 	if (argc == 4 && strcmp(argv[1], "sniff") == 0)
 		return cmd_sniff(argv[2], argv[3]);
+	if ((argc == 5 || argc == 6) && strcmp(argv[1], "echo") == 0)
+		return cmd_echo(argv[2], (uint32_t)atoi(argv[3]), atoi(argv[4]), argc == 6);
 	if (argc == 4 && strcmp(argv[1], "blast") == 0)
 		return cmd_blast(argv[2], argv[3]);
 	if (argc == 4 && strcmp(argv[1], "serve") == 0)
@@ -304,7 +468,8 @@ int main(int argc, char **argv)
 	if ((argc == 5 || argc == 6) && strcmp(argv[1], "fetch") == 0)
 		return cmd_fetch(argv[2], argv[3], argv[4], argc == 6 ? argv[5] : NULL);
 	fprintf(stderr, "usage: nettool channels IFACE COUNT | gro IFACE on|off | offloads IFACE |\n"
-			"               stats IFACE | sniff IFACE SECONDS | blast IPV4 SECONDS |\n"
+			"               stats IFACE | sniff IFACE SECONDS | echo IFACE COUNT SECONDS [offload] |\n"
+			"               blast IPV4 SECONDS |\n"
 			"               serve PORT FILE | fetch IPV4 PORT FILE [AFTER]\n");
 	return 2;
 }

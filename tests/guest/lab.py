@@ -88,8 +88,12 @@ class Process:
     def pid(self):
         return self.popen.pid
 
+    def status(self):
+        """The exit status, None while it runs."""
+        return self.popen.poll()
+
     def running(self):
-        return self.popen.poll() is None
+        return self.status() is None
 
     def log(self):
         return self.log_path.read_text(errors="replace")
@@ -98,6 +102,9 @@ class Process:
         """Writes to the standard input of a process started with a pipe there."""
         self.popen.stdin.write(text.encode())
         self.popen.stdin.flush()
+
+    def end_input(self):
+        self.popen.stdin.close()
 
     def wait(self, timeout_s):
         try:
@@ -111,7 +118,7 @@ class Process:
             if text in self.log()[start:]:
                 return True
             if not self.running() and text not in self.log()[start:]:
-                raise Failure(f"{self.name} ended with status {self.popen.returncode}")
+                raise Failure(f"{self.name} ended with status {self.status()}")
             return False
         wait_for(found, timeout_s, f"'{text}' from {self.name}")
 
@@ -166,6 +173,7 @@ class Lab:
         self.dir = None
         self.processes = []
         self._cleanups = []
+        self._at_dump = []
 
     def __enter__(self):
         self.dir = Path(tempfile.mkdtemp(prefix="vng-"))
@@ -194,6 +202,10 @@ class Lab:
     def at_exit(self, function):
         self._cleanups.append(function)
 
+    def at_dump(self, function):
+        """function() makes a log of what is elsewhere, before the logs of a failed test are shown."""
+        self._at_dump.append(function)
+
     def spawn(self, name, argv, **options):
         log = self.dir / f"{name}.log"
         process = Process(name, argv, log, **options)
@@ -202,6 +214,11 @@ class Lab:
 
     def dump(self, lines=int(os.environ.get("VHOST_NG_LOG_LINES", "40"))):
         """Prints the end of every log on stderr."""
+        for function in self._at_dump:
+            try:
+                function()
+            except Exception as error:  # the logs that are here must still be shown
+                note(f"while collecting logs: {error}")
         for log in sorted(self.dir.glob("**/*.log")):
             try:
                 tail = log.read_text(errors="replace").splitlines()[-lines:]
@@ -211,7 +228,7 @@ class Lab:
             for line in tail:
                 print(f"#   {line}", file=sys.stderr)
         for process in self.processes:
-            state = "running" if process.running() else f"status {process.popen.returncode}"
+            state = "running" if process.running() else f"status {process.status()}"
             print(f"# {process.name} (pid {process.pid}): {state}", file=sys.stderr)
         sys.stderr.flush()
 

@@ -2,7 +2,7 @@
 """dpdk-testpmd as a process of a Lab: started and driven over its prompt.
 
 Used by tests/compat/tools/testpmd.py, tests/guest and scripts/demo. Needs neither
-hugepages nor PCI devices.
+hugepages nor PCI devices. The Lab may be the Inside of a guest (inside.py).
 """
 
 import os
@@ -85,7 +85,7 @@ class Testpmd:
         if self.process.running():
             self.command("stop")
             self.command("quit")
-            self.process.popen.stdin.close()
+            self.process.end_input()
         return self.process.wait(timeout_s)
 
     def kill(self):

@@ -39,7 +39,7 @@ class Relays:
         self.process.wait_log(f"\n{expected}\n", 20, start)
 
     def stop(self):
-        self.process.popen.stdin.close()
+        self.process.end_input()
         check(self.process.wait(20) == 0, "the relays' process ended badly")
 
 

@@ -23,11 +23,17 @@ QEMU = "qemu-system-x86_64"
 AGAIN_S = 2  # after so long without an answer a command is sent again, then after twice that
 
 
-def build_guest(report=None, crypto=False):
-    """Makes kernel and initramfs if they are not there yet; returns their directory."""
+def build_guest(report=None, crypto=False, programs=()):
+    """Makes kernel and initramfs if they are not there yet; returns their directory.
+
+    programs  what of this machine a guest without a device (VM's path) has in it
+    """
     need_programs(QEMU, "busybox", "cpio")
     directory = CRYPTO_GUEST_DIR if crypto else GUEST_DIR
-    command = [ROOT / "scripts" / "guest" / "build", *(["--crypto"] if crypto else []), directory]
+    command = [ROOT / "scripts" / "guest" / "build", *(["--crypto"] if crypto else [])]
+    for program in programs:
+        command += ["--with", program]
+    command.append(directory)
     builder = subprocess.run(command,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                              timeout=600)
@@ -42,9 +48,10 @@ def build_guest(report=None, crypto=False):
 class VM:
     """One guest.
 
-    path      vhost-user socket
+    path      vhost-user socket; None: no device, but the programs of build_guest()
     listen    True: QEMU creates the socket and the backend connects (backend in client mode)
-    queues    queue pairs (and virtual CPUs, at most two)
+    queues    queue pairs
+    cpus      virtual CPUs; as many as queue pairs, at most two, if not given
     ip        address with prefix length that the guest gives its eth0
     offloads  False: a card without checksum and segmentation offloads
     device    further virtio-net-pci properties, such as {"mrg_rxbuf": "off"}
@@ -59,12 +66,13 @@ class VM:
 
     def __init__(self, lab, name, path, *, listen=False, queues=1, ip=None, mac=None,
                  memory_mib=192, offloads=True, mtu=None, device=None, dimms=0, block=False,
-                 crypto=False, iommu=False, movable=False):
+                 crypto=False, iommu=False, movable=False, cpus=None):
         self.lab = lab
         self.name = name
         self.path = path
         self.listen = listen
         self.queues = queues
+        self.cpus = cpus or min(queues, 2)
         self.ip = ip
         self.mac = mac or f"52:54:00:00:00:{next(VM._numbers):02x}"
         self.memory_mib = memory_mib
@@ -115,29 +123,33 @@ class VM:
         """
         return self.memory_mib * 1024 + (8 if self.movable else 0)
 
-    def arguments(self):
-        """The QEMU command line."""
+    def _device_arguments(self):
+        """Those of the QEMU command line that are about the device."""
+        if self.path is None:
+            return []
         chardev = f"socket,id=vhost,path={self.path}"
         chardev += ",server=on" if self.listen else ",reconnect=1"
         if self.block:
             words = ["vhost-user-blk-pci,chardev=vhost,num-queues=1,vectors=0"]
             words += [f"{key}={value}" for key, value in self.device.items()]
-            backend = ["-chardev", chardev, "-device", ",".join(words)]
-        elif self.crypto:
+            return ["-chardev", chardev, "-device", ",".join(words)]
+        if self.crypto:
             words = ["virtio-crypto-pci,id=crypto0,cryptodev=cryptodev0,vectors=0"]
             words += [f"{key}={value}" for key, value in self.device.items()]
-            backend = ["-chardev", chardev, "-object",
-                       f"cryptodev-vhost-user,id=cryptodev0,chardev=vhost,queues={self.queues}",
-                       "-device", ",".join(words)]
-        else:
-            netdev = "vhost-user,id=net0,chardev=vhost"
-            if self.queues > 1:
-                netdev += f",queues={self.queues}"
-            backend = ["-chardev", chardev, "-netdev", netdev]
-            if self.iommu:
-                backend += ["-device", "intel-iommu,intremap=off,device-iotlb=on",
-                            "-device", "pcie-root-port,id=root,chassis=1"]
-            backend += ["-device", self._device_properties()]
+            return ["-chardev", chardev, "-object",
+                    f"cryptodev-vhost-user,id=cryptodev0,chardev=vhost,queues={self.queues}",
+                    "-device", ",".join(words)]
+        netdev = "vhost-user,id=net0,chardev=vhost"
+        if self.queues > 1:
+            netdev += f",queues={self.queues}"
+        words = ["-chardev", chardev, "-netdev", netdev]
+        if self.iommu:
+            words += ["-device", "intel-iommu,intremap=off,device-iotlb=on",
+                      "-device", "pcie-root-port,id=root,chassis=1"]
+        return words + ["-device", self._device_properties()]
+
+    def arguments(self):
+        """The QEMU command line."""
         words = ["console=ttyS0", "quiet", "panic=-1", "no_timer_check", "mitigations=off"]
         if self.ip:
             words.append(f"vng.ip={self.ip}")
@@ -148,20 +160,21 @@ class VM:
         if self.iommu:
             words += ["intel_iommu=on", "iommu.passthrough=0", "iommu.strict=1"]
         directory = CRYPTO_GUEST_DIR if self.crypto else GUEST_DIR
+        initramfs = "host.cpio" if self.path is None else "initramfs.cpio"
         return [
             QEMU, "-name", f"vng-guest-{self.name}", "-accel", "tcg", "-cpu", "max",
-            "-machine", "q35,memory-backend=mem", "-smp", str(min(self.queues, 2)),
+            "-machine", "q35,memory-backend=mem", "-smp", str(self.cpus),
             "-m", f"{self._memory_kib()}K" +
             (f",slots={self.dimms},maxmem=4G" if self.dimms else ""),
             "-object", f"memory-backend-memfd,id=mem,size={self._memory_kib()}K,share=on",
             "-nodefaults", "-no-user-config", "-display", "none",
-            "-kernel", directory / "vmlinuz", "-initrd", directory / "initramfs.cpio",
+            "-kernel", directory / "vmlinuz", "-initrd", directory / initramfs,
             "-append", " ".join(words),
             "-serial", f"file:{self.lab.path(self.name + '-console.log')}",
             "-chardev", f"socket,id=control,path={self._control_path()},server=on,wait=off",
             "-serial", "chardev:control",
             "-qmp", f"unix:{self.lab.path(self.name + '.qmp')},server=on,wait=off",
-        ] + backend + (["-incoming", f"unix:{self.incoming}"] if self.incoming else [])
+        ] + self._device_arguments() + (["-incoming", f"unix:{self.incoming}"] if self.incoming else [])
 
     def _control_path(self):
         return str(self.lab.path(f"{self.name}.control"))
