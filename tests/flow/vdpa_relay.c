@@ -4,6 +4,7 @@
  * log. The test is the device: it writes buffers, and entries into a ring of its own.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -312,6 +313,68 @@ only_for_vdpa(void)
 
 static volatile bool stop;
 
+/* Of the test below, where all entries are of chain 0: the device says so, and takes it back. */
+static void *
+rewrite_ids(void *arg)
+{
+	(void)arg;
+	for (unsigned i = 0; !stop; i++) {
+		volatile uint32_t *id = &device.used->ring[i % RING_SIZE].id;
+
+		*id = RING_SIZE + 1;
+		*id = 0;
+	}
+	return NULL;
+}
+
+/* Does the guest see a ring full of entries, all good? */
+static bool
+sees_them_all(void)
+{
+	struct guest_used used;
+	unsigned n = 0;
+
+	while (guest_ring_poll(vq, &used, NULL) && used.id == 0)
+		n++;
+	return n == RING_SIZE;
+}
+
+/* What was looked at is what the guest gets; and while it is refused, nothing. */
+static void
+entries_that_change_meanwhile(void)
+{
+	const uint64_t until = flow_now_us() + 60000000;
+	unsigned taken = 0, refused_ones = 0;
+	pthread_t thread;
+	cpu_set_t all;
+	int n = RING_SIZE;
+
+	if (is_stock)
+		tap_skip("the stock library reads an entry twice");
+	CHECK_EQ(guest_log_stop(&fe), 0);
+	CHECK_EQ(post(0), 0);
+	CPU_ZERO(&all);
+	for (int i = 0; i < CPU_SETSIZE; i++)
+		CPU_SET(i, &all);
+	stop = false;
+	CHECK_EQ(pthread_create(&thread, NULL, rewrite_ids, NULL), 0);
+	/* Not only on the CPU that this thread is on. */
+	(void)pthread_setaffinity_np(thread, sizeof(all), &all);
+	while (n == RING_SIZE && (taken < 20000 || refused_ones < 1000)) {
+		device.used->idx = (uint16_t)(device.used->idx + RING_SIZE);
+		while ((n = relay()) == -1 && guest_ring_pending(vq) == 0 && flow_now_us() < until)
+			refused_ones++;
+		if (!sees_them_all())
+			break;
+		taken++;
+	}
+	stop = true;
+	pthread_join(thread, NULL);
+	fprintf(tap.out, "# %u times the guest got entries, %u times none\n", taken, refused_ones);
+	CHECK(taken >= 20000);
+	CHECK(refused_ones >= 1000);
+}
+
 static void *
 relay_all_the_time(void *arg)
 {
@@ -364,6 +427,7 @@ main(int argc, char **argv)
 		SPLIT_TEST(indices_too_far_apart),
 		SPLIT_TEST(ring_of_another_size),
 		SPLIT_TEST(while_closing),
+		SPLIT_TEST(entries_that_change_meanwhile),
 		SPLIT_TEST(only_for_vdpa),
 		SPLIT_TEST(against_messages),
 		PACKED_TEST(packed_rings_are_refused),
