@@ -14,17 +14,12 @@
 
 #include <rte_vhost_async.h>
 
+#include "chains.h"
 #include "crash.h"
 #include "flow_main.h"
-#include "guest_net.h"
+#include "load.h"
 
 #define RING_SIZE 32
-#define BURST 64
-#define CHAINS_MAX (1u << 20)
-#define BUFFER_BYTES 256
-/* Pieces of a chain, apart from each other. */
-#define PIECES_MAX 3
-#define LARGE_BYTES 700 /* several receive buffers */
 
 #define TX 1
 #define RX 0
@@ -32,96 +27,7 @@
 static struct flow flow;
 static struct fe_config config;
 static struct rte_mempool *pool;
-
-/* --- the guest ----------------------------------------------------------- */
-
-/* One queue of it. A chain's cookie is its number, from 1. */
-static struct chains {
-	struct guest_ring *vq;
-	uint64_t gpa; /* buffers, by number, round and round */
-	bool writable;
-	uintptr_t nr_posted;
-	uintptr_t nr_done;
-	unsigned missing; /* receive buffers of a packet whose first has come */
-	uint8_t done[CHAINS_MAX];
-} queues[2];
-
-static uint64_t
-buffer_of(const struct chains *q, uintptr_t number)
-{
-	return q->gpa + number % (2 * RING_SIZE) * PIECES_MAX * BUFFER_BYTES;
-}
-
-static void
-queue_init(unsigned index)
-{
-	struct chains *q = &queues[index];
-
-	memset(q, 0, sizeof(*q));
-	q->vq = &flow.fe.vqs[index];
-	q->gpa = guest_alloc(&flow.fe.mem, 2 * RING_SIZE * PIECES_MAX * BUFFER_BYTES, 4096);
-	q->writable = index == RX;
-}
-
-/* Of several forms: one descriptor to three, a table, and (to be sent) one that is no memory. */
-static bool
-post(struct chains *q)
-{
-	uintptr_t number = q->nr_posted + 1;
-	uint64_t gpa = buffer_of(q, number);
-	uint16_t flags = q->writable ? GUEST_DESC_WRITE : 0, n = 1 + (uint16_t)(number % 7 / 3);
-	struct guest_seg segs[PIECES_MAX];
-	bool posted;
-
-	CHECK(number < CHAINS_MAX);
-	for (unsigned i = 0; i < PIECES_MAX; i++)
-		segs[i] = (struct guest_seg) {
-			.gpa = gpa + i * BUFFER_BYTES,
-			.len_bytes = i == 0 ? GUEST_NET_HDR_BYTES + 20u * n : 60,
-			.flags = flags,
-		};
-	if (!q->writable && number % 11 == 0)
-		segs[0].gpa = UINT64_C(1) << 40;
-	q->vq->indirect = number % 5 == 0;
-	posted = guest_ring_post(q->vq, segs, n, (void *)number) >= 0;
-	q->vq->indirect = false;
-	q->nr_posted += posted;
-	return posted;
-}
-
-/* Receive buffers of one packet stand together: the first says how many. */
-static void
-check_received(struct chains *q, uintptr_t number, uint32_t len_bytes)
-{
-	struct guest_net_hdr hdr = {0};
-
-	if (q->missing == 0) {
-		CHECK(len_bytes >= GUEST_NET_HDR_BYTES);
-		guest_read(&flow.fe.mem, buffer_of(q, number), &hdr, GUEST_NET_HDR_BYTES);
-		CHECK(hdr.num_buffers >= 1);
-		q->missing = hdr.num_buffers;
-	}
-	CHECK(len_bytes != 0);
-	q->missing--;
-}
-
-static void
-reap(struct chains *q)
-{
-	struct guest_used used;
-	void *cookie;
-
-	while (guest_ring_poll(q->vq, &used, &cookie)) {
-		/* One that was not given, or that came back already. */
-		CHECK(cookie != NULL);
-		CHECK_EQ(q->done[(uintptr_t)cookie]++, 0);
-		q->nr_done++;
-		if (q->writable)
-			check_received(q, (uintptr_t)cookie, used.len_bytes);
-	}
-	/* What comes in several buffers comes as a whole. */
-	CHECK_EQ(q->missing, 0);
-}
+static struct chains queues[2];
 
 static void
 make_config(uint64_t features, uint16_t base)
@@ -134,52 +40,13 @@ make_config(uint64_t features, uint16_t base)
 	};
 }
 
-/* --- the host ------------------------------------------------------------ */
-
-static unsigned
-make_some(struct rte_mbuf **m, struct rte_mempool *mbufs)
-{
-	unsigned n;
-
-	for (n = 0; n < 12; n++) {
-		uint16_t bytes = n % 5 == 4 ? LARGE_BYTES : 20;
-
-		m[n] = rte_pktmbuf_alloc(mbufs);
-		if (m[n] == NULL)
-			break;
-		memset(rte_pktmbuf_append(m[n], bytes), 7, bytes);
-	}
-	return n;
-}
-
-static unsigned
-send_some(int vid, struct rte_mempool *mbufs)
-{
-	struct rte_mbuf *m[BURST];
-	unsigned n = make_some(m, mbufs), sent;
-
-	sent = rte_vhost_enqueue_burst(vid, RX, m, (uint16_t)n);
-	rte_pktmbuf_free_bulk(m, n);
-	return sent;
-}
-
-static unsigned
-take_some(int vid, struct rte_mempool *mbufs)
-{
-	struct rte_mbuf *m[BURST];
-	unsigned n = rte_vhost_dequeue_burst(vid, TX, mbufs, m, BURST);
-
-	rte_pktmbuf_free_bulk(m, n);
-	return n;
-}
-
-/* --- the same with an engine, which copies when it is asked --------------- */
+/* --- an engine, which copies when it is asked ------------------------------ */
 
 static bool with_engine;
 static struct copy {
-	struct iovec src[PIECES_MAX * 12], dst[PIECES_MAX * 12];
+	struct iovec src[CHAINS_PIECES_MAX * 12], dst[CHAINS_PIECES_MAX * 12];
 	unsigned long nr_pieces;
-} copies[BURST];
+} copies[LOAD_BURST];
 static unsigned nr_started, nr_reported;
 
 static int32_t
@@ -190,7 +57,7 @@ transfer(int vid, uint16_t queue_id, struct rte_vhost_async_desc *descs,
 	(void)queue_id;
 	(void)opaque_data;
 	for (uint16_t i = 0; i < count; i++) {
-		struct copy *c = &copies[nr_started++ % BURST];
+		struct copy *c = &copies[nr_started++ % LOAD_BURST];
 
 		c->nr_pieces = descs[i].src->nr_segs;
 		RTE_VERIFY(c->nr_pieces <= RTE_DIM(c->src));
@@ -211,7 +78,7 @@ completed(int vid, uint16_t queue_id, struct rte_vhost_async_status *opaque_data
 	(void)opaque_data;
 	/* A few at a time. */
 	for (n = 0; n < 5 && n < max_packets && nr_reported != nr_started; n++) {
-		const struct copy *c = &copies[nr_reported++ % BURST];
+		const struct copy *c = &copies[nr_reported++ % LOAD_BURST];
 
 		for (unsigned long i = 0; i < c->nr_pieces; i++)
 			memcpy(c->dst[i].iov_base, c->src[i].iov_base, c->src[i].iov_len);
@@ -234,13 +101,13 @@ make_channels(void)
 static void
 submit_some(int vid, struct rte_mempool *mbufs)
 {
-	struct rte_mbuf *m[BURST];
-	unsigned n = make_some(m, mbufs), sent;
+	struct rte_mbuf *m[LOAD_BURST];
+	unsigned n = load_make(m, mbufs), sent;
 
 	sent = rte_vhost_submit_enqueue_burst(vid, RX, m, (uint16_t)n, NULL, NULL);
 	rte_pktmbuf_free_bulk(m + sent, n - sent);
 	while (rte_vhost_async_get_inflight(vid, RX) > 0) {
-		n = rte_vhost_poll_enqueue_completed(vid, RX, m, BURST);
+		n = rte_vhost_poll_enqueue_completed(vid, RX, m, LOAD_BURST);
 		rte_pktmbuf_free_bulk(m, n);
 	}
 }
@@ -248,11 +115,11 @@ submit_some(int vid, struct rte_mempool *mbufs)
 static void
 fetch_some(int vid, struct rte_mempool *mbufs)
 {
-	struct rte_mbuf *m[BURST];
+	struct rte_mbuf *m[LOAD_BURST];
 	int nr_inflight;
 
 	do {
-		unsigned n = rte_vhost_async_try_dequeue_burst(vid, TX, mbufs, m, BURST,
+		unsigned n = rte_vhost_async_try_dequeue_burst(vid, TX, mbufs, m, LOAD_BURST,
 							       &nr_inflight);
 
 		rte_pktmbuf_free_bulk(m, n);
@@ -269,9 +136,9 @@ work(void *queue)
 	else if (with_engine)
 		submit_some(flow.vid, pool);
 	else if (queue == &queues[TX])
-		take_some(flow.vid, pool);
+		load_take(flow.vid, pool);
 	else
-		send_some(flow.vid, pool);
+		load_send(flow.vid, pool);
 }
 
 static void
@@ -318,7 +185,7 @@ serve_all(struct chains *q)
 {
 	for (unsigned i = 0; i < 100 && q->nr_done < q->nr_posted; i++) {
 		work(q);
-		reap(q);
+		chains_reap(q);
 	}
 	if (q->nr_done != q->nr_posted)
 		for (uintptr_t i = 1; i <= q->nr_posted; i++)
@@ -338,7 +205,7 @@ killed(struct chains *q)
 	struct crash_guest guest;
 
 	CHECK(areas != MAP_FAILED);
-	while (post(q))
+	while (chains_post(q))
 		;
 	CHECK_EQ(crash_record(&states, m, memories(m, q, areas), work_in_child, q), 0);
 	fprintf(tap.out, "# %lu instructions, %u states\n", states.instructions, states.nr_states);
@@ -350,7 +217,7 @@ killed(struct chains *q)
 		crash_guest_restore(&guest, q->vq);
 		*q = saved;
 		/* Some guests go on before the next backend comes. */
-		for (reap(q); i % 2 == 0 && post(q);)
+		for (chains_reap(q); i % 2 == 0 && chains_post(q);)
 			;
 		replace_backend();
 		serve_all(q);
@@ -377,7 +244,7 @@ after_every_instruction(unsigned queue)
 		flow_up(&flow, with_engine ? RTE_VHOST_USER_ASYNC_COPY : 0, &config);
 		make_channels();
 		CHECK_EQ(flow.fe.features & starts[i].features, starts[i].features);
-		queue_init(queue);
+		chains_init(&queues[queue], &flow.fe, queue);
 		killed(&queues[queue]);
 		CHECK(flow_pool_full(pool));
 		flow_down(&flow);
@@ -435,7 +302,7 @@ backend(const char *path)
 		_exit(3);
 	for (;;) {
 		/* The queues of a device that is not there yet give and take nothing. */
-		unsigned taken = take_some(0, mbufs), sent = send_some(0, mbufs);
+		unsigned taken = load_take(0, mbufs), sent = load_send(0, mbufs);
 
 		counts->taken += taken;
 		counts->sent += sent;
@@ -466,48 +333,6 @@ kill_backend(void)
 }
 
 static void
-guest_works(bool more)
-{
-	for (unsigned i = 0; i < 2; i++) {
-		reap(&queues[i]);
-		while (more && post(&queues[i]))
-			;
-	}
-}
-
-static uintptr_t
-nr_done(void)
-{
-	return queues[TX].nr_done + queues[RX].nr_done;
-}
-
-static bool
-all_done(void *arg)
-{
-	(void)arg;
-	guest_works(false);
-	return queues[TX].nr_done == queues[TX].nr_posted &&
-	       queues[RX].nr_done == queues[RX].nr_posted;
-}
-
-/* Until so many chains more have come back; without a pause, so that the backend has work. */
-static void
-work_until_done(uintptr_t more)
-{
-	uint64_t limit_us = flow_now_us() + 20000000;
-	uintptr_t until = nr_done() + more;
-
-	while (nr_done() < until) {
-		uintptr_t before = nr_done();
-
-		guest_works(true);
-		CHECK(flow_now_us() < limit_us);
-		if (nr_done() == before)
-			sched_yield();
-	}
-}
-
-static void
 killed_under_load(void)
 {
 	unsigned long before;
@@ -525,24 +350,24 @@ killed_under_load(void)
 		CHECK_EQ(fe_negotiate(&flow.fe, &config), 0);
 		if (life == 0) {
 			CHECK_EQ(fe_build(&flow.fe, &config), 0);
-			queue_init(TX);
-			queue_init(RX);
+			chains_init(&queues[TX], &flow.fe, TX);
+			chains_init(&queues[RX], &flow.fe, RX);
 		}
 		CHECK_EQ(fe_start(&flow.fe, &config), 0);
-		work_until_done(1 + (uintptr_t)random() % 1000);
+		chains_work_until_done(queues, 1 + (uintptr_t)random() % 1000);
 		if (life == KILLS)
 			break;
 		/* And a little longer, so that it is not always caught at the same place. */
 		for (long turns = random() % 50; turns > 0; turns--)
-			guest_works(true);
+			chains_work(queues, true);
 		kill_backend();
 		fe_disconnect(&flow.fe);
 	}
-	before = nr_done();
-	CHECK(flow_wait_until(all_done, NULL, 20000));
+	before = chains_nr_done(queues);
+	CHECK(flow_wait_until(chains_all_done, queues, 20000));
 	kill_backend();
 	fprintf(tap.out, "# %u kills, %lu chains came back, %lu after the last; %lu and %lu packets\n",
-		KILLS, (unsigned long)nr_done(), (unsigned long)nr_done() - before,
+		KILLS, (unsigned long)chains_nr_done(queues), (unsigned long)chains_nr_done(queues) - before,
 		(unsigned long)counts->taken, (unsigned long)counts->sent);
 }
 
