@@ -599,7 +599,9 @@ static int drop(struct rte_vdev_device *vdev)
 
 	if (r == NULL)
 		return -ENODEV;
-	rte_vdpa_unregister_device(r->vdpa);
+	/* Whom it serves is gone when this returns. */
+	if (rte_vdpa_unregister_device(r->vdpa) < 0)
+		return -EBUSY;
 	relay_end(r);
 	return 0;
 }

@@ -43,10 +43,12 @@ int vdpa_vdev_add(struct vdpa_vdev *v, struct rte_vdev_device *vdev, struct rte_
 	return -EINVAL;
 }
 
-void vdpa_vdev_drop(struct vdpa_vdev *v)
+int vdpa_vdev_drop(struct vdpa_vdev *v)
 {
-	rte_vdpa_unregister_device(v->vdpa);
+	if (rte_vdpa_unregister_device(v->vdpa) < 0)
+		return -EBUSY;
 	unlist(v);
+	return 0;
 }
 
 struct vdpa_vdev *vdpa_vdev_find(const struct rte_vdpa_device *vdpa)

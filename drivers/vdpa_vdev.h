@@ -21,8 +21,8 @@ struct vdpa_vdev {
 const char *vdpa_vdev_init(struct vdpa_vdev *v, struct rte_vdev_device *vdev);
 /* From here on the library asks what it can do. 0, or -EINVAL, which is said. */
 int vdpa_vdev_add(struct vdpa_vdev *v, struct rte_vdev_device *vdev, struct rte_vdpa_dev_ops *ops);
-/* No socket may be served by it any more. */
-void vdpa_vdev_drop(struct vdpa_vdev *v);
+/* Whom it serves is gone when this returns 0. -EBUSY: not from the library's own thread. */
+int vdpa_vdev_drop(struct vdpa_vdev *v);
 
 /* NULL: none. */
 struct vdpa_vdev *vdpa_vdev_find(const struct rte_vdpa_device *vdpa);

@@ -553,7 +553,8 @@ static int drop(struct rte_vdev_device *vdev)
 
 	if (v == NULL)
 		return -ENODEV;
-	vdpa_vdev_drop(v);
+	if (vdpa_vdev_drop(v) < 0)
+		return -EBUSY;
 	vhost_net_free(container_of(v, struct vhost_net, vdev));
 	return 0;
 }

@@ -690,8 +690,8 @@ int rte_vhost_driver_get_queue_num(const char *path, uint32_t *queue_num);
  * @param path
  *   As registered, without RTE_VHOST_USER_IOMMU_SUPPORT and RTE_VHOST_USER_POSTCOPY_SUPPORT.
  * @param dev
- *   Device, from rte_vdpa_find_device_by_name(). It stays registered as long as it is attached
- *   or serves a connection.
+ *   Device, from rte_vdpa_find_device_by_name(). When its driver goes, its connections are closed
+ *   and @p path turns frontends away, until another one is attached or this one detached.
  * @return
  *   - 0: done.
  *   - -1: @p dev is not (or no longer) a vDPA device, @p path is not registered, it is with a flag

@@ -148,15 +148,20 @@ struct rte_vdpa_device *rte_vdpa_register_device(struct rte_device *rte_dev,
 	struct rte_vdpa_dev_ops *ops);
 
 /**
- * Take a device off the list and release it. No socket may be served by it any more.
+ * Take a device off the list and release it. Connections that it serves are closed, with all
+ * operations and callbacks that this means, dev_cleanup() last, before this returns. Sockets that it
+ * is attached to turn frontends away until another device is attached to them, or this one detached.
+ * After that no operation is called any more.
  *
  * @param dev
  *   Device.
  * @return
  *   - 0: gone.
- *   - -1: @p dev is not on the list.
+ *   - -1: @p dev is not on the list; or it serves a connection, and this was called in an operation
+ *     or a callback on the control thread, where none can be closed: it is on the list still.
  *
- * Threads: any, as long as nobody uses @p dev. Source: 22.11.
+ * Threads: any, as long as nobody else uses @p dev itself. It waits for the control thread: hold no
+ * lock that an operation or a callback takes. Source: 22.11.
  */
 __rte_internal
 int rte_vdpa_unregister_device(struct rte_vdpa_device *dev);

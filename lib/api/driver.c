@@ -272,8 +272,13 @@ static int get_config(struct driver_config *config, void *arg)
 /* What is registered for a path, and how much of it there is: a vDPA device has a say in it. */
 static bool look_at(const char *path, struct driver_config *config, struct device_limits *limits)
 {
-	return on_config(path, get_config, config) == 0 &&
-	       device_limits_of(config->vdpa, path, limits) == 0;
+	bool known;
+
+	vdpa_ask_begin();
+	known = on_config(path, get_config, config) == 0 &&
+		device_limits_of(config->vdpa, path, limits) == 0;
+	vdpa_ask_end();
+	return known;
 }
 
 int rte_vhost_driver_get_features(const char *path, uint64_t *features)
@@ -313,14 +318,20 @@ int rte_vhost_driver_get_queue_num(const char *path, uint32_t *queue_num)
 
 struct attachment {
 	const char *path;
-	const struct vdpa *vdpa;
+	const struct rte_vdpa_device *dev;
 };
 
 /* It takes memory as it is, and by physical addresses. */
 static int attach_vdpa(struct driver_config *config, void *arg)
 {
 	const struct attachment *a = arg;
+	const struct vdpa *vdpa = vdpa_lookup(a->dev);
 
+	if (vdpa == NULL) {
+		LOG_ERR("%s: no such vDPA device: look it up with rte_vdpa_find_device_by_name()",
+			a->path);
+		return -ENODEV;
+	}
 	if ((config->flags & (RTE_VHOST_USER_IOMMU_SUPPORT | RTE_VHOST_USER_POSTCOPY_SUPPORT)) != 0) {
 		LOG_ERR("%s: no vDPA device behind a vIOMMU, or for guests that come by postcopy: leave "
 			"RTE_VHOST_USER_IOMMU_SUPPORT and RTE_VHOST_USER_POSTCOPY_SUPPORT out", a->path);
@@ -330,19 +341,14 @@ static int attach_vdpa(struct driver_config *config, void *arg)
 		LOG_ERR("%s: is a crypto device, which no vDPA device serves", a->path);
 		return -ENOTSUP;
 	}
-	__atomic_store_n(&config->vdpa, a->vdpa, __ATOMIC_RELEASE);
+	__atomic_store_n(&config->vdpa, vdpa, __ATOMIC_RELEASE);
 	return 0;
 }
 
 int rte_vhost_driver_attach_vdpa_device(const char *path, struct rte_vdpa_device *dev)
 {
-	struct attachment a = { .path = path, .vdpa = vdpa_lookup(dev) };
+	struct attachment a = { .path = path, .dev = dev };
 
-	if (a.vdpa == NULL) {
-		LOG_ERR("%s: no such vDPA device: look it up with rte_vdpa_find_device_by_name()",
-			path != NULL ? path : "(null)");
-		return -1;
-	}
 	return on_config(path, attach_vdpa, &a);
 }
 
@@ -362,17 +368,37 @@ struct rte_vdpa_device *rte_vhost_driver_get_vdpa_device(const char *path)
 {
 	struct driver_config config;
 
-	if (on_config(path, get_config, &config) < 0 || config.vdpa == NULL)
+	if (on_config(path, get_config, &config) < 0 || config.vdpa == NULL ||
+	    config.vdpa == &vdpa_gone)
 		return NULL;
 	return vdpa_public(config.vdpa);
 }
 
 int rte_vhost_driver_get_vdpa_dev_type(const char *path, uint32_t *type)
 {
-	const struct rte_vdpa_device *dev = rte_vhost_driver_get_vdpa_device(path);
+	const struct rte_vdpa_device *dev;
 
-	if (dev == NULL || type == NULL)
+	if (type == NULL)
 		return -1;
-	*type = dev->type;
+	vdpa_ask_begin();
+	dev = rte_vhost_driver_get_vdpa_device(path);
+	if (dev != NULL)
+		*type = dev->type;
+	vdpa_ask_end();
+	return dev != NULL ? 0 : -1;
+}
+
+/* Its sockets are told first, so that nobody comes to it any more. */
+int rte_vdpa_unregister_device(struct rte_vdpa_device *dev)
+{
+	struct vdpa_entry *entry = vdpa_take(dev);
+
+	if (entry == NULL)
+		return -1;
+	if (endpoint_drop_vdpa(&entry->vdpa) < 0) {
+		vdpa_put_back(entry);
+		return -1;
+	}
+	vdpa_free(entry);
 	return 0;
 }

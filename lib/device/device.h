@@ -153,6 +153,9 @@ struct vdpa {
 	bool waits_for_all;
 };
 
+/* Instead of one that its driver took away: serves nobody. */
+extern const struct vdpa vdpa_gone;
+
 /* What an application registered for a socket; shared by its connections. */
 struct driver_config {
 	uint64_t flags;             /* RTE_VHOST_USER_* */

@@ -16,6 +16,17 @@ static const struct device_limits no_limits = {
 	.queues_max = DEVICE_VQS_MAX,
 };
 
+static int gone_limits(const struct vdpa *vdpa, struct device_limits *limits)
+{
+	(void)vdpa;
+	(void)limits;
+	return -ENODEV;
+}
+
+static const struct vdpa_ops gone_ops = { .limits = gone_limits };
+
+const struct vdpa vdpa_gone = { .ops = &gone_ops };
+
 int device_limits_of(const struct vdpa *vdpa, const char *ifname, struct device_limits *limits)
 {
 	int ret = 0;
@@ -23,7 +34,9 @@ int device_limits_of(const struct vdpa *vdpa, const char *ifname, struct device_
 	*limits = no_limits;
 	if (vdpa != NULL)
 		ret = vdpa->ops->limits(vdpa, limits);
-	if (ret < 0)
+	if (ret == -ENODEV)
+		LOG_ERR("%s: its vDPA device was removed; attach another one, or detach it", ifname);
+	else if (ret < 0)
 		LOG_ERR("%s: its vDPA device does not say what it can do", ifname);
 	/* It would be that of the built-in data path. */
 	if (vdpa != NULL)

@@ -14,6 +14,8 @@
 /* Messages taken from one connection before the others get a turn. */
 #define MESSAGES_PER_TURN 16
 
+static LIST_HEAD(, connection) all = LIST_HEAD_INITIALIZER(all);
+
 /* --- queues that are switched off, or wait for others --------------------- */
 
 /* Chains given back before others get a turn. */
@@ -232,6 +234,7 @@ void connection_check(struct connection *conn)
 
 static void connection_free(struct connection *conn)
 {
+	LIST_REMOVE(conn, of_all);
 	device_release(conn->dev);
 	codec_fini(&conn->codec);
 	close(conn->source.fd);
@@ -257,6 +260,7 @@ struct connection *connection_open(int fd, const struct driver_config *config, c
 	conn->log_budget = log_budget;
 	conn->closed = closed;
 	conn->owner = owner;
+	LIST_INSERT_HEAD(&all, conn, of_all);
 	LOG_INFO("%s: device %d: new connection", name, dev->vid);
 	if (config->ops.new_connection != NULL && config->ops.new_connection(dev->vid) < 0) {
 		LOG_ERR("%s: device %d: the application refused the connection", name, dev->vid);
@@ -288,4 +292,14 @@ void connection_close(struct connection *conn)
 	device_unlock(conn->dev);
 	conn->closed(conn, conn->owner);
 	connection_free(conn);
+}
+
+struct connection *connection_of_vdpa(const struct vdpa *vdpa)
+{
+	struct connection *conn;
+
+	LIST_FOREACH(conn, &all, of_all)
+		if (conn->dev->vdpa == vdpa)
+			break;
+	return conn;
 }

@@ -29,7 +29,8 @@ struct connection {
 	struct log_budget *log_budget; /* the owner's */
 	void (*closed)(struct connection *conn, void *owner); /* told last; conn is freed after */
 	void *owner;
-	LIST_ENTRY(connection) link;
+	LIST_ENTRY(connection) link; /* the owner's */
+	LIST_ENTRY(connection) of_all;
 	struct kick_watch *watches[DEVICE_VQS_MAX];
 	unsigned int nr_watches;
 };
@@ -49,5 +50,8 @@ struct connection *connection_open(int fd, const struct driver_config *config, c
 void connection_check(struct connection *conn);
 /* Stops the device, tells the application, closes everything, frees `conn`. */
 void connection_close(struct connection *conn);
+
+/* A connection that a vDPA device serves, also one that is only coming up; NULL: there is none. */
+struct connection *connection_of_vdpa(const struct vdpa *vdpa);
 
 #endif

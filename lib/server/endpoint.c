@@ -44,6 +44,11 @@ static bool is_client(const struct endpoint *ep)
 	return (ep->config.flags & RTE_VHOST_USER_CLIENT) != 0;
 }
 
+static const struct vdpa *attached(const struct endpoint *ep)
+{
+	return __atomic_load_n(&ep->config.vdpa, __ATOMIC_RELAXED);
+}
+
 static struct endpoint *find(const char *path)
 {
 	struct endpoint *ep;
@@ -126,7 +131,7 @@ static bool seat_is_free(struct endpoint *ep)
 	struct connection *conn = LIST_FIRST(&ep->connections);
 	struct pollfd pfd = { .events = POLLRDHUP };
 
-	if (__atomic_load_n(&ep->config.vdpa, __ATOMIC_RELAXED) == NULL || conn == NULL)
+	if (attached(ep) == NULL || conn == NULL)
 		return true;
 	pfd.fd = conn->source.fd;
 	if (poll(&pfd, 1, 0) != 1)
@@ -190,7 +195,8 @@ static void adopt_client(struct endpoint *ep, int fd)
 
 static void try_connect(struct endpoint *ep)
 {
-	int fd = connect_socket(ep->path);
+	/* With nothing to serve a frontend it is not bothered. */
+	int fd = attached(ep) == &vdpa_gone ? -ENODEV : connect_socket(ep->path);
 
 	if (fd < 0)
 		return;
@@ -436,6 +442,12 @@ static void stop_on_loop(void *arg)
 	free(ep);
 }
 
+static void detach(struct endpoint *ep, const struct vdpa *vdpa)
+{
+	if (vdpa != NULL && attached(ep) == vdpa)
+		__atomic_store_n(&ep->config.vdpa, &vdpa_gone, __ATOMIC_RELEASE);
+}
+
 int endpoint_unregister(const char *path)
 {
 	struct endpoint *ep;
@@ -449,12 +461,44 @@ int endpoint_unregister(const char *path)
 	if (ep != NULL) {
 		LIST_REMOVE(ep, link);
 		registry.count--;
+		/* Nobody finds it there who could say that its vDPA device goes. */
+		detach(ep, ep->config.vdpa);
 	}
 	pthread_mutex_unlock(&registry.lock);
 	if (ep == NULL)
 		return -ENOENT;
 	/* Gone from the list, so no tick and no start finds it any more. */
 	loop_call(stop_on_loop, ep);
+	return 0;
+}
+
+static void drop_vdpa_on_loop(void *arg)
+{
+	const struct vdpa *vdpa = arg;
+	struct connection *conn;
+	struct endpoint *ep;
+
+	pthread_mutex_lock(&registry.lock);
+	LIST_FOREACH(ep, &registry.list, link)
+		detach(ep, vdpa);
+	pthread_mutex_unlock(&registry.lock);
+	while ((conn = connection_of_vdpa(vdpa)) != NULL) {
+		LOG_WARN("%s: device %d: its vDPA device is removed, the connection closed",
+			 conn->dev->ifname, conn->dev->vid);
+		connection_close(conn);
+	}
+}
+
+int endpoint_drop_vdpa(const struct vdpa *vdpa)
+{
+	const struct connection *conn = loop_is_self() ? connection_of_vdpa(vdpa) : NULL;
+
+	if (conn != NULL) {
+		LOG_ERR("%s: device %d: its vDPA device cannot be removed from a callback",
+			conn->dev->ifname, conn->dev->vid);
+		return -EDEADLK;
+	}
+	loop_call(drop_vdpa_on_loop, (void *)(uintptr_t)vdpa);
 	return 0;
 }
 

@@ -17,6 +17,13 @@ int endpoint_start(const char *path);
 int endpoint_unregister(const char *path);
 
 /*
+ * A vDPA device goes: closes the connections that it serves, on whatever socket; those that it is
+ * attached to serve nobody until somebody says what shall. 0, or -EDEADLK in a callback while there
+ * are such connections (said why).
+ */
+int endpoint_drop_vdpa(const struct vdpa *vdpa);
+
+/*
  * Runs `use` on the configuration of a path, with the registry locked.
  * Returns what it returned, or -ENOENT.
  */

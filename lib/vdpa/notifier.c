@@ -19,11 +19,11 @@ static uint64_t *word_of(struct device *dev, unsigned int index)
 }
 
 /* Marked before it is asked for: an answer that does not come says nothing. */
-static int map(struct device *dev, int vfio_fd, unsigned int index)
+static int map(struct device *dev, const struct rte_vdpa_dev_ops *ops, int vfio_fd,
+	       unsigned int index)
 {
 	struct vhu_notifier n = { .fd = vfio_fd };
-	int ret = vdpa_public(dev->vdpa)->ops->get_notify_area(dev->vid, (int)index,
-							       &n.offset_bytes, &n.size_bytes);
+	int ret = ops->get_notify_area(dev->vid, (int)index, &n.offset_bytes, &n.size_bytes);
 
 	if (ret < 0) {
 		LOG_ERR("%s: queue %u: the driver does not say where its doorbell is (%d)",
@@ -56,9 +56,9 @@ void vdpa_unmap_notifiers(struct device *dev)
 		(void)unmap(dev, i, false);
 }
 
-static int map_all(struct device *dev, unsigned int first, unsigned int end)
+static int map_all(struct device *dev, const struct rte_vdpa_dev_ops *ops, unsigned int first,
+		   unsigned int end)
 {
-	const struct rte_vdpa_dev_ops *ops = vdpa_public(dev->vdpa)->ops;
 	int vfio_fd, ret = 0;
 
 	if (ops->get_vfio_device_fd == NULL || ops->get_notify_area == NULL)
@@ -67,7 +67,7 @@ static int map_all(struct device *dev, unsigned int first, unsigned int end)
 	if (vfio_fd < 0)
 		return -ENOTSUP;
 	for (unsigned int i = first; i < end && ret == 0; i++)
-		ret = map(dev, vfio_fd, i);
+		ret = map(dev, ops, vfio_fd, i);
 	/* A guest that rings some of its doorbells is no easier to understand. */
 	if (ret < 0)
 		vdpa_unmap_notifiers(dev);
@@ -84,8 +84,9 @@ static int unmap_all(struct device *dev, unsigned int first, unsigned int end)
 	return ret;
 }
 
-/* What the lock is needed for. */
-static int check(int vid, uint16_t qid, struct device **out, unsigned int *nr_vqs)
+/* What the lock is needed for: who asks need not be on the control thread. */
+static int check(int vid, uint16_t qid, struct device **out, const struct rte_vdpa_dev_ops **ops,
+		 unsigned int *nr_vqs)
 {
 	struct device *dev = device_lock(vid);
 	int ret = 0;
@@ -102,19 +103,22 @@ static int check(int vid, uint16_t qid, struct device **out, unsigned int *nr_vq
 		ret = -ENOTSUP;
 	else if (qid != RTE_VHOST_QUEUE_ALL && qid >= dev->nr_vqs)
 		ret = -EINVAL;
+	if (ret == 0)
+		*ops = vdpa_public(dev->vdpa)->ops;
 	device_unlock(dev);
 	return ret;
 }
 
 int rte_vhost_host_notifier_ctrl(int vid, uint16_t qid, bool enable)
 {
+	const struct rte_vdpa_dev_ops *ops;
 	unsigned int first, end;
 	struct device *dev;
-	int ret = check(vid, qid, &dev, &end);
+	int ret = check(vid, qid, &dev, &ops, &end);
 
 	if (ret < 0)
 		return ret;
 	first = qid == RTE_VHOST_QUEUE_ALL ? 0 : qid;
 	end = qid == RTE_VHOST_QUEUE_ALL ? end : qid + 1u;
-	return enable ? map_all(dev, first, end) : unmap_all(dev, first, end);
+	return enable ? map_all(dev, ops, first, end) : unmap_all(dev, first, end);
 }

@@ -13,9 +13,11 @@
 #include "vdpa.h"
 
 static struct {
+	pthread_rwlock_t asked; /* read: somebody asks a device something */
 	pthread_mutex_t lock;
 	TAILQ_HEAD(, rte_vdpa_device) devices;
-} list = { .lock = PTHREAD_MUTEX_INITIALIZER,
+} list = { .asked = PTHREAD_RWLOCK_INITIALIZER,
+	   .lock = PTHREAD_MUTEX_INITIALIZER,
 	   .devices = TAILQ_HEAD_INITIALIZER(list.devices) };
 
 static struct rte_vdpa_device *find(const char *name)
@@ -95,7 +97,7 @@ static struct vdpa_entry *known(const struct rte_vdpa_device *dev)
 	return NULL;
 }
 
-int rte_vdpa_unregister_device(struct rte_vdpa_device *dev)
+struct vdpa_entry *vdpa_take(const struct rte_vdpa_device *dev)
 {
 	struct vdpa_entry *entry;
 
@@ -104,8 +106,32 @@ int rte_vdpa_unregister_device(struct rte_vdpa_device *dev)
 	if (entry != NULL)
 		TAILQ_REMOVE(&list.devices, &entry->public, next);
 	pthread_mutex_unlock(&list.lock);
+	return entry;
+}
+
+void vdpa_put_back(struct vdpa_entry *entry)
+{
+	pthread_mutex_lock(&list.lock);
+	TAILQ_INSERT_TAIL(&list.devices, &entry->public, next);
+	pthread_mutex_unlock(&list.lock);
+}
+
+void vdpa_free(struct vdpa_entry *entry)
+{
+	/* Who has found it at a socket is in there. */
+	pthread_rwlock_wrlock(&list.asked);
+	pthread_rwlock_unlock(&list.asked);
 	free(entry);
-	return entry != NULL ? 0 : -1;
+}
+
+void vdpa_ask_begin(void)
+{
+	pthread_rwlock_rdlock(&list.asked);
+}
+
+void vdpa_ask_end(void)
+{
+	pthread_rwlock_unlock(&list.asked);
 }
 
 const struct vdpa *vdpa_lookup(const struct rte_vdpa_device *dev)

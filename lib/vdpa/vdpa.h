@@ -20,6 +20,15 @@ struct vdpa_entry {
 /* What the control plane is to know of a device, NULL if that is not on the list. */
 const struct vdpa *vdpa_lookup(const struct rte_vdpa_device *dev);
 
+/* Off the list; NULL: it is not there. Then back, or freed when nobody asks it anything any more. */
+struct vdpa_entry *vdpa_take(const struct rte_vdpa_device *dev);
+void vdpa_put_back(struct vdpa_entry *entry);
+void vdpa_free(struct vdpa_entry *entry);
+
+/* Around questions to devices that sockets know of: what they find stays there. Any thread. */
+void vdpa_ask_begin(void);
+void vdpa_ask_end(void);
+
 static inline struct rte_vdpa_device *vdpa_public(const struct vdpa *vdpa)
 {
 	return &CONTAINER_OF(vdpa, struct vdpa_entry, vdpa)->public;

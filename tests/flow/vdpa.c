@@ -4,6 +4,7 @@
  * which order, between the application's callbacks. Exact lists (words: see flow.h, fake_vdpa.h).
  */
 #include <poll.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -723,6 +724,271 @@ unregister_while_running(void)
 	fe_close(&fe);
 }
 
+/* --- the device goes before its sockets ------------------------------------------ */
+
+/* And all that a driver has goes with it. */
+static void
+pull(void)
+{
+	fake_vdpa_unplug();
+	memset(&fake.ops, 0xa5, sizeof(fake.ops));
+}
+
+static void
+plug_another(void)
+{
+	fake_vdpa_reset();
+	fake_vdpa_plug();
+}
+
+static void
+not_for_the_stock_library(void)
+{
+	if (is_stock)
+		tap_skip("the stock library leaves sockets with a device that is gone");
+}
+
+/* Until the application has said what is to become of the socket. */
+static void
+check_nobody_is_served(void)
+{
+	uint64_t features;
+	uint32_t n;
+
+	fe_init(&fe);
+	CHECK_EQ(fe_connect(&fe, path), 0);
+	CHECK(fe_closed_by_backend(&fe, 20000));
+	fe_close(&fe);
+	CHECK_STR(rec_text(), "");
+	CHECK(rte_vhost_driver_get_vdpa_device(path) == NULL);
+	CHECK_EQ(rte_vhost_driver_get_vdpa_dev_type(path, &n), -1);
+	CHECK_EQ(rte_vhost_driver_get_features(path, &features), -1);
+	CHECK_EQ(rte_vhost_driver_get_queue_num(path, &n), -1);
+}
+
+static void
+device_goes_while_it_serves(void)
+{
+	not_for_the_stock_library();
+	bring_up(&two_pairs);
+	pull();
+	/* All of it has happened. */
+	CHECK_STR(rec_text(), "close -dev -conn cleanup");
+	CHECK(fe_closed_by_backend(&fe, 20000));
+	fe_close(&fe);
+	rec_reset();
+	check_nobody_is_served();
+	plug_another();
+	CHECK_EQ(rte_vhost_driver_attach_vdpa_device(path, fake.dev), 0);
+	CHECK_EQ(fe_connect(&fe, path), 0);
+	CHECK_EQ(fe_setup(&fe, &two_pairs), 0);
+	CHECK(strstr(rec_text(), "+dev conf") != NULL);
+	rec_reset();
+	pull();
+	CHECK_STR(rec_text(), "close -dev -conn cleanup");
+	fe_close(&fe);
+	rec_reset();
+	check_nobody_is_served();
+	CHECK_EQ(rte_vhost_driver_detach_vdpa_device(path), 0);
+	CHECK_EQ(fe_connect(&fe, path), 0);
+	CHECK_EQ(fe_setup(&fe, &two_pairs), 0);
+	CHECK_STR(rec_text(), "+conn q0=1 q1=1 +dev q2=1 q3=1");
+	fe_close(&fe);
+	CHECK(rec_wait_tail("-dev -conn"));
+}
+
+static void
+device_goes_before_anybody_comes(void)
+{
+	not_for_the_stock_library();
+	plug(0);
+	pull();
+	check_nobody_is_served();
+	CHECK_EQ(rte_vhost_driver_detach_vdpa_device(path), 0);
+	CHECK_EQ(fe_connect(&fe, path), 0);
+	CHECK_EQ(fe_sync(&fe), 0);
+	fe_close(&fe);
+	CHECK(rec_wait("+conn -conn"));
+}
+
+/* A connection from before keeps it, whatever the socket is for by now. */
+static void
+detached_device_goes_while_it_serves(void)
+{
+	not_for_the_stock_library();
+	bring_up(&two_pairs);
+	CHECK_EQ(rte_vhost_driver_detach_vdpa_device(path), 0);
+	pull();
+	CHECK_STR(rec_text(), "close -dev -conn cleanup");
+	fe_close(&fe);
+	CHECK_EQ(fe_connect(&fe, path), 0);
+	CHECK_EQ(fe_sync(&fe), 0);
+	fe_close(&fe);
+	CHECK(rec_wait_tail("+conn -conn"));
+}
+
+/* A socket that connects waits for another device, and leaves its frontend in peace until then. */
+static void
+device_goes_from_a_client(void)
+{
+	struct pollfd pfd = {.events = POLLIN};
+
+	not_for_the_stock_library();
+	plug(RTE_VHOST_USER_CLIENT);
+	pfd.fd = fe_listen(path);
+	CHECK(pfd.fd >= 0);
+	CHECK_EQ(fe_accept(&fe, pfd.fd), 0);
+	CHECK_EQ(fe_setup(&fe, &two_pairs), 0);
+	rec_reset();
+	pull();
+	CHECK_STR(rec_text(), "close -dev -conn cleanup");
+	fe_close(&fe);
+	/* It would try four times. */
+	CHECK_EQ(poll(&pfd, 1, 1000), 0);
+	plug_another();
+	CHECK_EQ(rte_vhost_driver_attach_vdpa_device(path, fake.dev), 0);
+	fe_init(&fe);
+	CHECK_EQ(fe_accept(&fe, pfd.fd), 0);
+	rec_reset();
+	CHECK_EQ(fe_setup(&fe, &two_pairs), 0);
+	CHECK(strstr(rec_text(), "+dev conf") != NULL);
+	close(pfd.fd);
+	unlink(path);
+}
+
+static int removed;
+
+static void
+remove_in_callback(const char *word, int vid)
+{
+	(void)vid;
+	if (strcmp(word, "+conn") == 0 || strcmp(word, "v0=1") == 0 || strcmp(word, "close") == 0)
+		removed = rte_vdpa_unregister_device(fake.dev);
+}
+
+/* A connection cannot end in the middle of what it does. */
+static void
+device_cannot_go_in_a_callback(void)
+{
+	not_for_the_stock_library();
+	removed = 0;
+	fake.hook = rec_hook = remove_in_callback;
+	connect_frontend();
+	CHECK_EQ(removed, -1);
+	removed = 0;
+	CHECK_EQ(fe_setup(&fe, &two_pairs), 0);
+	CHECK_EQ(removed, -1);
+	removed = 0;
+	CHECK_EQ(fe_get_vring_base(&fe, 0, NULL), 0);
+	CHECK_EQ(removed, -1);
+	fake.hook = rec_hook = NULL;
+	CHECK(rte_vdpa_find_device_by_name(rte_dev_name(rte_vdpa_get_rte_device(fake.dev))) ==
+	      fake.dev);
+	CHECK_EQ(fe_start_vring(&fe, 0), 0);
+	CHECK(strstr(rec_text(), "+dev conf") != NULL);
+}
+
+/* Where nobody is served, it can. */
+static void
+idle_device_goes_in_a_callback(void)
+{
+	const char *other;
+
+	not_for_the_stock_library();
+	plug(0);
+	flow_start_driver = rte_vhost_driver_start;
+	other = flow_serve(0);
+	rec_hook = remove_in_callback;
+	removed = -1;
+	CHECK_EQ(fe_connect(&fe, other), 0);
+	CHECK_EQ(fe_sync(&fe), 0);
+	rec_hook = NULL;
+	CHECK_EQ(removed, 0);
+	fake.dev = NULL;
+	fe_close(&fe);
+	CHECK(rec_wait("+conn -conn"));
+	flow_unserve(other);
+	rec_reset();
+	check_nobody_is_served();
+}
+
+static volatile bool stop;
+
+/* What takes a path looks at the device that is attached to it. */
+static void *
+ask_about_the_path(void *arg)
+{
+	uint64_t features;
+	uint32_t n;
+
+	while (!stop) {
+		(void)rte_vhost_driver_get_features(arg, &features);
+		(void)rte_vhost_driver_get_protocol_features(arg, &features);
+		(void)rte_vhost_driver_get_queue_num(arg, &n);
+		(void)rte_vhost_driver_get_vdpa_dev_type(arg, &n);
+		(void)rte_vhost_driver_get_vdpa_device(arg);
+		usleep(100);
+	}
+	return NULL;
+}
+
+static void *
+attach_to_the_path(void *arg)
+{
+	while (!stop) {
+		(void)rte_vhost_driver_attach_vdpa_device(arg, fake.dev);
+		usleep(100);
+	}
+	return NULL;
+}
+
+/* Also when a socket goes at the same time. */
+static void *
+open_and_close_sockets(void *arg)
+{
+	struct frontend other;
+	char p[108];
+
+	snprintf(p, sizeof(p), "%s.other", (const char *)arg);
+	while (!stop) {
+		RTE_VERIFY(rte_vhost_driver_register(p, 0) == 0);
+		(void)rte_vhost_driver_attach_vdpa_device(p, fake.dev);
+		RTE_VERIFY(rte_vhost_driver_start(p) == 0);
+		fe_init(&other);
+		RTE_VERIFY(fe_connect(&other, p) == 0);
+		RTE_VERIFY(rte_vhost_driver_unregister(p) == 0);
+		fe_close(&other);
+	}
+	return NULL;
+}
+
+static void
+device_goes_while_others_ask(void)
+{
+	void *(*const run[])(void *arg) = {ask_about_the_path, attach_to_the_path,
+					   open_and_close_sockets};
+	pthread_t threads[RTE_DIM(run)];
+
+	not_for_the_stock_library();
+	plug(0);
+	stop = false;
+	for (unsigned i = 0; i < RTE_DIM(run); i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, run[i], (void *)(uintptr_t)path), 0);
+	for (unsigned i = 0; i < 100; i++) {
+		fe_init(&fe);
+		CHECK_EQ(fe_connect(&fe, path), 0);
+		if (i % 2 == 0)
+			(void)fe_sync(&fe);
+		fake_vdpa_unplug();
+		fe_close(&fe);
+		usleep(1000);
+		fake_vdpa_plug();
+	}
+	stop = true;
+	for (unsigned i = 0; i < RTE_DIM(run); i++)
+		pthread_join(threads[i], NULL);
+}
+
 /* --- what goes wrong ------------------------------------------------------------ */
 
 /* Up to the message that makes the first pair ready. */
@@ -1075,6 +1341,13 @@ main(int argc, char **argv)
 		FLOW_TEST(backend_connects),
 		FLOW_TEST(detach_while_connected),
 		FLOW_TEST(unregister_while_running),
+		FLOW_TEST(device_goes_while_it_serves),
+		FLOW_TEST(device_goes_before_anybody_comes),
+		FLOW_TEST(detached_device_goes_while_it_serves),
+		FLOW_TEST(device_goes_from_a_client),
+		FLOW_TEST(device_cannot_go_in_a_callback),
+		FLOW_TEST(idle_device_goes_in_a_callback),
+		FLOW_TEST(device_goes_while_others_ask),
 		FLOW_TEST(configuring_fails),
 		FLOW_TEST(everything_else_fails),
 		FLOW_TEST(statistics),
