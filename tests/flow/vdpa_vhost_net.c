@@ -4,6 +4,7 @@
  * interface, where the rings stand when it stops, the dirty log, errors. The kernel is the real one,
  * so this needs /dev/vhost-net and root: tests/guest/vhost_net.py has both in an emulated machine.
  */
+#include <net/if.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -496,6 +497,29 @@ frontends_come_and_go(void)
 	footprint_check(&before, &after, 20 * 512);
 }
 
+/* The kernel lets go of the guest before the device is gone, and the interface goes with it. */
+static void
+device_goes_under_a_guest(void)
+{
+	const unsigned fds = footprint_fds();
+
+	for (unsigned round = 0; round < 3; round++) {
+		bring_up();
+		both_ways(5);
+		wire_close(&wire);
+		plugged = false;
+		CHECK_EQ(rte_eal_hotplug_remove("vdev", DEVICE), 0);
+		CHECK_EQ(if_nametoindex(IFACE), 0);
+		CHECK(fe_closed_by_backend(&fe, WAIT_MS));
+		CHECK(rec_wait_tail("-conn"));
+		unready();
+		fe_close(&fe);
+		flow_unserve(path);
+		path = NULL;
+	}
+	CHECK_EQ(footprint_fds(), fds);
+}
+
 static void
 one_guest_at_a_time(void)
 {
@@ -659,6 +683,7 @@ main(int argc, char **argv)
 		FLOW_TEST(one_ring_goes_down),
 		FLOW_TEST(memory_changes_under_it),
 		FLOW_TEST(frontends_come_and_go),
+		FLOW_TEST(device_goes_under_a_guest),
 		FLOW_TEST(one_guest_at_a_time),
 		FLOW_TEST(migration),
 		FLOW_TEST(migration_ends_in_a_stop),
