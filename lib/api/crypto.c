@@ -39,7 +39,7 @@ static int become_crypto(struct driver_config *config, void *arg)
 		LOG_ERR("%s: a vDPA device serves it: detach that first", path);
 		return -EBUSY;
 	}
-	config->backend = &crypto_backend;
+	__atomic_store_n(&config->backend, &crypto_backend, __ATOMIC_RELAXED);
 	config->supported_features = CRYPTO_FEATURES;
 	__atomic_store_n(&config->features, CRYPTO_FEATURES, __ATOMIC_RELAXED);
 	__atomic_store_n(&config->protocol_features,

@@ -188,7 +188,7 @@ static int set_features(struct driver_config *config, void *arg)
 
 	config->supported_features = *features;
 	store(&config->features, *features);
-	config->backend = NULL;
+	__atomic_store_n(&config->backend, NULL, __ATOMIC_RELAXED);
 	return 0;
 }
 

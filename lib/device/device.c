@@ -58,6 +58,8 @@ struct device *device_acquire(const struct driver_config *config, const char *if
 		pthread_mutex_lock(&dev->lock);
 		dev->in_use = true;
 		dev->config = config;
+		dev->backend = vdpa != NULL ? vdpa->backend :
+					      __atomic_load_n(&config->backend, __ATOMIC_RELAXED);
 		dev->vdpa = vdpa;
 		dev->vdpa_wanted = false;
 		dev->limits = limits;
@@ -124,6 +126,7 @@ void device_release(struct device *dev)
 	dev->extern_ops = (struct rte_vhost_user_extern_ops){ 0 };
 	dev->log_budget = (struct log_budget){ 0 };
 	dev->config = NULL;
+	dev->backend = NULL;
 	dev->vdpa = NULL;
 	dev->in_use = false;
 	pthread_mutex_unlock(&dev->lock);

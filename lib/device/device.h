@@ -164,8 +164,9 @@ struct driver_config {
 	uint64_t protocol_features; /* offered; atomic, may change any time */
 	uint32_t max_queue_pairs;
 	struct rte_vhost_device_ops ops;
+	/* Both for connections to come, and atomic. */
 	const struct device_backend *backend; /* NULL: the application serves the rings */
-	const struct vdpa *vdpa; /* attached: takes its place, for connections to come; atomic */
+	const struct vdpa *vdpa; /* attached: takes its place */
 };
 
 /* What the net backend derives when a ring is set up, so that bursts test bits. */
@@ -285,7 +286,9 @@ struct device {
 	struct vq *vqs[DEVICE_VQS_MAX];
 
 	const struct driver_config *config;
-	const struct vdpa *vdpa; /* serves the rings, for all of this connection; NULL: none */
+	/* For all of this connection, whatever becomes of the socket. */
+	const struct device_backend *backend; /* the kind of device; NULL: the application's own */
+	const struct vdpa *vdpa;              /* serves the rings; NULL: none */
 	struct device_limits limits;
 	/* Queues whose doorbells the frontend was told of; atomic words, any thread. */
 	uint64_t notifiers[DEVICE_VQS_MAX / 64];
@@ -334,16 +337,10 @@ struct device {
 	bool vdpa_wanted; /* the guest uses it already, although it waits for all queues */
 };
 
-/* What kind of device it is; NULL: the application's own. */
-static inline const struct device_backend *device_backend(const struct device *dev)
-{
-	return dev->vdpa != NULL ? dev->vdpa->backend : dev->config->backend;
-}
-
 /* Who of ours serves its rings; NULL: the application does, or a vDPA device. */
 static inline const struct device_backend *device_server(const struct device *dev)
 {
-	return dev->vdpa != NULL ? NULL : dev->config->backend;
+	return dev->vdpa != NULL ? NULL : dev->backend;
 }
 
 /* Those of a vDPA device; NULL: of who has none. 0 or -errno (said why). Any thread. */

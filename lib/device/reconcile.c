@@ -39,7 +39,7 @@ static bool vq_has_ring(const struct device *dev, const struct vq *vq)
 /* Facts only: does the frontend want this queue served? */
 static bool vq_wanted(const struct device *dev, const struct vq *vq)
 {
-	const struct device_backend *backend = device_backend(dev);
+	const struct device_backend *backend = dev->backend;
 	bool enabled = vq->enabled ||
 		       (backend != NULL && backend->starts_enabled && !vq->switched_off);
 
@@ -133,7 +133,7 @@ static bool vq_is_attached(const struct vq *vq)
 /* Is it so of each ring that the device cannot do without? */
 static bool rings_needed(const struct device *dev, bool (*is_so)(const struct vq *vq))
 {
-	const struct device_backend *backend = device_backend(dev);
+	const struct device_backend *backend = dev->backend;
 	unsigned int needed = backend != NULL ? backend->rings_needed : 0;
 
 	if (needed == 0)

@@ -97,7 +97,7 @@ int vhu_set_features(struct vhu_call *call)
 	dev->features_set = true;
 	dev->features_refused = false;
 	/* A guest without multiqueue uses the first pair, whatever was announced. */
-	if (device_backend(dev) != NULL && device_backend(dev)->in_pairs &&
+	if (dev->backend != NULL && dev->backend->in_pairs &&
 	    !device_has(dev, VIRTIO_NET_F_MQ) && !busy && old != features)
 		device_vqs_drop(dev, 2);
 	if (!device_has(dev, VHOST_USER_F_PROTOCOL_FEATURES))

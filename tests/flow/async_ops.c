@@ -921,6 +921,26 @@ queues_stop_with_packets_in_flight(void)
 	down();
 }
 
+/* Those in flight are the library's to settle, whatever the socket is for by now. */
+static void
+socket_that_becomes_the_applications(void)
+{
+	uint64_t offered = 0;
+
+	fly(false);
+	rx.touched = true;
+	CHECK_EQ(rte_vhost_driver_get_features(flow.path, &offered), 0);
+	CHECK_EQ(rte_vhost_driver_set_features(flow.path, offered), 0);
+	CHECK_EQ(fe_stop(&flow.fe, NULL), 0);
+	CHECK_EQ(fe_sync(&flow.fe), 0);
+	engine_copy(0, 10);
+	CHECK_EQ(poll_all(), 10);
+	rec_hook = NULL;
+	flow_down(&flow);
+	guest_rx_fini(&rx);
+	late_end();
+}
+
 static void
 owner_reset(bool with_drain)
 {
@@ -1084,6 +1104,7 @@ main(int argc, char **argv)
 		FLOW_TEST(queues_off_and_on_with_packets_in_flight),
 		FLOW_TEST(queues_stop_drained),
 		FLOW_TEST(queues_stop_with_packets_in_flight),
+		FLOW_TEST(socket_that_becomes_the_applications),
 		FLOW_TEST(owner_reset_drained),
 		FLOW_TEST(owner_reset_with_packets_in_flight),
 		FLOW_TEST(disconnected_drained),

@@ -446,6 +446,28 @@ stop_and_resume(void)
 	down();
 }
 
+/* What a socket becomes is for connections to come: one that is there, and has no rings yet, stays. */
+static void
+socket_that_becomes_the_applications(void)
+{
+	const struct fe_config config = {.features = modern, .ring_size = 256};
+	uint64_t offered = 0;
+
+	up(modern, 256, 0);
+	CHECK_EQ(rte_vhost_driver_get_features(flow.path, &offered), 0);
+	fe_disconnect(&flow.fe);
+	CHECK(rec_wait_tail("-conn"));
+	CHECK_EQ(fe_connect(&flow.fe, flow.path), 0);
+	CHECK_EQ(fe_sync(&flow.fe), 0);
+	CHECK_EQ(rte_vhost_driver_set_features(flow.path, offered), 0);
+	CHECK_EQ(fe_setup(&flow.fe, &config), 0);
+	CHECK(rec_wait_tail("+dev"));
+	flow.vid = rec_vid();
+	copier_attach(flow.vid);
+	pass(1, 1000, NULL, 0);
+	down();
+}
+
 /* No mbufs: packets stay on the ring until there are some; none is lost. */
 static void
 pool_exhaustion_loses_nothing(void)
@@ -560,6 +582,7 @@ main(int argc, char **argv)
 		FLOW_TEST(wrong_queue_gives_nothing),
 		FLOW_TEST(disabled_or_stopped_queue_gives_nothing),
 		FLOW_TEST(stop_and_resume),
+		FLOW_TEST(socket_that_becomes_the_applications),
 		FLOW_TEST(pool_exhaustion_loses_nothing),
 		FLOW_TEST(pool_too_small_for_a_long_packet),
 		FLOW_TEST(packets_across_regions),

@@ -45,10 +45,10 @@ static void of_a_device_that_has_none(void **state)
 
 	(void)state;
 	session_negotiate(&s);
-	net = *s.config.backend;
+	net = *s.dev->backend;
 	net.session_close = NULL;
 	for (unsigned int i = 0; i < 2; i++) {
-		s.config.backend = i != 0 ? &net : NULL;
+		s.dev->backend = i != 0 ? &net : NULL;
 		s.need_reply = true;
 		assert_int_equal(session_u64(&s, VHU_CLOSE_CRYPTO_SESSION, 1), 1);
 		s.need_reply = false;

@@ -156,12 +156,12 @@ static void of_a_device_that_has_none(void **state)
 
 	(void)state;
 	session_negotiate(&s);
-	net = *s.config.backend;
+	net = *s.dev->backend;
 	net.session_open = NULL;
 	for (unsigned int i = 0; i < 4 * ARRAY_LEN(layouts); i++) {
 		const struct layout *l = &layouts[i / 4];
 
-		s.config.backend = i % 2 != 0 ? &net : NULL;
+		s.dev->backend = i % 2 != 0 ? &net : NULL;
 		s.need_reply = i % 4 >= 2;
 		write_desc(l, &d, request);
 		assert_int_equal(session_send(&s, VHU_CREATE_CRYPTO_SESSION, request, l->bytes,

@@ -240,7 +240,7 @@ static void descriptors(void **state)
 static void the_ring_is_there_at_its_kick(void **state)
 {
 	(void)state;
-	s.config.backend = NULL; /* the application serves its rings itself */
+	s.dev->backend = NULL; /* the application serves its rings itself */
 	use(RTE_VHOST_MSG_RESULT_NOT_HANDLED, RTE_VHOST_MSG_RESULT_NOT_HANDLED);
 	session_negotiate(&s);
 	session_memory(&s);

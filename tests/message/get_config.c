@@ -70,9 +70,9 @@ static void with_space(void)
 {
 	static struct device_backend backend;
 
-	backend = *s.config.backend;
+	backend = *s.dev->backend;
 	backend.config_read = fill_space;
-	s.config.backend = &backend;
+	s.dev->backend = &backend;
 	s.dev->extern_ops = (struct rte_vhost_user_extern_ops){ 0 };
 	session_negotiate(&s);
 }

@@ -31,7 +31,7 @@ static void what_is_in_flight_stays(void **state)
 	struct vq *vq;
 
 	(void)state;
-	s.config.backend = NULL;
+	s.dev->backend = NULL;
 	session_negotiate(&s);
 	session_memory(&s);
 	s.dev->extern_ops.pre_msg_handle = look;

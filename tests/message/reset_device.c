@@ -84,7 +84,7 @@ static void needs_everything_anew(void **state)
 static void with_other_features_and_fewer_rings(void **state)
 {
 	(void)state;
-	s.config.backend = NULL;
+	s.dev->backend = NULL;
 	session_setup(&s, 4);
 	assert_int_equal(session_empty(&s, VHU_RESET_DEVICE), 0);
 	session_events(&s);

@@ -68,9 +68,9 @@ static void the_backend_lets_nobody_write(void **state)
 	static struct device_backend backend;
 
 	(void)state;
-	backend = *s.config.backend;
+	backend = *s.dev->backend;
 	backend.config_read = no_space;
-	s.config.backend = &backend;
+	s.dev->backend = &backend;
 	s.dev->extern_ops = (struct rte_vhost_user_extern_ops){ 0 };
 	session_negotiate(&s);
 	s.need_reply = true;

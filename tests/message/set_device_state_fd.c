@@ -91,7 +91,7 @@ static void other_phases_and_directions(void **state)
 static void not_of_an_application(void **state)
 {
 	(void)state;
-	s.config.backend = NULL;
+	s.dev->backend = NULL;
 	session_negotiate(&s);
 	refused_with_an_answer(VHU_STATE_SAVE, VHU_PHASE_STOPPED);
 }

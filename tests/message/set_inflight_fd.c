@@ -21,7 +21,7 @@ static int set(struct vhu_inflight in, int fd)
 
 static void serve_rings_ourselves(void)
 {
-	s.config.backend = NULL;
+	s.dev->backend = NULL;
 	session_negotiate(&s);
 	session_memory(&s);
 }
@@ -225,7 +225,7 @@ static void areas_of_the_other_format(void **state)
 	int fd = kit_memfd(AREA_BYTES);
 
 	(void)state;
-	s.config.backend = NULL;
+	s.dev->backend = NULL;
 	assert_int_equal(session_u64(&s, VHU_SET_PROTOCOL_FEATURES, SESSION_PROTOCOL_FEATURES), 0);
 	assert_int_equal(set(inflight(1), fd), 0);
 	s.more_features = BIT(VIRTIO_F_RING_PACKED);

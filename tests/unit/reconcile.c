@@ -413,7 +413,7 @@ static void every_callback_is_optional(void **state)
 static void without_a_backend_all_rings_count(void **state)
 {
 	(void)state;
-	s.config.backend = NULL;
+	s.dev->backend = NULL;
 	session_negotiate(&s);
 	session_memory(&s);
 	session_enable(&s, 2, true);

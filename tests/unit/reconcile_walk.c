@@ -202,7 +202,7 @@ static void random_walk(void **state)
 		kit_seed(walk + 100);
 		memset(&told, 0, sizeof(told));
 		if (walk % 8 == 0)
-			s.config.backend = NULL;
+			s.dev->backend = NULL;
 		if (walk % 3 != 0)
 			session_negotiate(&s);
 		for (unsigned int i = 0; i < 500; i++) {
@@ -211,7 +211,7 @@ static void random_walk(void **state)
 
 			random_message();
 			events = session_events(&s);
-			if (s.config.backend == NULL) {
+			if (s.dev->backend == NULL) {
 				/* Any ring may be the first: only the state has to agree. */
 				memset(&told, 0, sizeof(told));
 				told.device = s.dev->running;
@@ -224,7 +224,7 @@ static void random_walk(void **state)
 			started += !was && told.device;
 		}
 		device_shutdown(s.dev);
-		if (s.config.backend != NULL) {
+		if (s.dev->backend != NULL) {
 			follow(session_events(&s));
 			assert_false(told.device);
 		}
