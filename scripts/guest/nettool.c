@@ -309,8 +309,8 @@ static int echo_check(struct echo *echo, ssize_t got, uint32_t sent, uint32_t *n
 	if (got < (ssize_t)sizeof(echo->hdr) + PAYLOAD_OFF + 4 ||
 	    memcmp(echo->frame, echo_addresses, sizeof(echo_addresses)) != 0)
 		return 0;
-	*n = (uint32_t)echo->frame[PAYLOAD_OFF] << 24 | (uint32_t)echo->frame[PAYLOAD_OFF + 1] << 16 |
-	     (uint32_t)echo->frame[PAYLOAD_OFF + 2] << 8 | echo->frame[PAYLOAD_OFF + 3];
+	memcpy(n, echo->frame + PAYLOAD_OFF, sizeof(*n));
+	*n = ntohl(*n);
 	if (*n >= sent)
 		return -1;
 	len_bytes = echo_make(expected, *n);
@@ -468,8 +468,8 @@ int main(int argc, char **argv)
 	if ((argc == 5 || argc == 6) && strcmp(argv[1], "fetch") == 0)
 		return cmd_fetch(argv[2], argv[3], argv[4], argc == 6 ? argv[5] : NULL);
 	fprintf(stderr, "usage: nettool channels IFACE COUNT | gro IFACE on|off | offloads IFACE |\n"
-			"               stats IFACE | sniff IFACE SECONDS | echo IFACE COUNT SECONDS [offload] |\n"
-			"               blast IPV4 SECONDS |\n"
+			"               stats IFACE | sniff IFACE SECONDS |\n"
+			"               echo IFACE COUNT SECONDS [offload] | blast IPV4 SECONDS |\n"
 			"               serve PORT FILE | fetch IPV4 PORT FILE [AFTER]\n");
 	return 2;
 }

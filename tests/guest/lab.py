@@ -203,7 +203,7 @@ class Lab:
         self._cleanups.append(function)
 
     def at_dump(self, function):
-        """function() makes a log of what is elsewhere, before the logs of a failed test are shown."""
+        """Before the logs of a failed test are shown, function() fetches those that are elsewhere."""
         self._at_dump.append(function)
 
     def spawn(self, name, argv, **options):

@@ -174,7 +174,8 @@ class VM:
             "-chardev", f"socket,id=control,path={self._control_path()},server=on,wait=off",
             "-serial", "chardev:control",
             "-qmp", f"unix:{self.lab.path(self.name + '.qmp')},server=on,wait=off",
-        ] + self._device_arguments() + (["-incoming", f"unix:{self.incoming}"] if self.incoming else [])
+            *self._device_arguments(),
+        ] + (["-incoming", f"unix:{self.incoming}"] if self.incoming else [])
 
     def _control_path(self):
         return str(self.lab.path(f"{self.name}.control"))
