@@ -36,6 +36,7 @@ class GuestProcess(Process):
         self.name = name
         self.argv = [str(arg) for arg in argv]
         self.prefix = prefix
+        self.log_path = f"{prefix}.log"
         self._status = None
         words = shlex.join(f"{key}={value}" for key, value in env.items())
         # The writer waits for the reader, and the other way round. exec: one number from the start.
@@ -61,7 +62,7 @@ until [ -s {prefix}.pid ]; do sleep 0.05; done""")
         return self._status
 
     def log(self):
-        return self.vm.exec(f"cat {self.prefix}.log")
+        return self.vm.exec(f"cat {self.log_path}")
 
     def send(self, text):
         self.vm.exec(f"printf %s {shlex.quote(text)} > {self.prefix}.in")
