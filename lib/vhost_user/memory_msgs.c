@@ -229,7 +229,7 @@ int vhu_swap_memory(struct vhu_call *call)
 /*
  * May come at any time of a migration, and more than once: the new log holds all
  * that is written from here on, and when the frontend reads the answer nobody
- * touches the old one any more. The mapping needs no descriptor.
+ * touches the old one any more.
  */
 int vhu_set_log_base(struct vhu_call *call)
 {

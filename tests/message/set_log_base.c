@@ -7,7 +7,7 @@
 
 #define WITHOUT (SESSION_FEATURES & ~BIT(VHOST_F_LOG_ALL))
 
-/* Answered whether asked to or not; the descriptor is not kept, the mapping is. */
+/* Answered whether asked to or not; the mapping is kept, and the descriptor for vDPA devices. */
 static void mapped_and_answered(void **state)
 {
 	unsigned int fds;
@@ -21,9 +21,14 @@ static void mapped_and_answered(void **state)
 	assert_int_equal(s.reply.hdr.request, VHU_SET_LOG_BASE);
 	assert_int_equal(s.reply.hdr.size_bytes, sizeof(uint64_t));
 	assert_int_equal(s.reply.payload.u64, 0);
-	assert_int_equal(kit_open_fds(), fds);
+	assert_int_equal(kit_open_fds(), fds + 1);
 	assert_int_equal(s.dev->log->size_bytes, LOG_BYTES);
 	assert_string_equal(session_events(&s), "");
+	/* Those of the last log. */
+	assert_int_equal(log_base(fd, LOG_BYTES, 100), 0);
+	assert_int_equal(kit_open_fds(), fds + 1);
+	assert_int_equal(session_u64(&s, VHU_SET_FEATURES, WITHOUT), 0);
+	assert_int_equal(kit_open_fds(), fds);
 	close(fd);
 }
 
