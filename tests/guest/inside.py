@@ -64,6 +64,15 @@ until [ -s {prefix}.pid ]; do sleep 0.05; done""")
     def log(self):
         return self.vm.exec(f"cat {self.log_path}")
 
+    def wait_log(self, text, timeout_s, start=0):
+        # Looked for in there: an emulated machine takes long for each command.
+        self.vm.run(f"""
+until tail -c +{start + 1} {self.log_path} | grep -qF {shlex.quote(text)} ||
+		[ -s {self.prefix}.status ]; do
+	sleep 0.1
+done""", timeout_s)
+        super().wait_log(text, timeout_s, start)
+
     def send(self, text):
         self.vm.exec(f"printf %s {shlex.quote(text)} > {self.prefix}.in")
 

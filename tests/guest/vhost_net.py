@@ -56,10 +56,13 @@ class Host:
                       [f"--rxq={queues}", f"--txq={queues}", "--nb-cores=1", *arguments],
                       lcores="0@(0,1),1@(0,1)", memory_mib=64, mbufs=2048)
         pmd.wait_prompt(60)
-        for command in (*commands, "start"):
-            pmd.command(command)
-        self.wait_served()
+        self.forward(pmd, *commands, "start")
         return pmd
+
+    def forward(self, pmd, *lines):
+        """Ends with one that lets testpmd forward; it does so when this returns."""
+        pmd.command("\n".join(lines))
+        self.wait_served()
 
     def wait_served(self):
         """Frames that come too early may be lost: nobody waits for a virtual machine to start."""
@@ -128,9 +131,7 @@ def packets(lab):
     check(kernel_ms > 0, "the kernel's thread did nothing")
     counts = host.echo(offload=True)
     check(counts["partial"] == 0, f"checksums are missing that nobody offered to do: {counts}")
-    pmd.command("stop")
-    pmd.command("set fwd icmpecho")
-    pmd.command("start")
+    pmd.command("stop\nset fwd icmpecho\nstart")
     host.vm.exec("ip addr add 10.0.0.1/24 dev tap0")
     answers = host.vm.ping("10.0.0.2", 20)
     check(answers == 20, f"{answers} of 20 pings were answered")
@@ -184,9 +185,7 @@ def frontends_come_and_go(lab):
         pmd = host.start_testpmd()
         host.echo(500)
         check(host.memory() > memory, "vdpa has not mapped the frontend's memory")
-        for command in ("stop", "port stop 0", "port start 0", "start"):
-            pmd.command(command)
-        host.wait_served()
+        host.forward(pmd, "stop", "port stop 0", "port start 0", "start")
         host.echo(500)
         downs = host.vdpa.log().count(": down")
         pmd.kill()
