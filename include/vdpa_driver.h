@@ -239,6 +239,24 @@ int vhost_ng_vdpa_log_fd(int vid, uint64_t *offset_bytes);
  */
 int vhost_ng_vdpa_rarp_mac(int vid, uint8_t mac[6]);
 
+/**
+ * Where in its region's file (struct rte_vhost_mem_region, @c fd) a piece of guest memory is, for a
+ * device that is another process and maps it itself. The mapping here need not start where the file
+ * does, so that @c mmap_addr does not say.
+ *
+ * @param vid
+ *   Vhost device.
+ * @param guest_phys_addr
+ *   Of the piece: its physical address for the guest.
+ * @param[out] offset_bytes
+ *   Its distance from the start of the file, in bytes.
+ * @return
+ *   0; -1 if there is no memory at that address, or no such device.
+ *
+ * Threads: any. Source: spec, memory regions description. Not in the stock library.
+ */
+int vhost_ng_vdpa_mem_offset(int vid, uint64_t guest_phys_addr, uint64_t *offset_bytes);
+
 #ifdef __cplusplus
 }
 #endif

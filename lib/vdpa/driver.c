@@ -159,6 +159,26 @@ int vhost_ng_vdpa_rarp_mac(int vid, uint8_t mac[6])
 	return 0;
 }
 
+int vhost_ng_vdpa_mem_offset(int vid, uint64_t guest_phys_addr, uint64_t *offset_bytes)
+{
+	struct device *dev = offset_bytes != NULL ? device_lock(vid) : NULL;
+	int ret = -1;
+
+	if (dev == NULL)
+		return -1;
+	for (unsigned int i = 0; dev->mem != NULL && i < dev->mem->nr_regions; i++) {
+		const struct region *r = dev->mem->regions[i];
+		uint64_t at = guest_phys_addr - r->gpa.v;
+
+		if (at >= r->size_bytes)
+			continue;
+		*offset_bytes = r->mmap_offset_bytes + at;
+		ret = 0;
+	}
+	device_unlock(dev);
+	return ret;
+}
+
 /* They serve nothing themselves: what would is never asked for. */
 static const struct device_backend vdpa_net = {
 	.name = "vdpa net",

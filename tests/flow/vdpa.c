@@ -20,6 +20,7 @@
 #pragma weak vhost_ng_vdpa_log_fd
 #pragma weak vhost_ng_vdpa_errfd
 #pragma weak vhost_ng_vdpa_rarp_mac
+#pragma weak vhost_ng_vdpa_mem_offset
 
 static const struct fe_config two_pairs = {
 	.features = FE_F_VERSION_1 | FE_F_MRG_RXBUF | FE_F_MQ,
@@ -585,6 +586,42 @@ driver_finds_what_the_frontend_sent(void)
 	CHECK_EQ(vhost_ng_vdpa_errfd(rec_vid(), 1), -1);
 	CHECK_EQ(vhost_ng_vdpa_errfd(rec_vid(), 4), -1);
 	CHECK_EQ(vhost_ng_vdpa_errfd(-1, 0), -1);
+}
+
+static void
+driver_finds_memory_in_its_files(void)
+{
+	static const struct guest_region_spec regions[] = {
+		{.gpa = 0, .size_bytes = 1u << 20, .mmap_offset_bytes = 4096},
+		{.gpa = 1u << 30, .size_bytes = 1u << 20, .mmap_offset_bytes = 3u << 20},
+	};
+	struct fe_config config = two_pairs;
+	struct rte_vhost_memory *mem = NULL;
+	uint64_t offset = 77, word = 0x1234567890abcdef, got = 0;
+
+	if (is_stock)
+		tap_skip("the stock library has no such function");
+	config.regions = regions;
+	config.nregions = RTE_DIM(regions);
+	bring_up(&config);
+	CHECK_EQ(rte_vhost_get_mem_table(rec_vid(), &mem), 0);
+	CHECK_EQ(mem->nregions, RTE_DIM(regions));
+	for (unsigned i = 0; i < mem->nregions; i++) {
+		uint64_t gpa = mem->regions[i].guest_phys_addr + mem->regions[i].size - sizeof(word);
+
+		/* What the guest writes there is in the file there. */
+		guest_write(&fe.mem, gpa, &word, sizeof(word));
+		CHECK_EQ(vhost_ng_vdpa_mem_offset(rec_vid(), gpa, &offset), 0);
+		CHECK_EQ(pread(mem->regions[i].fd, &got, sizeof(got), (off_t)offset), sizeof(got));
+		CHECK_EQ(got, word++);
+	}
+	free(mem);
+	offset = 77;
+	CHECK_EQ(vhost_ng_vdpa_mem_offset(rec_vid(), 1u << 20, &offset), -1);
+	CHECK_EQ(vhost_ng_vdpa_mem_offset(rec_vid(), UINT64_MAX, &offset), -1);
+	CHECK_EQ(vhost_ng_vdpa_mem_offset(rec_vid(), 0, NULL), -1);
+	CHECK_EQ(vhost_ng_vdpa_mem_offset(-1, 0, &offset), -1);
+	CHECK_EQ(offset, 77);
 }
 
 /* --- ends --------------------------------------------------------------------- */
@@ -1334,6 +1371,7 @@ main(int argc, char **argv)
 		FLOW_TEST(migration_with_the_log_last),
 		FLOW_TEST(log_outlives_what_the_driver_knows_of_it),
 		FLOW_TEST(driver_finds_what_the_frontend_sent),
+		FLOW_TEST(driver_finds_memory_in_its_files),
 		FLOW_TEST(reset_owner),
 		FLOW_TEST(reset_device),
 		FLOW_TEST(frontend_comes_back),
