@@ -188,6 +188,7 @@ int frontend_stop_ring(struct frontend *f, uint32_t index, uint32_t *base)
 		ret = answer(f, VHU_GET_VRING_BASE, &state, sizeof(state));
 	if (ret == 0 && state.index != index)
 		ret = -EPROTO;
-	*base = state.num;
+	if (ret == 0)
+		*base = state.num;
 	return ret;
 }

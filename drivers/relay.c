@@ -11,36 +11,31 @@
  * one has to know, and the guest does not notice more than a pause.
  */
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <linux/vhost.h>
 #include <linux/virtio_config.h>
-#include <linux/virtio_ring.h>
 #include <rte_dev.h>
 #include <rte_devargs.h>
 #include <rte_kvargs.h>
 #include <rte_log.h>
 #include <rte_vhost.h>
 
-#include "frontend.h"
+#include "backend.h"
+#include "base/defs.h"
 #include "vdev.h"
 #include "vdpa_driver.h"
 #include "vdpa_relay.h"
 
 #define NAME_BYTES 64
 #define PATH_BYTES 108 /* of a Unix socket */
-#define RINGS_MAX 256
 #define LOOK_MS 100 /* how often we look whether the backend is there */
 
-#define BIT(n) (UINT64_C(1) << (n))
-#define WITH_PROTOCOL BIT(VHOST_USER_F_PROTOCOL_FEATURES)
 /* Protocol features that are the backend's business and pass through us. */
 #define THROUGH BIT(VHOST_USER_PROTOCOL_F_MQ)
 /* And those that our own library has for the guest's frontend whatever the backend does. */
@@ -52,20 +47,17 @@ struct relay {
 	LIST_ENTRY(relay) link;
 	char name[NAME_BYTES];
 	struct rte_vdpa_device *vdpa;
-	/* What the first backend had, which is what guests may be told. */
-	uint64_t features, protocol_features;
-	uint32_t nr_pairs;
+	struct backend_limits limits; /* what the first backend had, as guests are told */
 
 	pthread_t watch;
 	pthread_mutex_t lock;
 	pthread_cond_t ends;
 	bool ended;
 	char path[PATH_BYTES];
-	int vid;                   /* -1: no guest */
-	bool enabled[RINGS_MAX];   /* as the guest's frontend says */
-	bool running[RINGS_MAX];   /* in the backend */
-	struct frontend backend;   /* fd -1: it is gone */
-	bool said;                 /* that it is */
+	int vid; /* -1: no guest */
+	struct backend_ring rings[BACKEND_RINGS_MAX];
+	struct backend backend;
+	bool said; /* that it is gone */
 };
 
 static LIST_HEAD(, relay) relays = LIST_HEAD_INITIALIZER(relays);
@@ -95,182 +87,29 @@ static struct relay *relay_called(const char *name)
 	return r;
 }
 
-/* --- what the backend is told ---------------------------------------------- */
-
-/* Agrees on `features`, of which all must be there. */
-static int negotiate(struct frontend *f, uint64_t features)
-{
-	uint64_t offered, protocol;
-	int ret = frontend_tell(f, VHU_SET_OWNER, NULL, 0, NULL, 0);
-
-	if (ret == 0)
-		ret = frontend_get(f, VHU_GET_FEATURES, &offered);
-	if (ret < 0)
-		return ret;
-	features |= offered & WITH_PROTOCOL;
-	if ((features & ~offered) != 0)
-		return -ENOTSUP;
-	if ((offered & WITH_PROTOCOL) != 0) {
-		ret = frontend_get(f, VHU_GET_PROTOCOL_FEATURES, &protocol);
-		if (ret < 0)
-			return ret;
-		protocol &= THROUGH | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK);
-		ret = frontend_tell_u64(f, VHU_SET_PROTOCOL_FEATURES, protocol);
-		f->acks = (protocol & BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK)) != 0;
-	}
-	return ret < 0 ? ret : frontend_tell_u64(f, VHU_SET_FEATURES, features);
-}
-
-/* Where our mapping of the guest's memory is for its frontend; 0: nowhere. */
-static uint64_t to_frontend(const struct rte_vhost_memory *mem, const void *at)
-{
-	for (uint32_t i = 0; i < mem->nregions; i++) {
-		const struct rte_vhost_mem_region *region = &mem->regions[i];
-		uint64_t off = (uint64_t)(uintptr_t)at - region->host_user_addr;
-
-		if (off < region->size)
-			return region->guest_user_addr + off;
-	}
-	return 0;
-}
-
-static int tell_memory(struct frontend *f, const struct rte_vhost_memory *mem)
-{
-	struct vhu_mem_table table = { .nr_regions = mem->nregions };
-	int fds[VHU_REGIONS_MAX];
-
-	if (mem->nregions > VHU_REGIONS_MAX)
-		return -E2BIG;
-	for (uint32_t i = 0; i < mem->nregions; i++) {
-		const struct rte_vhost_mem_region *region = &mem->regions[i];
-
-		table.regions[i] = (struct vhu_region){
-			.gpa = region->guest_phys_addr,
-			.size_bytes = region->size,
-			.uva = region->guest_user_addr,
-			.mmap_offset_bytes =
-				region->host_user_addr - (uint64_t)(uintptr_t)region->mmap_addr,
-		};
-		fds[i] = region->fd;
-	}
-	return frontend_tell(f, VHU_SET_MEM_TABLE, &table,
-			     8 + mem->nregions * sizeof(table.regions[0]), fds, mem->nregions);
-}
-
-/* Where a ring stands that nobody serves: what was taken of it was given back (split rings only). */
-static int stands_at(const struct relay *r, uint16_t ring, bool is_packed, uint32_t *base)
-{
-	struct rte_vhost_vring vring;
-
-	if (is_packed || rte_vhost_get_vhost_vring(r->vid, ring, &vring) < 0 || vring.used == NULL)
-		return -ENOTSUP;
-	*base = __atomic_load_n(&vring.used->idx, __ATOMIC_ACQUIRE);
-	return 0;
-}
-
-static int tell_ring(struct relay *r, const struct rte_vhost_memory *mem, uint16_t ring,
-		     uint32_t base)
-{
-	struct vhu_vring_addr addr = { .index = ring };
-	struct frontend *f = &r->backend;
-	struct rte_vhost_vring vring;
-	int ret = rte_vhost_get_vhost_vring(r->vid, ring, &vring);
-
-	if (ret < 0 || vring.size == 0 || vring.desc == NULL)
-		return -ENODEV;
-	addr.desc = to_frontend(mem, vring.desc);
-	addr.avail = to_frontend(mem, vring.avail);
-	addr.used = to_frontend(mem, vring.used);
-	if (addr.desc == 0 || addr.avail == 0 || addr.used == 0)
-		return -EFAULT;
-	ret = frontend_tell_state(f, VHU_SET_VRING_NUM, ring, vring.size);
-	if (ret == 0)
-		ret = frontend_tell_state(f, VHU_SET_VRING_BASE, ring, base);
-	if (ret == 0)
-		ret = frontend_tell(f, VHU_SET_VRING_ADDR, &addr, sizeof(addr), NULL, 0);
-	if (ret == 0)
-		ret = frontend_tell_fd(f, VHU_SET_VRING_CALL, ring, vring.callfd);
-	if (ret == 0)
-		ret = frontend_tell_fd(f, VHU_SET_VRING_KICK, ring, vring.kickfd);
-	if (ret == 0)
-		ret = frontend_tell_state(f, VHU_SET_VRING_ENABLE, ring, r->enabled[ring]);
-	r->running[ring] = ret == 0;
-	return ret;
-}
-
-/* All that the backend has to know; `bases` of the rings that `there` has. */
-static int tell_all(struct relay *r, const uint32_t *bases, const bool *there)
-{
-	struct rte_vhost_memory *mem = NULL;
-	int ret = rte_vhost_get_mem_table(r->vid, &mem) < 0 ? -ENODEV : 0;
-
-	if (ret == 0)
-		ret = tell_memory(&r->backend, mem);
-	memset(r->running, 0, sizeof(r->running));
-	for (uint16_t ring = 0; ret == 0 && ring < RINGS_MAX; ring++)
-		if (there[ring])
-			ret = tell_ring(r, mem, ring, bases[ring]);
-	free(mem);
-	return ret;
-}
-
 /* --- backends come and go ---------------------------------------------------- */
-
-static uint64_t guest_features(const struct relay *r)
-{
-	uint64_t features = 0;
-
-	(void)rte_vhost_get_negotiated_features(r->vid, &features);
-	/* This one is between us and each of both sides. */
-	return features & ~WITH_PROTOCOL;
-}
-
-/* A backend that would do; the caller's to close. */
-static int find_backend(const struct relay *r, const char *path, struct frontend *f)
-{
-	int ret = frontend_connect(f, path);
-
-	if (ret == 0)
-		ret = negotiate(f, guest_features(r));
-	if (ret < 0)
-		frontend_close(f);
-	return ret;
-}
-
-/* Has the backend hung up? */
-static bool is_gone(const struct frontend *f)
-{
-	struct pollfd pfd = { .fd = f->fd, .events = POLLRDHUP };
-
-	return f->fd < 0 || (poll(&pfd, 1, 0) == 1 && pfd.revents != 0);
-}
 
 /* Goes on with whoever listens there now, if somebody does. */
 static void try_again(struct relay *r)
 {
-	const bool is_packed = (guest_features(r) & BIT(VIRTIO_F_RING_PACKED)) != 0;
-	uint32_t bases[RINGS_MAX];
-	bool there[RINGS_MAX];
 	int ret;
 
 	if (!r->said)
 		RELAY_LOG(WARNING, "%s: the backend at %s is gone; waiting for the next\n", r->name,
 			  r->path);
 	r->said = true;
-	frontend_close(&r->backend);
-	memcpy(there, r->running, sizeof(there));
-	for (uint16_t ring = 0; ring < RINGS_MAX; ring++)
-		if (there[ring] && stands_at(r, ring, is_packed, &bases[ring]) < 0)
+	backend_leave(&r->backend);
+	for (unsigned int i = 0; i < BACKEND_RINGS_MAX; i++)
+		if (r->rings[i].is_there && !r->rings[i].stands_still &&
+		    backend_left_at(r->vid, i, &r->rings[i].base) < 0)
 			return;
-	if (find_backend(r, r->path, &r->backend) < 0)
+	if (backend_find(&r->backend, r->path, r->vid) < 0)
 		return;
-	ret = tell_all(r, bases, there);
-	/* Whether they could be told or not. */
-	memcpy(r->running, there, sizeof(there));
+	ret = backend_start(&r->backend, r->vid, r->rings);
 	if (ret < 0) {
 		RELAY_LOG(ERR, "%s: the backend at %s does not take the device (error %d)\n",
 			  r->name, r->path, -ret);
-		frontend_close(&r->backend);
+		backend_leave(&r->backend);
 		return;
 	}
 	r->said = false;
@@ -285,7 +124,7 @@ static void *watch(void *arg)
 	while (!r->ended) {
 		struct timespec until;
 
-		if (r->vid >= 0 && is_gone(&r->backend))
+		if (r->vid >= 0 && backend_is_gone(&r->backend))
 			try_again(r);
 		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_nsec += LOOK_MS * 1000000L;
@@ -297,48 +136,31 @@ static void *watch(void *arg)
 	return NULL;
 }
 
-/* Takes all rings from the backend; where they stand. */
-static int take_back(struct relay *r, uint32_t *bases)
-{
-	int ret = 0;
-
-	for (uint16_t ring = 0; ret == 0 && ring < RINGS_MAX; ring++)
-		if (r->running[ring])
-			ret = frontend_stop_ring(&r->backend, ring, &bases[ring]);
-	return ret;
-}
-
 int vdpa_relay_move(const char *name, const char *path)
 {
 	struct relay *r = name != NULL ? relay_called(name) : NULL;
-	struct frontend next = { .fd = -1 };
-	uint32_t bases[RINGS_MAX];
-	bool there[RINGS_MAX];
+	struct backend next;
 	int ret = 0;
 
 	if (r == NULL || path == NULL || strlen(path) >= sizeof(r->path))
 		return -EINVAL;
 	pthread_mutex_lock(&r->lock);
-	if (r->vid < 0 || r->backend.fd < 0)
+	if (r->vid < 0 || r->backend.wire.fd < 0)
 		goto rename;
 	/* All that can fail before anything is taken from the old one. */
-	ret = find_backend(r, path, &next);
-	if (ret == 0)
-		ret = take_back(r, bases);
-	if (ret < 0) {
-		frontend_close(&next);
+	ret = backend_find(&next, path, r->vid);
+	if (ret < 0)
 		goto out;
-	}
-	frontend_close(&r->backend);
-	r->backend = next;
-	memcpy(there, r->running, sizeof(there));
-	ret = tell_all(r, bases, there);
-	memcpy(r->running, there, sizeof(there));
+	ret = backend_stop(&r->backend, r->rings);
+	backend_leave(&r->backend);
+	if (ret == 0)
+		ret = backend_start(&next, r->vid, r->rings);
 	if (ret < 0) {
 		/* The old one is asked again. */
-		frontend_close(&r->backend);
+		backend_leave(&next);
 		goto out;
 	}
+	r->backend = next;
 rename:
 	strcpy(r->path, path);
 	RELAY_LOG(INFO, "%s: moved to %s\n", r->name, path);
@@ -357,7 +179,7 @@ static int get_queue_num(struct rte_vdpa_device *dev, uint32_t *queue_num)
 
 	if (r == NULL)
 		return -ENODEV;
-	*queue_num = r->nr_pairs;
+	*queue_num = r->limits.nr_pairs;
 	return 0;
 }
 
@@ -367,7 +189,7 @@ static int get_features(struct rte_vdpa_device *dev, uint64_t *features)
 
 	if (r == NULL)
 		return -ENODEV;
-	*features = r->features;
+	*features = r->limits.features;
 	return 0;
 }
 
@@ -377,17 +199,30 @@ static int get_protocol_features(struct rte_vdpa_device *dev, uint64_t *features
 
 	if (r == NULL)
 		return -ENODEV;
-	*features = r->protocol_features;
+	*features = r->limits.protocol_features;
 	return 0;
+}
+
+/* Where the library says that a ring stands, if it is there. */
+static void look_up(struct relay *r, unsigned int index)
+{
+	struct backend_ring *ring = &r->rings[index];
+	struct rte_vhost_vring vring;
+	uint16_t avail, used;
+
+	ring->is_there = rte_vhost_get_vhost_vring(r->vid, (uint16_t)index, &vring) == 0 &&
+			 vring.desc != NULL &&
+			 rte_vhost_get_vring_base(r->vid, (uint16_t)index, &avail, &used) == 0;
+	if (!ring->is_there)
+		return;
+	ring->base = backend_packed(r->vid) ? avail | (uint32_t)used << 16 : avail;
+	ring->stands_still = true;
 }
 
 static int dev_conf(int vid)
 {
 	struct relay *r = relay_of(rte_vhost_get_vdpa_device(vid));
-	uint32_t bases[RINGS_MAX];
-	bool there[RINGS_MAX] = { false };
-	bool is_packed;
-	int ret = 0;
+	int ret;
 
 	if (r == NULL)
 		return -ENODEV;
@@ -398,56 +233,52 @@ static int dev_conf(int vid)
 		return -EBUSY;
 	}
 	r->vid = vid;
-	is_packed = (guest_features(r) & BIT(VIRTIO_F_RING_PACKED)) != 0;
-	for (uint16_t ring = 0; ring < RTE_MIN(rte_vhost_get_vring_num(vid), RINGS_MAX); ring++) {
-		uint16_t avail, used;
-		struct rte_vhost_vring vring;
-
-		if (rte_vhost_get_vhost_vring(vid, ring, &vring) < 0 || vring.desc == NULL ||
-		    rte_vhost_get_vring_base(vid, ring, &avail, &used) < 0)
-			continue;
-		bases[ring] = is_packed ? avail | (uint32_t)used << 16 : avail;
-		there[ring] = true;
-	}
-	ret = find_backend(r, r->path, &r->backend);
+	for (unsigned int i = 0; i < BACKEND_RINGS_MAX; i++)
+		look_up(r, i);
+	ret = backend_find(&r->backend, r->path, vid);
 	if (ret == 0)
-		ret = tell_all(r, bases, there);
+		ret = backend_start(&r->backend, vid, r->rings);
 	if (ret < 0) {
 		RELAY_LOG(ERR, "%s: the backend at %s does not take the device (error %d)\n",
 			  r->name, r->path, -ret);
-		frontend_close(&r->backend);
+		backend_leave(&r->backend);
 		r->vid = -1;
 	}
 	pthread_mutex_unlock(&r->lock);
 	return ret;
 }
 
+/* Of rings of which that is known. */
+static void tell_where_they_stand(struct relay *r)
+{
+	const bool is_packed = backend_packed(r->vid);
+
+	for (unsigned int i = 0; i < BACKEND_RINGS_MAX; i++) {
+		struct backend_ring *ring = &r->rings[i];
+
+		if (ring->is_there &&
+		    (ring->stands_still || backend_left_at(r->vid, i, &ring->base) == 0))
+			(void)rte_vhost_set_vring_base(r->vid, (uint16_t)i, (uint16_t)ring->base,
+						       is_packed ? (uint16_t)(ring->base >> 16) :
+								   (uint16_t)ring->base);
+		ring->is_there = false;
+	}
+}
+
 static int dev_close(int vid)
 {
 	struct relay *r = relay_of(rte_vhost_get_vdpa_device(vid));
-	uint32_t bases[RINGS_MAX] = { 0 };
-	bool is_packed;
 
 	if (r == NULL)
 		return -ENODEV;
 	pthread_mutex_lock(&r->lock);
-	if (r->vid != vid)
-		goto out;
-	is_packed = (guest_features(r) & BIT(VIRTIO_F_RING_PACKED)) != 0;
-	if (take_back(r, bases) < 0)
-		for (uint16_t ring = 0; ring < RINGS_MAX; ring++)
-			if (r->running[ring])
-				(void)stands_at(r, ring, is_packed, &bases[ring]);
-	for (uint16_t ring = 0; ring < RINGS_MAX; ring++)
-		if (r->running[ring])
-			(void)rte_vhost_set_vring_base(vid, ring, (uint16_t)bases[ring],
-						       is_packed ? (uint16_t)(bases[ring] >> 16) :
-								   (uint16_t)bases[ring]);
-	memset(r->running, 0, sizeof(r->running));
-	frontend_close(&r->backend);
-	r->said = false;
-	r->vid = -1;
-out:
+	if (r->vid == vid) {
+		(void)backend_stop(&r->backend, r->rings);
+		backend_leave(&r->backend);
+		tell_where_they_stand(r);
+		r->said = false;
+		r->vid = -1;
+	}
 	pthread_mutex_unlock(&r->lock);
 	return 0;
 }
@@ -457,13 +288,12 @@ static int set_vring_state(int vid, int ring, int state)
 	struct relay *r = relay_of(rte_vhost_get_vdpa_device(vid));
 	int ret = 0;
 
-	if (r == NULL || ring < 0 || ring >= RINGS_MAX)
+	if (r == NULL || ring < 0 || ring >= BACKEND_RINGS_MAX)
 		return -EINVAL;
 	pthread_mutex_lock(&r->lock);
-	r->enabled[ring] = state != 0;
-	if (r->vid == vid && r->running[ring] && r->backend.fd >= 0)
-		ret = frontend_tell_state(&r->backend, VHU_SET_VRING_ENABLE, (uint32_t)ring,
-					  state != 0);
+	r->rings[ring].is_enabled = state != 0;
+	if (r->vid == vid && r->rings[ring].is_there && r->backend.wire.fd >= 0)
+		ret = backend_enable(&r->backend, (unsigned int)ring, state != 0);
 	pthread_mutex_unlock(&r->lock);
 	return ret;
 }
@@ -487,30 +317,22 @@ static struct rte_vdpa_dev_ops ops = {
 
 /* --- the device ------------------------------------------------------------------ */
 
-/* Asks the backend what it can. */
+/* What guests may be told. */
 static int learn(struct relay *r)
 {
-	struct frontend f;
-	uint64_t protocol = 0, queues = 1;
-	int ret = frontend_connect(&f, r->path);
+	struct backend_limits *limits = &r->limits;
+	int ret = backend_ask(r->path, limits);
 
-	if (ret == 0)
-		ret = frontend_get(&f, VHU_GET_FEATURES, &r->features);
-	if (ret == 0 && (r->features & WITH_PROTOCOL) != 0)
-		ret = frontend_get(&f, VHU_GET_PROTOCOL_FEATURES, &protocol);
-	if (ret == 0 && (protocol & BIT(VHOST_USER_PROTOCOL_F_MQ)) != 0)
-		ret = frontend_get(&f, VHU_GET_QUEUE_NUM, &queues);
-	frontend_close(&f);
 	if (ret < 0) {
 		RELAY_LOG(ERR, "%s: no backend at %s (%s): start it first\n", r->name, r->path,
 			  strerror(-ret));
 		return ret;
 	}
 	/* It would write to memory that we do not see change. */
-	r->features &= ~(BIT(VHOST_F_LOG_ALL) | BIT(VIRTIO_F_ACCESS_PLATFORM));
-	r->features |= WITH_PROTOCOL;
-	r->protocol_features = (protocol & THROUGH) | OURS;
-	r->nr_pairs = (uint32_t)RTE_MIN(queues, (uint64_t)RINGS_MAX / 2);
+	limits->features &= ~(BIT(VHOST_F_LOG_ALL) | BIT(VIRTIO_F_ACCESS_PLATFORM));
+	limits->features |= BIT(VHOST_USER_F_PROTOCOL_FEATURES);
+	limits->protocol_features &= THROUGH;
+	limits->protocol_features |= OURS;
 	return 0;
 }
 
@@ -539,7 +361,7 @@ static int parse(struct relay *r, const char *args)
 
 static void relay_free(struct relay *r)
 {
-	frontend_close(&r->backend);
+	backend_leave(&r->backend);
 	pthread_cond_destroy(&r->ends);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
@@ -569,7 +391,7 @@ static int probe(struct rte_vdev_device *vdev)
 	if (r == NULL)
 		return -ENOMEM;
 	snprintf(r->name, sizeof(r->name), "%s", rte_dev_name(dev));
-	r->backend.fd = -1;
+	r->backend.wire.fd = -1;
 	r->vid = -1;
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_condattr_init(&monotonic);

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+#include <rte_vhost.h>
+
+#include "backend.h"
+#include "base/defs.h"
+
+#define WITH_PROTOCOL BIT(VHOST_USER_F_PROTOCOL_FEATURES)
+/* What we have a use for. */
+#define WANTED_PROTOCOL (BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK))
+
+/* --- who it is ------------------------------------------------------------- */
+
+/* That the two of us agree on protocol features is no business of the guest's. */
+static uint64_t guest_features(int vid)
+{
+	uint64_t features = 0;
+
+	(void)rte_vhost_get_negotiated_features(vid, &features);
+	return features & ~WITH_PROTOCOL;
+}
+
+bool backend_packed(int vid)
+{
+	return (guest_features(vid) & BIT(VIRTIO_F_RING_PACKED)) != 0;
+}
+
+static int agree_on_protocol(struct frontend *f, uint64_t *protocol)
+{
+	int ret = frontend_get(f, VHU_GET_PROTOCOL_FEATURES, protocol);
+
+	if (ret < 0)
+		return ret;
+	*protocol &= WANTED_PROTOCOL;
+	ret = frontend_tell_u64(f, VHU_SET_PROTOCOL_FEATURES, *protocol);
+	f->acks = (*protocol & BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK)) != 0;
+	return ret;
+}
+
+int backend_ask(const char *path, struct backend_limits *limits)
+{
+	struct frontend f;
+	uint64_t queues = 1;
+	int ret = frontend_connect(&f, path);
+
+	limits->protocol_features = 0;
+	if (ret == 0)
+		ret = frontend_get(&f, VHU_GET_FEATURES, &limits->features);
+	if (ret == 0 && (limits->features & WITH_PROTOCOL) != 0)
+		ret = frontend_get(&f, VHU_GET_PROTOCOL_FEATURES, &limits->protocol_features);
+	if (ret == 0 && (limits->protocol_features & BIT(VHOST_USER_PROTOCOL_F_MQ)) != 0)
+		ret = frontend_get(&f, VHU_GET_QUEUE_NUM, &queues);
+	frontend_close(&f);
+	limits->nr_pairs = (uint32_t)MIN2(queues, (uint64_t)BACKEND_RINGS_MAX / 2);
+	return ret;
+}
+
+static int negotiate(struct frontend *f, uint64_t features)
+{
+	uint64_t offered, protocol;
+	int ret = frontend_tell(f, VHU_SET_OWNER, NULL, 0, NULL, 0);
+
+	if (ret == 0)
+		ret = frontend_get(f, VHU_GET_FEATURES, &offered);
+	if (ret < 0)
+		return ret;
+	if ((features & ~offered) != 0)
+		return -ENOTSUP;
+	if ((offered & WITH_PROTOCOL) != 0)
+		ret = agree_on_protocol(f, &protocol);
+	return ret < 0 ? ret :
+			 frontend_tell_u64(f, VHU_SET_FEATURES, features | (offered & WITH_PROTOCOL));
+}
+
+int backend_find(struct backend *b, const char *path, int vid)
+{
+	int ret = frontend_connect(&b->wire, path);
+
+	if (ret == 0)
+		ret = negotiate(&b->wire, guest_features(vid));
+	if (ret < 0)
+		backend_leave(b);
+	return ret;
+}
+
+void backend_leave(struct backend *b)
+{
+	frontend_close(&b->wire);
+}
+
+bool backend_is_gone(const struct backend *b)
+{
+	struct pollfd pfd = { .fd = b->wire.fd, .events = POLLRDHUP };
+
+	return b->wire.fd < 0 || (poll(&pfd, 1, 0) == 1 && pfd.revents != 0);
+}
+
+/* --- what it is told ------------------------------------------------------- */
+
+/* Where our mapping of the guest's memory is for its frontend; 0: nowhere. */
+static uint64_t to_frontend(const struct rte_vhost_memory *mem, const void *at)
+{
+	for (uint32_t i = 0; i < mem->nregions; i++) {
+		const struct rte_vhost_mem_region *region = &mem->regions[i];
+		uint64_t off = (uint64_t)(uintptr_t)at - region->host_user_addr;
+
+		if (off < region->size)
+			return region->guest_user_addr + off;
+	}
+	return 0;
+}
+
+static int tell_memory(struct backend *b, const struct rte_vhost_memory *mem)
+{
+	struct vhu_mem_table table = { .nr_regions = mem->nregions };
+	int fds[VHU_REGIONS_MAX];
+
+	if (mem->nregions > VHU_REGIONS_MAX)
+		return -E2BIG;
+	for (uint32_t i = 0; i < mem->nregions; i++) {
+		const struct rte_vhost_mem_region *region = &mem->regions[i];
+
+		table.regions[i] = (struct vhu_region){
+			.gpa = region->guest_phys_addr,
+			.size_bytes = region->size,
+			.uva = region->guest_user_addr,
+			.mmap_offset_bytes =
+				region->host_user_addr - (uint64_t)(uintptr_t)region->mmap_addr,
+		};
+		fds[i] = region->fd;
+	}
+	return frontend_tell(&b->wire, VHU_SET_MEM_TABLE, &table,
+			     8 + mem->nregions * sizeof(table.regions[0]), fds, mem->nregions);
+}
+
+static int tell_eventfds(struct backend *b, const struct rte_vhost_vring *vring, unsigned int index)
+{
+	int ret = frontend_tell_fd(&b->wire, VHU_SET_VRING_CALL, index, vring->callfd);
+
+	return ret < 0 ? ret : frontend_tell_fd(&b->wire, VHU_SET_VRING_KICK, index, vring->kickfd);
+}
+
+int backend_enable(struct backend *b, unsigned int index, bool enable)
+{
+	return frontend_tell_state(&b->wire, VHU_SET_VRING_ENABLE, index, enable);
+}
+
+static int start_ring(struct backend *b, int vid, const struct rte_vhost_memory *mem,
+		      unsigned int index, struct backend_ring *ring)
+{
+	struct vhu_vring_addr addr = { .index = index };
+	struct rte_vhost_vring vring;
+	int ret = rte_vhost_get_vhost_vring(vid, (uint16_t)index, &vring);
+
+	if (ret < 0 || vring.size == 0 || vring.desc == NULL)
+		return -ENODEV;
+	addr.desc = to_frontend(mem, vring.desc);
+	addr.avail = to_frontend(mem, vring.avail);
+	addr.used = to_frontend(mem, vring.used);
+	if (addr.desc == 0 || addr.avail == 0 || addr.used == 0)
+		return -EFAULT;
+	ring->stands_still = false;
+	ret = frontend_tell_state(&b->wire, VHU_SET_VRING_NUM, index, vring.size);
+	if (ret == 0)
+		ret = frontend_tell_state(&b->wire, VHU_SET_VRING_BASE, index, ring->base);
+	if (ret == 0)
+		ret = frontend_tell(&b->wire, VHU_SET_VRING_ADDR, &addr, sizeof(addr), NULL, 0);
+	if (ret == 0)
+		ret = tell_eventfds(b, &vring, index);
+	return ret < 0 ? ret : backend_enable(b, index, ring->is_enabled);
+}
+
+int backend_start(struct backend *b, int vid, struct backend_ring *rings)
+{
+	struct rte_vhost_memory *mem = NULL;
+	int ret = rte_vhost_get_mem_table(vid, &mem) < 0 ? -ENODEV : 0;
+
+	if (ret == 0)
+		ret = tell_memory(b, mem);
+	for (unsigned int i = 0; ret == 0 && i < BACKEND_RINGS_MAX; i++)
+		if (rings[i].is_there)
+			ret = start_ring(b, vid, mem, i, &rings[i]);
+	free(mem);
+	return ret;
+}
+
+int backend_stop(struct backend *b, struct backend_ring *rings)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; ret == 0 && i < BACKEND_RINGS_MAX; i++) {
+		if (!rings[i].is_there)
+			continue;
+		ret = frontend_stop_ring(&b->wire, i, &rings[i].base);
+		rings[i].stands_still = ret == 0;
+	}
+	return ret;
+}
+
+int backend_left_at(int vid, unsigned int index, uint32_t *base)
+{
+	struct rte_vhost_vring vring;
+
+	if (backend_packed(vid) || rte_vhost_get_vhost_vring(vid, (uint16_t)index, &vring) < 0 ||
+	    vring.used == NULL)
+		return -ENOTSUP;
+	*base = __atomic_load_n(&vring.used->idx, __ATOMIC_ACQUIRE);
+	return 0;
+}

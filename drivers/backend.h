@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A backend, and what it is told of a guest's device: all that the device's own frontend has told
+ * the library, which knows it under a vid.
+ */
+#ifndef VHOST_NG_BACKEND_H
+#define VHOST_NG_BACKEND_H
+
+#include "frontend.h"
+
+#define BACKEND_RINGS_MAX 256
+
+struct backend {
+	struct frontend wire; /* fd -1: there is none */
+};
+
+/* One ring of the device. */
+struct backend_ring {
+	bool is_there;    /* it is the backend's, or waits for the next */
+	bool is_enabled;  /* as the guest's frontend says */
+	bool stands_still; /* nobody has had it since it stood at `base` */
+	uint32_t base;
+};
+
+/* What one can do. */
+struct backend_limits {
+	uint64_t features;
+	uint64_t protocol_features;
+	uint32_t nr_pairs;
+};
+
+/* All return 0 or -errno. Asks who listens at `path`. */
+int backend_ask(const char *path, struct backend_limits *limits);
+/* A backend that can do what the guest has agreed on; -ENOTSUP: not this one. */
+int backend_find(struct backend *b, const char *path, int vid);
+void backend_leave(struct backend *b);
+/* Has it hung up, or is there none? */
+bool backend_is_gone(const struct backend *b);
+
+/* After an error it is to be left. */
+
+/* Gives it the device, with all rings that are there: each at its base. */
+int backend_start(struct backend *b, int vid, struct backend_ring *rings);
+/* Takes all rings back, so that they stand still. */
+int backend_stop(struct backend *b, struct backend_ring *rings);
+int backend_enable(struct backend *b, unsigned int index, bool enable);
+
+/*
+ * Where a ring stands that nobody gave back: what was taken of it is to be taken again. Split rings
+ * only; -ENOTSUP otherwise.
+ */
+int backend_left_at(int vid, unsigned int index, uint32_t *base);
+/* Are the guest's rings packed? */
+bool backend_packed(int vid);
+
+#endif
