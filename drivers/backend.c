@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
@@ -9,6 +10,7 @@
 
 #include "backend.h"
 #include "base/defs.h"
+#include "vdpa_driver.h"
 
 #define WITH_PROTOCOL BIT(VHOST_USER_F_PROTOCOL_FEATURES)
 /* What we have a use for. */
@@ -30,15 +32,14 @@ bool backend_packed(int vid)
 	return (guest_features(vid) & BIT(VIRTIO_F_RING_PACKED)) != 0;
 }
 
-static int agree_on_protocol(struct frontend *f, uint64_t *protocol)
+/* All that we want of what there is; what there is. */
+static int agree_on_protocol(struct frontend *f, uint64_t *offered)
 {
-	int ret = frontend_get(f, VHU_GET_PROTOCOL_FEATURES, protocol);
+	int ret = frontend_get(f, VHU_GET_PROTOCOL_FEATURES, offered);
 
-	if (ret < 0)
-		return ret;
-	*protocol &= WANTED_PROTOCOL;
-	ret = frontend_tell_u64(f, VHU_SET_PROTOCOL_FEATURES, *protocol);
-	f->acks = (*protocol & BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK)) != 0;
+	if (ret == 0)
+		ret = frontend_tell_u64(f, VHU_SET_PROTOCOL_FEATURES, *offered & WANTED_PROTOCOL);
+	f->acks = ret == 0 && (*offered & BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK)) != 0;
 	return ret;
 }
 
@@ -52,7 +53,7 @@ int backend_ask(const char *path, struct backend_limits *limits)
 	if (ret == 0)
 		ret = frontend_get(&f, VHU_GET_FEATURES, &limits->features);
 	if (ret == 0 && (limits->features & WITH_PROTOCOL) != 0)
-		ret = frontend_get(&f, VHU_GET_PROTOCOL_FEATURES, &limits->protocol_features);
+		ret = agree_on_protocol(&f, &limits->protocol_features);
 	if (ret == 0 && (limits->protocol_features & BIT(VHOST_USER_PROTOCOL_F_MQ)) != 0)
 		ret = frontend_get(&f, VHU_GET_QUEUE_NUM, &queues);
 	frontend_close(&f);
@@ -115,7 +116,7 @@ static uint64_t to_frontend(const struct rte_vhost_memory *mem, const void *at)
 	return 0;
 }
 
-static int tell_memory(struct backend *b, const struct rte_vhost_memory *mem)
+static int tell_memory(struct backend *b, int vid, const struct rte_vhost_memory *mem)
 {
 	struct vhu_mem_table table = { .nr_regions = mem->nregions };
 	int fds[VHU_REGIONS_MAX];
@@ -129,9 +130,10 @@ static int tell_memory(struct backend *b, const struct rte_vhost_memory *mem)
 			.gpa = region->guest_phys_addr,
 			.size_bytes = region->size,
 			.uva = region->guest_user_addr,
-			.mmap_offset_bytes =
-				region->host_user_addr - (uint64_t)(uintptr_t)region->mmap_addr,
 		};
+		if (vhost_ng_vdpa_mem_offset(vid, region->guest_phys_addr,
+					     &table.regions[i].mmap_offset_bytes) < 0)
+			return -ENODEV;
 		fds[i] = region->fd;
 	}
 	return frontend_tell(&b->wire, VHU_SET_MEM_TABLE, &table,
@@ -143,6 +145,15 @@ static int tell_eventfds(struct backend *b, const struct rte_vhost_vring *vring,
 	int ret = frontend_tell_fd(&b->wire, VHU_SET_VRING_CALL, index, vring->callfd);
 
 	return ret < 0 ? ret : frontend_tell_fd(&b->wire, VHU_SET_VRING_KICK, index, vring->kickfd);
+}
+
+int backend_set_eventfds(struct backend *b, int vid, unsigned int index)
+{
+	struct rte_vhost_vring vring;
+
+	if (rte_vhost_get_vhost_vring(vid, (uint16_t)index, &vring) < 0)
+		return -ENODEV;
+	return tell_eventfds(b, &vring, index);
 }
 
 int backend_enable(struct backend *b, unsigned int index, bool enable)
@@ -172,7 +183,12 @@ static int start_ring(struct backend *b, int vid, const struct rte_vhost_memory 
 		ret = frontend_tell(&b->wire, VHU_SET_VRING_ADDR, &addr, sizeof(addr), NULL, 0);
 	if (ret == 0)
 		ret = tell_eventfds(b, &vring, index);
-	return ret < 0 ? ret : backend_enable(b, index, ring->is_enabled);
+	if (ret == 0)
+		ret = backend_enable(b, index, ring->is_enabled);
+	/* The kick for what waits may have gone to another one. Also, a kick starts a ring. */
+	if (ret == 0 && ring->is_enabled && vring.kickfd >= 0)
+		(void)eventfd_write(vring.kickfd, 1);
+	return ret;
 }
 
 int backend_start(struct backend *b, int vid, struct backend_ring *rings)
@@ -181,10 +197,21 @@ int backend_start(struct backend *b, int vid, struct backend_ring *rings)
 	int ret = rte_vhost_get_mem_table(vid, &mem) < 0 ? -ENODEV : 0;
 
 	if (ret == 0)
-		ret = tell_memory(b, mem);
+		ret = tell_memory(b, vid, mem);
 	for (unsigned int i = 0; ret == 0 && i < BACKEND_RINGS_MAX; i++)
 		if (rings[i].is_there)
 			ret = start_ring(b, vid, mem, i, &rings[i]);
+	free(mem);
+	return ret;
+}
+
+int backend_start_ring(struct backend *b, int vid, unsigned int index, struct backend_ring *ring)
+{
+	struct rte_vhost_memory *mem = NULL;
+	int ret = rte_vhost_get_mem_table(vid, &mem) < 0 ? -ENODEV : 0;
+
+	if (ret == 0)
+		ret = start_ring(b, vid, mem, index, ring);
 	free(mem);
 	return ret;
 }

@@ -41,6 +41,9 @@ bool backend_is_gone(const struct backend *b);
 
 /* Gives it the device, with all rings that are there: each at its base. */
 int backend_start(struct backend *b, int vid, struct backend_ring *rings);
+/* The same for one more, when it is there; for one that it has, which got other eventfds. */
+int backend_start_ring(struct backend *b, int vid, unsigned int index, struct backend_ring *ring);
+int backend_set_eventfds(struct backend *b, int vid, unsigned int index);
 /* Takes all rings back, so that they stand still. */
 int backend_stop(struct backend *b, struct backend_ring *rings);
 int backend_enable(struct backend *b, unsigned int index, bool enable);

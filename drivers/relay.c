@@ -283,6 +283,25 @@ static int dev_close(int vid)
 	return 0;
 }
 
+/* A ring of a device that runs was switched, is a new one, or has other eventfds. */
+static int switch_ring(struct relay *r, unsigned int index)
+{
+	struct backend_ring *ring = &r->rings[index];
+	bool is_new = !ring->is_there;
+	int ret = 0;
+
+	if (is_new)
+		look_up(r, index);
+	/* Whoever comes next is told all of it. */
+	if (!ring->is_there || r->backend.wire.fd < 0)
+		return 0;
+	if (is_new)
+		return backend_start_ring(&r->backend, r->vid, index, ring);
+	if (ring->is_enabled)
+		ret = backend_set_eventfds(&r->backend, r->vid, index);
+	return ret < 0 ? ret : backend_enable(&r->backend, index, ring->is_enabled);
+}
+
 static int set_vring_state(int vid, int ring, int state)
 {
 	struct relay *r = relay_of(rte_vhost_get_vdpa_device(vid));
@@ -292,10 +311,26 @@ static int set_vring_state(int vid, int ring, int state)
 		return -EINVAL;
 	pthread_mutex_lock(&r->lock);
 	r->rings[ring].is_enabled = state != 0;
-	if (r->vid == vid && r->rings[ring].is_there && r->backend.wire.fd >= 0)
-		ret = backend_enable(&r->backend, (unsigned int)ring, state != 0);
+	if (r->vid == vid)
+		ret = switch_ring(r, (unsigned int)ring);
+	if (ret < 0)
+		backend_leave(&r->backend);
 	pthread_mutex_unlock(&r->lock);
 	return ret;
+}
+
+/* The next guest starts with nothing. */
+static int dev_cleanup(int vid)
+{
+	struct relay *r = relay_of(rte_vhost_get_vdpa_device(vid));
+
+	if (r == NULL)
+		return -ENODEV;
+	pthread_mutex_lock(&r->lock);
+	if (r->vid < 0)
+		memset(r->rings, 0, sizeof(r->rings));
+	pthread_mutex_unlock(&r->lock);
+	return 0;
 }
 
 /* Nothing of them changes under a device that runs, without VHOST_F_LOG_ALL. */
@@ -311,6 +346,7 @@ static struct rte_vdpa_dev_ops ops = {
 	.get_protocol_features = get_protocol_features,
 	.dev_conf = dev_conf,
 	.dev_close = dev_close,
+	.dev_cleanup = dev_cleanup,
 	.set_vring_state = set_vring_state,
 	.set_features = set_features,
 };
