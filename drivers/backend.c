@@ -140,10 +140,15 @@ static int tell_memory(struct backend *b, int vid, const struct rte_vhost_memory
 			     8 + mem->nregions * sizeof(table.regions[0]), fds, mem->nregions);
 }
 
-static int tell_eventfds(struct backend *b, const struct rte_vhost_vring *vring, unsigned int index)
+static int tell_eventfds(struct backend *b, int vid, const struct rte_vhost_vring *vring,
+			 unsigned int index)
 {
+	int errfd = vhost_ng_vdpa_errfd(vid, (uint16_t)index);
 	int ret = frontend_tell_fd(&b->wire, VHU_SET_VRING_CALL, index, vring->callfd);
 
+	if (ret == 0)
+		ret = frontend_tell_fd(&b->wire, VHU_SET_VRING_ERR, index, errfd);
+	/* Last, as it starts the ring. */
 	return ret < 0 ? ret : frontend_tell_fd(&b->wire, VHU_SET_VRING_KICK, index, vring->kickfd);
 }
 
@@ -153,7 +158,7 @@ int backend_set_eventfds(struct backend *b, int vid, unsigned int index)
 
 	if (rte_vhost_get_vhost_vring(vid, (uint16_t)index, &vring) < 0)
 		return -ENODEV;
-	return tell_eventfds(b, &vring, index);
+	return tell_eventfds(b, vid, &vring, index);
 }
 
 int backend_enable(struct backend *b, unsigned int index, bool enable)
@@ -182,7 +187,7 @@ static int start_ring(struct backend *b, int vid, const struct rte_vhost_memory 
 	if (ret == 0)
 		ret = frontend_tell(&b->wire, VHU_SET_VRING_ADDR, &addr, sizeof(addr), NULL, 0);
 	if (ret == 0)
-		ret = tell_eventfds(b, &vring, index);
+		ret = tell_eventfds(b, vid, &vring, index);
 	if (ret == 0)
 		ret = backend_enable(b, index, ring->is_enabled);
 	/* The kick for what waits may have gone to another one. Also, a kick starts a ring. */

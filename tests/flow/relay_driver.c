@@ -355,6 +355,30 @@ another_eventfd(void)
 	guest_fini(&guest);
 }
 
+static bool
+has_error(void *arg)
+{
+	return guest_ring_errors(arg) != 0;
+}
+
+/* The backend says that a ring makes no sense where the frontend listens. */
+static void
+errors_are_heard(void)
+{
+	struct guest_ring *vq;
+
+	up();
+	vq = &fe.vqs[1];
+	for (uint16_t i = 0; flow_packed && i < RING_SIZE; i++)
+		guest_packed_raw_desc(vq, i, 0, 64, 0, guest_packed_avail_flags(true) | GUEST_DESC_NEXT);
+	if (!flow_packed)
+		guest_split_raw_avail_idx(vq, RING_SIZE + 1);
+	CHECK_EQ(guest_ring_errors(vq), 0);
+	backend_work(&one, BACKEND_ECHO);
+	CHECK(flow_wait_until(has_error, vq, PATIENCE_MS));
+	CHECK_EQ(guest_ring_errors(&fe.vqs[0]), 0);
+}
+
 static struct chains queues[2];
 
 static void
@@ -397,6 +421,7 @@ main(int argc, char **argv)
 		FLOW_TEST(queues_that_come_later),
 		FLOW_TEST(queues_that_were_on_before),
 		FLOW_TEST(another_eventfd),
+		FLOW_TEST(errors_are_heard),
 	};
 
 	backend_process_main(argc, argv);
