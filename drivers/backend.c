@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 
 #include <linux/virtio_config.h>
@@ -14,7 +16,9 @@
 
 #define WITH_PROTOCOL BIT(VHOST_USER_F_PROTOCOL_FEATURES)
 /* What we have a use for. */
-#define WANTED_PROTOCOL (BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK))
+#define WANTED_PROTOCOL                                                             \
+	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) |      \
+	 BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
 
 /* --- who it is ------------------------------------------------------------- */
 
@@ -30,6 +34,11 @@ static uint64_t guest_features(int vid)
 bool backend_packed(int vid)
 {
 	return (guest_features(vid) & BIT(VIRTIO_F_RING_PACKED)) != 0;
+}
+
+static bool has_protocol(const struct backend *b, unsigned int bit)
+{
+	return (b->protocol_features & BIT(bit)) != 0;
 }
 
 /* All that we want of what there is; what there is. */
@@ -61,32 +70,18 @@ int backend_ask(const char *path, struct backend_limits *limits)
 	return ret;
 }
 
-static int negotiate(struct frontend *f, uint64_t features)
+void backend_why(const struct backend *b, int vid, int err, char *text, size_t text_bytes)
 {
-	uint64_t offered, protocol;
-	int ret = frontend_tell(f, VHU_SET_OWNER, NULL, 0, NULL, 0);
+	struct rte_vhost_memory *mem = NULL;
 
-	if (ret == 0)
-		ret = frontend_get(f, VHU_GET_FEATURES, &offered);
-	if (ret < 0)
-		return ret;
-	if ((features & ~offered) != 0)
-		return -ENOTSUP;
-	if ((offered & WITH_PROTOCOL) != 0)
-		ret = agree_on_protocol(f, &protocol);
-	return ret < 0 ? ret :
-			 frontend_tell_u64(f, VHU_SET_FEATURES, features | (offered & WITH_PROTOCOL));
-}
-
-int backend_find(struct backend *b, const char *path, int vid)
-{
-	int ret = frontend_connect(&b->wire, path);
-
-	if (ret == 0)
-		ret = negotiate(&b->wire, guest_features(vid));
-	if (ret < 0)
-		backend_leave(b);
-	return ret;
+	if (err == -E2BIG && rte_vhost_get_mem_table(vid, &mem) == 0)
+		snprintf(text, text_bytes, "the guest has %u memory regions, it takes %u",
+			 mem->nregions, (unsigned int)b->regions_max);
+	else if (err == -ENOTSUP)
+		snprintf(text, text_bytes, "it lacks a feature that the guest has");
+	else
+		snprintf(text, text_bytes, "%s", strerror(-err));
+	free(mem);
 }
 
 void backend_leave(struct backend *b)
@@ -116,28 +111,96 @@ static uint64_t to_frontend(const struct rte_vhost_memory *mem, const void *at)
 	return 0;
 }
 
-static int tell_memory(struct backend *b, int vid, const struct rte_vhost_memory *mem)
+static int describe_region(int vid, const struct rte_vhost_mem_region *from, struct vhu_region *to)
+{
+	*to = (struct vhu_region){ .gpa = from->guest_phys_addr,
+				   .size_bytes = from->size,
+				   .uva = from->guest_user_addr };
+	return vhost_ng_vdpa_mem_offset(vid, to->gpa, &to->mmap_offset_bytes) < 0 ? -ENODEV : 0;
+}
+
+static int tell_slots(struct backend *b, int vid, const struct rte_vhost_memory *mem)
+{
+	int ret = frontend_get(&b->wire, VHU_GET_MAX_MEM_SLOTS, &b->regions_max);
+
+	if (ret == 0 && mem->nregions > b->regions_max)
+		ret = -E2BIG;
+	for (uint32_t i = 0; ret == 0 && i < mem->nregions; i++) {
+		struct vhu_mem_reg reg = { 0 };
+
+		ret = describe_region(vid, &mem->regions[i], &reg.region);
+		if (ret == 0)
+			ret = frontend_tell(&b->wire, VHU_ADD_MEM_REG, &reg, sizeof(reg),
+					    &mem->regions[i].fd, 1);
+	}
+	return ret;
+}
+
+static int tell_table(struct backend *b, int vid, const struct rte_vhost_memory *mem)
 {
 	struct vhu_mem_table table = { .nr_regions = mem->nregions };
 	int fds[VHU_REGIONS_MAX];
 
+	b->regions_max = VHU_REGIONS_MAX;
 	if (mem->nregions > VHU_REGIONS_MAX)
 		return -E2BIG;
 	for (uint32_t i = 0; i < mem->nregions; i++) {
-		const struct rte_vhost_mem_region *region = &mem->regions[i];
+		int ret = describe_region(vid, &mem->regions[i], &table.regions[i]);
 
-		table.regions[i] = (struct vhu_region){
-			.gpa = region->guest_phys_addr,
-			.size_bytes = region->size,
-			.uva = region->guest_user_addr,
-		};
-		if (vhost_ng_vdpa_mem_offset(vid, region->guest_phys_addr,
-					     &table.regions[i].mmap_offset_bytes) < 0)
-			return -ENODEV;
-		fds[i] = region->fd;
+		if (ret < 0)
+			return ret;
+		fds[i] = mem->regions[i].fd;
 	}
 	return frontend_tell(&b->wire, VHU_SET_MEM_TABLE, &table,
-			     8 + mem->nregions * sizeof(table.regions[0]), fds, mem->nregions);
+			     offsetof(struct vhu_mem_table, regions) +
+				     mem->nregions * sizeof(table.regions[0]),
+			     fds, mem->nregions);
+}
+
+static int tell_memory(struct backend *b, int vid)
+{
+	bool in_slots = has_protocol(b, VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
+	struct rte_vhost_memory *mem = NULL;
+	int ret = rte_vhost_get_mem_table(vid, &mem) < 0 ? -ENODEV : 0;
+
+	if (ret == 0)
+		ret = in_slots ? tell_slots(b, vid, mem) : tell_table(b, vid, mem);
+	free(mem);
+	return ret;
+}
+
+static int negotiate(struct backend *b, uint64_t features)
+{
+	struct frontend *f = &b->wire;
+	uint64_t offered;
+	int ret = frontend_tell(f, VHU_SET_OWNER, NULL, 0, NULL, 0);
+
+	if (ret == 0)
+		ret = frontend_get(f, VHU_GET_FEATURES, &offered);
+	if (ret < 0)
+		return ret;
+	if ((features & ~offered) != 0)
+		return -ENOTSUP;
+	if ((offered & WITH_PROTOCOL) != 0)
+		ret = agree_on_protocol(f, &b->protocol_features);
+	b->protocol_features &= WANTED_PROTOCOL;
+	return ret < 0 ? ret :
+			 frontend_tell_u64(f, VHU_SET_FEATURES, features | (offered & WITH_PROTOCOL));
+}
+
+int backend_find(struct backend *b, const char *path, int vid)
+{
+	int ret;
+
+	*b = (struct backend){ 0 };
+	ret = frontend_connect(&b->wire, path);
+	if (ret == 0)
+		ret = negotiate(b, guest_features(vid));
+	if (ret == 0)
+		ret = tell_memory(b, vid);
+	if (ret < 0)
+		backend_leave(b);
+	return ret;
 }
 
 static int tell_eventfds(struct backend *b, int vid, const struct rte_vhost_vring *vring,
@@ -201,8 +264,6 @@ int backend_start(struct backend *b, int vid, struct backend_ring *rings)
 	struct rte_vhost_memory *mem = NULL;
 	int ret = rte_vhost_get_mem_table(vid, &mem) < 0 ? -ENODEV : 0;
 
-	if (ret == 0)
-		ret = tell_memory(b, vid, mem);
 	for (unsigned int i = 0; ret == 0 && i < BACKEND_RINGS_MAX; i++)
 		if (rings[i].is_there)
 			ret = start_ring(b, vid, mem, i, &rings[i]);

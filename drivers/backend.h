@@ -12,6 +12,8 @@
 
 struct backend {
 	struct frontend wire; /* fd -1: there is none */
+	uint64_t protocol_features; /* agreed on */
+	uint64_t regions_max; /* of memory */
 };
 
 /* One ring of the device. */
@@ -31,8 +33,10 @@ struct backend_limits {
 
 /* All return 0 or -errno. Asks who listens at `path`. */
 int backend_ask(const char *path, struct backend_limits *limits);
-/* A backend that can do what the guest has agreed on; -ENOTSUP: not this one. */
+/* A backend that can do what the guest has agreed on, and maps its memory. */
 int backend_find(struct backend *b, const char *path, int vid);
+/* Why it failed, in words. */
+void backend_why(const struct backend *b, int vid, int err, char *text, size_t text_bytes);
 void backend_leave(struct backend *b);
 /* Has it hung up, or is there none? */
 bool backend_is_gone(const struct backend *b);

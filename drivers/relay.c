@@ -37,7 +37,7 @@
 #define LOOK_MS 100 /* how often we look whether the backend is there */
 
 /* Protocol features that are the backend's business and pass through us. */
-#define THROUGH BIT(VHOST_USER_PROTOCOL_F_MQ)
+#define THROUGH (BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
 /* And those that our own library has for the guest's frontend whatever the backend does. */
 #define OURS (BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_F_SLAVE_REQ))
 
@@ -57,7 +57,7 @@ struct relay {
 	int vid; /* -1: no guest */
 	struct backend_ring rings[BACKEND_RINGS_MAX];
 	struct backend backend;
-	bool said; /* that it is gone */
+	int trouble; /* with the backend, which was said; 0: none */
 };
 
 static LIST_HEAD(, relay) relays = LIST_HEAD_INITIALIZER(relays);
@@ -89,31 +89,49 @@ static struct relay *relay_called(const char *name)
 
 /* --- backends come and go ---------------------------------------------------- */
 
+static void refused(const struct relay *r, const struct backend *b, const char *path, int err)
+{
+	char why[96];
+
+	backend_why(b, r->vid, err, why, sizeof(why));
+	RELAY_LOG(ERR, "%s: the backend at %s does not take the device: %s\n", r->name, path, why);
+}
+
 /* Goes on with whoever listens there now, if somebody does. */
+static int go_on(struct relay *r)
+{
+	int ret;
+
+	for (unsigned int i = 0; i < BACKEND_RINGS_MAX; i++)
+		if (r->rings[i].is_there && !r->rings[i].stands_still &&
+		    backend_left_at(r->vid, i, &r->rings[i].base) < 0)
+			return -ESTALE;
+	ret = backend_find(&r->backend, r->path, r->vid);
+	if (ret == 0)
+		ret = backend_start(&r->backend, r->vid, r->rings);
+	if (ret < 0)
+		backend_leave(&r->backend);
+	return ret;
+}
+
+/* Says each trouble once. */
 static void try_again(struct relay *r)
 {
 	int ret;
 
-	if (!r->said)
+	if (r->trouble == 0)
 		RELAY_LOG(WARNING, "%s: the backend at %s is gone; waiting for the next\n", r->name,
 			  r->path);
-	r->said = true;
 	backend_leave(&r->backend);
-	for (unsigned int i = 0; i < BACKEND_RINGS_MAX; i++)
-		if (r->rings[i].is_there && !r->rings[i].stands_still &&
-		    backend_left_at(r->vid, i, &r->rings[i].base) < 0)
-			return;
-	if (backend_find(&r->backend, r->path, r->vid) < 0)
-		return;
-	ret = backend_start(&r->backend, r->vid, r->rings);
-	if (ret < 0) {
-		RELAY_LOG(ERR, "%s: the backend at %s does not take the device (error %d)\n",
-			  r->name, r->path, -ret);
-		backend_leave(&r->backend);
-		return;
-	}
-	r->said = false;
-	RELAY_LOG(INFO, "%s: the backend at %s goes on\n", r->name, r->path);
+	ret = go_on(r);
+	if (ret == 0)
+		RELAY_LOG(INFO, "%s: the backend at %s goes on\n", r->name, r->path);
+	else if (ret == -ESTALE && ret != r->trouble)
+		RELAY_LOG(ERR, "%s: packed rings do not say where they stand: the guest has to "
+			  "restart its device\n", r->name);
+	else if (ret != -ENOENT && ret != -ECONNREFUSED && ret != r->trouble)
+		refused(r, &r->backend, r->path, ret);
+	r->trouble = ret;
 }
 
 static void *watch(void *arg)
@@ -151,23 +169,23 @@ int vdpa_relay_move(const char *name, const char *path)
 	ret = backend_find(&next, path, r->vid);
 	if (ret < 0)
 		goto out;
+	/* From here on the old one is asked again when it goes wrong. */
 	ret = backend_stop(&r->backend, r->rings);
 	backend_leave(&r->backend);
 	if (ret == 0)
 		ret = backend_start(&next, r->vid, r->rings);
-	if (ret < 0) {
-		/* The old one is asked again. */
-		backend_leave(&next);
+	if (ret < 0)
 		goto out;
-	}
 	r->backend = next;
 rename:
 	strcpy(r->path, path);
 	RELAY_LOG(INFO, "%s: moved to %s\n", r->name, path);
 out:
+	if (ret < 0) {
+		refused(r, &next, path, ret);
+		backend_leave(&next);
+	}
 	pthread_mutex_unlock(&r->lock);
-	if (ret < 0)
-		RELAY_LOG(ERR, "%s: not moved to %s (error %d)\n", r->name, path, -ret);
 	return ret;
 }
 
@@ -239,8 +257,7 @@ static int dev_conf(int vid)
 	if (ret == 0)
 		ret = backend_start(&r->backend, vid, r->rings);
 	if (ret < 0) {
-		RELAY_LOG(ERR, "%s: the backend at %s does not take the device (error %d)\n",
-			  r->name, r->path, -ret);
+		refused(r, &r->backend, r->path, ret);
 		backend_leave(&r->backend);
 		r->vid = -1;
 	}
@@ -276,7 +293,7 @@ static int dev_close(int vid)
 		(void)backend_stop(&r->backend, r->rings);
 		backend_leave(&r->backend);
 		tell_where_they_stand(r);
-		r->said = false;
+		r->trouble = 0;
 		r->vid = -1;
 	}
 	pthread_mutex_unlock(&r->lock);

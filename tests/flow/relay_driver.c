@@ -3,6 +3,7 @@
  * The driver in drivers/: a guest's device is a relay to a backend in another process, which is
  * exchanged for the next one, or killed, while the guest works.
  */
+#include <errno.h>
 #include <sys/eventfd.h>
 
 #include <rte_bus_vdev.h>
@@ -96,21 +97,27 @@ down(struct backend *b)
 	backend_forget(b);
 }
 
+static unsigned
+count(const char *word)
+{
+	const char *at = rec_text();
+	unsigned n = 0;
+
+	while ((at = strstr(at, word)) != NULL)
+		n++, at++;
+	return n;
+}
+
 static bool
 is_forgotten(void *arg)
 {
-	const char *text = rec_text();
-
 	(void)arg;
-	return strstr(text, "-conn") != NULL;
+	return count("-conn") == count("+conn");
 }
 
 static void
 disconnect(void)
 {
-	if (fe.fd < 0)
-		return;
-	rec_reset();
 	fe_close(&fe);
 	RTE_VERIFY(flow_wait_until(is_forgotten, NULL, PATIENCE_MS));
 }
@@ -379,6 +386,107 @@ errors_are_heard(void)
 	CHECK_EQ(guest_ring_errors(&fe.vqs[0]), 0);
 }
 
+#define MANY_REGIONS 20
+#define MANY_REGION_BYTES (1u << 20)
+
+static void
+up_with_many_regions(void)
+{
+	static struct guest_region_spec many[MANY_REGIONS];
+	struct fe_config config = one_pair;
+
+	for (unsigned i = 0; i < MANY_REGIONS; i++)
+		many[i] = (struct guest_region_spec) {
+			.gpa = 2ull * i * MANY_REGION_BYTES, .size_bytes = MANY_REGION_BYTES,
+		};
+	config.regions = many;
+	config.nregions = MANY_REGIONS;
+	config.protocol_features = 1u << FE_PROTOCOL_F_MQ | 1u << FE_PROTOCOL_F_REPLY_ACK |
+				   1u << FE_PROTOCOL_F_CONFIGURE_MEM_SLOTS;
+	up_with((struct backend_lacks) {0}, &config);
+	CHECK(fe.protocol_features & 1u << FE_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
+	/* Buffers in the last one. */
+	for (unsigned i = 0; i < MANY_REGIONS - 1; i++)
+		fe.mem.regions[i].used_bytes = fe.mem.regions[i].size_bytes;
+}
+
+/* The words of a log line, while something is called. */
+#define CHECK_SAID(call, expected, words) \
+	do { \
+		char *said_ = NULL; \
+		size_t len_; \
+		FILE *log_ = open_memstream(&said_, &len_); \
+		int ret_; \
+		bool found_; \
+\
+		rte_openlog_stream(log_); \
+		ret_ = call; \
+		rte_openlog_stream(NULL); \
+		fclose(log_); \
+		fputs(said_, stderr); \
+		found_ = strstr(said_, words) != NULL; \
+		free(said_); \
+		CHECK_EQ(ret_, expected); \
+		CHECK(found_); \
+	} while (0)
+
+static void
+many_regions(void)
+{
+	struct guest guest;
+
+	up_with_many_regions();
+	guest_init(&guest, 0);
+	backend_work(&one, BACKEND_ECHO);
+	guest_send(&guest, 20);
+	guest_receive_all(&guest);
+	/* One that has no slots takes so many; the old one does not notice. */
+	backend_start(&two, flow_path(), (struct backend_lacks) {
+		.protocol_features = 1u << FE_PROTOCOL_F_CONFIGURE_MEM_SLOTS});
+	CHECK_SAID(vdpa_relay_move(RELAY, two.path), -E2BIG, "20 memory regions, it takes 8");
+	guest_send(&guest, 20);
+	guest_receive_all(&guest);
+	CHECK_EQ(backend_devices(&one), 1);
+	guest_fini(&guest);
+}
+
+/* Memory that comes while the device runs. */
+static void
+one_more_region(void)
+{
+	const struct guest_region_spec more = {.gpa = 1u << 30, .size_bytes = MANY_REGION_BYTES};
+	struct guest_region *added;
+	struct guest guest;
+
+	up_with_many_regions();
+	CHECK_EQ(guest_memory_add(&fe.mem, &more), 0);
+	added = &fe.mem.regions[MANY_REGIONS];
+	fe.mem.regions[MANY_REGIONS - 1].used_bytes = MANY_REGION_BYTES;
+	CHECK_EQ(fe_add_mem_reg(&fe, added), 0);
+	guest_init(&guest, 0);
+	backend_work(&one, BACKEND_ECHO);
+	guest_send(&guest, 20);
+	guest_receive_all(&guest);
+	CHECK(added->used_bytes != 0);
+	guest_fini(&guest);
+}
+
+/* A guest is not told of what its first backend does not have. */
+static void
+no_slots(void)
+{
+	const uint64_t slots = 1u << FE_PROTOCOL_F_CONFIGURE_MEM_SLOTS;
+	struct guest guest;
+
+	up_with((struct backend_lacks) {.protocol_features = slots}, &one_pair);
+	CHECK_EQ(fe.protocol_offered & slots, 0);
+	guest_init(&guest, 0);
+	backend_work(&one, BACKEND_ECHO);
+	guest_send(&guest, 20);
+	guest_receive_all(&guest);
+	guest_fini(&guest);
+}
+
 static struct chains queues[2];
 
 static void
@@ -422,6 +530,9 @@ main(int argc, char **argv)
 		FLOW_TEST(queues_that_were_on_before),
 		FLOW_TEST(another_eventfd),
 		FLOW_TEST(errors_are_heard),
+		FLOW_TEST(many_regions),
+		FLOW_TEST(one_more_region),
+		FLOW_TEST(no_slots),
 	};
 
 	backend_process_main(argc, argv);
