@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include <linux/vhost.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include <rte_vhost.h>
@@ -16,9 +17,9 @@
 
 #define WITH_PROTOCOL BIT(VHOST_USER_F_PROTOCOL_FEATURES)
 /* What we have a use for. */
-#define WANTED_PROTOCOL                                                             \
-	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) |      \
-	 BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
+#define WANTED_PROTOCOL                                                                \
+	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD) |         \
+	 BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
 
 /* --- who it is ------------------------------------------------------------- */
 
@@ -98,17 +99,20 @@ bool backend_is_gone(const struct backend *b)
 
 /* --- what it is told ------------------------------------------------------- */
 
-/* Where our mapping of the guest's memory is for its frontend; 0: nowhere. */
-static uint64_t to_frontend(const struct rte_vhost_memory *mem, const void *at)
+/* Where a place in our mapping of the guest's memory is for its frontend, and for the guest. */
+static int resolve(const struct rte_vhost_memory *mem, const void *at, uint64_t *uva, uint64_t *gpa)
 {
 	for (uint32_t i = 0; i < mem->nregions; i++) {
 		const struct rte_vhost_mem_region *region = &mem->regions[i];
 		uint64_t off = (uint64_t)(uintptr_t)at - region->host_user_addr;
 
-		if (off < region->size)
-			return region->guest_user_addr + off;
+		if (off >= region->size)
+			continue;
+		*uva = region->guest_user_addr + off;
+		*gpa = region->guest_phys_addr + off;
+		return 0;
 	}
-	return 0;
+	return -EFAULT;
 }
 
 static int describe_region(int vid, const struct rte_vhost_mem_region *from, struct vhu_region *to)
@@ -169,23 +173,56 @@ static int tell_memory(struct backend *b, int vid)
 	return ret;
 }
 
-static int negotiate(struct backend *b, uint64_t features)
+/* Does the guest migrate, so that what is written to its memory is to be marked? */
+static bool has_log(int vid)
 {
+	uint64_t ignored;
+
+	return (guest_features(vid) & BIT(VHOST_F_LOG_ALL)) != 0 &&
+	       vhost_ng_vdpa_log_fd(vid, &ignored) >= 0;
+}
+
+static int tell_log(struct backend *b, int vid)
+{
+	struct vhu_log log = { 0 };
+	uint64_t ignored;
+
+	if (!has_log(vid))
+		return 0;
+	if (rte_vhost_get_log_base(vid, &ignored, &log.size_bytes) < 0)
+		return -ENODEV;
+	return frontend_tell_log(&b->wire, &log, vhost_ng_vdpa_log_fd(vid, &log.offset_bytes));
+}
+
+/* A frontend that knows of logs may migrate its guest at any time. */
+static bool may_migrate(int vid)
+{
+	uint64_t protocol = 0;
+
+	(void)rte_vhost_get_negotiated_protocol_features(vid, &protocol);
+	return (protocol & BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD)) != 0;
+}
+
+static int negotiate(struct backend *b, int vid)
+{
+	const uint64_t features = guest_features(vid);
+	uint64_t offered, needed = features | (may_migrate(vid) ? BIT(VHOST_F_LOG_ALL) : 0);
 	struct frontend *f = &b->wire;
-	uint64_t offered;
 	int ret = frontend_tell(f, VHU_SET_OWNER, NULL, 0, NULL, 0);
 
 	if (ret == 0)
 		ret = frontend_get(f, VHU_GET_FEATURES, &offered);
 	if (ret < 0)
 		return ret;
-	if ((features & ~offered) != 0)
+	if ((needed & ~offered) != 0)
 		return -ENOTSUP;
 	if ((offered & WITH_PROTOCOL) != 0)
 		ret = agree_on_protocol(f, &b->protocol_features);
 	b->protocol_features &= WANTED_PROTOCOL;
-	return ret < 0 ? ret :
-			 frontend_tell_u64(f, VHU_SET_FEATURES, features | (offered & WITH_PROTOCOL));
+	if (ret == 0 && may_migrate(vid) && !has_protocol(b, VHOST_USER_PROTOCOL_F_LOG_SHMFD))
+		ret = -ENOTSUP;
+	b->features = features | (offered & WITH_PROTOCOL);
+	return ret < 0 ? ret : frontend_tell_u64(f, VHU_SET_FEATURES, b->features);
 }
 
 int backend_find(struct backend *b, const char *path, int vid)
@@ -195,9 +232,13 @@ int backend_find(struct backend *b, const char *path, int vid)
 	*b = (struct backend){ 0 };
 	ret = frontend_connect(&b->wire, path);
 	if (ret == 0)
-		ret = negotiate(b, guest_features(vid));
+		ret = negotiate(b, vid);
 	if (ret == 0)
 		ret = tell_memory(b, vid);
+	if (ret == 0)
+		ret = tell_log(b, vid);
+	if (ret == 0)
+		ret = frontend_settle(&b->wire);
 	if (ret < 0)
 		backend_leave(b);
 	return ret;
@@ -229,26 +270,39 @@ int backend_enable(struct backend *b, unsigned int index, bool enable)
 	return frontend_tell_state(&b->wire, VHU_SET_VRING_ENABLE, index, enable);
 }
 
+static int tell_address(struct backend *b, int vid, const struct rte_vhost_memory *mem,
+			const struct rte_vhost_vring *vring, unsigned int index)
+{
+	struct vhu_vring_addr addr = { .index = index };
+	uint64_t ignored;
+	int ret = resolve(mem, vring->desc, &addr.desc, &ignored);
+
+	if (ret == 0)
+		ret = resolve(mem, vring->avail, &addr.avail, &ignored);
+	if (ret == 0)
+		ret = resolve(mem, vring->used, &addr.used, &addr.log);
+	if (ret < 0)
+		return ret;
+	/* The guest's frontend asks for it ring by ring, which we do not hear: it asks for all. */
+	if (has_log(vid))
+		addr.flags = VHU_VRING_ADDR_F_LOG;
+	return frontend_tell(&b->wire, VHU_SET_VRING_ADDR, &addr, sizeof(addr), NULL, 0);
+}
+
 static int start_ring(struct backend *b, int vid, const struct rte_vhost_memory *mem,
 		      unsigned int index, struct backend_ring *ring)
 {
-	struct vhu_vring_addr addr = { .index = index };
 	struct rte_vhost_vring vring;
 	int ret = rte_vhost_get_vhost_vring(vid, (uint16_t)index, &vring);
 
 	if (ret < 0 || vring.size == 0 || vring.desc == NULL)
 		return -ENODEV;
-	addr.desc = to_frontend(mem, vring.desc);
-	addr.avail = to_frontend(mem, vring.avail);
-	addr.used = to_frontend(mem, vring.used);
-	if (addr.desc == 0 || addr.avail == 0 || addr.used == 0)
-		return -EFAULT;
 	ring->stands_still = false;
 	ret = frontend_tell_state(&b->wire, VHU_SET_VRING_NUM, index, vring.size);
 	if (ret == 0)
 		ret = frontend_tell_state(&b->wire, VHU_SET_VRING_BASE, index, ring->base);
 	if (ret == 0)
-		ret = frontend_tell(&b->wire, VHU_SET_VRING_ADDR, &addr, sizeof(addr), NULL, 0);
+		ret = tell_address(b, vid, mem, &vring, index);
 	if (ret == 0)
 		ret = tell_eventfds(b, vid, &vring, index);
 	if (ret == 0)
@@ -268,7 +322,38 @@ int backend_start(struct backend *b, int vid, struct backend_ring *rings)
 		if (rings[i].is_there)
 			ret = start_ring(b, vid, mem, i, &rings[i]);
 	free(mem);
-	return ret;
+	return ret < 0 ? ret : frontend_settle(&b->wire);
+}
+
+int backend_log(struct backend *b, int vid, const struct backend_ring *rings)
+{
+	struct rte_vhost_memory *mem = NULL;
+	struct rte_vhost_vring vring;
+	int ret = rte_vhost_get_mem_table(vid, &mem) < 0 ? -ENODEV : 0;
+
+	if (ret == 0)
+		ret = tell_log(b, vid);
+	b->features = guest_features(vid) | (b->features & WITH_PROTOCOL);
+	if (ret == 0)
+		ret = frontend_tell_u64(&b->wire, VHU_SET_FEATURES, b->features);
+	for (unsigned int i = 0; ret == 0 && i < BACKEND_RINGS_MAX; i++)
+		if (rings[i].is_there &&
+		    rte_vhost_get_vhost_vring(vid, (uint16_t)i, &vring) == 0)
+			ret = tell_address(b, vid, mem, &vring, i);
+	free(mem);
+	/* The guest's frontend will hear that it is done. */
+	return ret < 0 ? ret : frontend_settle(&b->wire);
+}
+
+void backend_mark_all(int vid)
+{
+	struct rte_vhost_memory *mem = NULL;
+
+	if (!has_log(vid) || rte_vhost_get_mem_table(vid, &mem) < 0)
+		return;
+	for (uint32_t i = 0; i < mem->nregions; i++)
+		rte_vhost_log_write(vid, mem->regions[i].guest_phys_addr, mem->regions[i].size);
+	free(mem);
 }
 
 int backend_start_ring(struct backend *b, int vid, unsigned int index, struct backend_ring *ring)

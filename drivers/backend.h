@@ -12,7 +12,7 @@
 
 struct backend {
 	struct frontend wire; /* fd -1: there is none */
-	uint64_t protocol_features; /* agreed on */
+	uint64_t features, protocol_features; /* agreed on */
 	uint64_t regions_max; /* of memory */
 };
 
@@ -33,7 +33,10 @@ struct backend_limits {
 
 /* All return 0 or -errno. Asks who listens at `path`. */
 int backend_ask(const char *path, struct backend_limits *limits);
-/* A backend that can do what the guest has agreed on, and maps its memory. */
+/*
+ * A backend that can do what the guest has agreed on, or may want yet, and maps its memory, and the
+ * log if it migrates.
+ */
 int backend_find(struct backend *b, const char *path, int vid);
 /* Why it failed, in words. */
 void backend_why(const struct backend *b, int vid, int err, char *text, size_t text_bytes);
@@ -48,6 +51,8 @@ int backend_start(struct backend *b, int vid, struct backend_ring *rings);
 /* The same for one more, when it is there; for one that it has, which got other eventfds. */
 int backend_start_ring(struct backend *b, int vid, unsigned int index, struct backend_ring *ring);
 int backend_set_eventfds(struct backend *b, int vid, unsigned int index);
+/* A migration begins, gets another log, or ends. */
+int backend_log(struct backend *b, int vid, const struct backend_ring *rings);
 /* Takes all rings back, so that they stand still. */
 int backend_stop(struct backend *b, struct backend_ring *rings);
 int backend_enable(struct backend *b, unsigned int index, bool enable);
@@ -57,6 +62,8 @@ int backend_enable(struct backend *b, unsigned int index, bool enable);
  * only; -ENOTSUP otherwise.
  */
 int backend_left_at(int vid, unsigned int index, uint32_t *base);
+/* If the guest migrates: its memory is all to be sent again. */
+void backend_mark_all(int vid);
 /* Are the guest's rings packed? */
 bool backend_packed(int vid);
 

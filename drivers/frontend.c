@@ -179,6 +179,31 @@ int frontend_tell_state(struct frontend *f, uint32_t request, uint32_t index, ui
 	return frontend_tell(f, request, &state, sizeof(state), NULL, 0);
 }
 
+int frontend_tell_log(struct frontend *f, const struct vhu_log *log, int fd)
+{
+	char ignored[VHU_HEADER_BYTES + sizeof(struct vhu_mem_table)];
+	struct vhu_header hdr;
+	int ret = send_message(f, VHU_SET_LOG_BASE, 0, log, sizeof(*log), &fd, 1);
+
+	if (ret == 0)
+		ret = receive_all(f, &hdr, sizeof(hdr));
+	if (ret < 0)
+		return ret;
+	/* The specification leaves open what is in it. */
+	if (hdr.request != VHU_SET_LOG_BASE || (hdr.flags & VHU_FLAG_REPLY) == 0 ||
+	    hdr.size_bytes > sizeof(ignored))
+		return -EPROTO;
+	return receive_all(f, ignored, hdr.size_bytes);
+}
+
+int frontend_settle(struct frontend *f)
+{
+	uint64_t ignored;
+
+	/* Messages are handled in order. */
+	return f->acks ? 0 : frontend_get(f, VHU_GET_FEATURES, &ignored);
+}
+
 int frontend_stop_ring(struct frontend *f, uint32_t index, uint32_t *base)
 {
 	struct vhu_vring_state state = { .index = index };

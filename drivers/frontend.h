@@ -28,6 +28,10 @@ int frontend_tell_u64(struct frontend *f, uint32_t request, uint64_t value);
 /* With fd -1 the flag that says so. */
 int frontend_tell_fd(struct frontend *f, uint32_t request, uint32_t index, int fd);
 int frontend_tell_state(struct frontend *f, uint32_t request, uint32_t index, uint32_t num);
+/* Says where the dirty log is. What it answers, before or after that, is only that it knows. */
+int frontend_tell_log(struct frontend *f, const struct vhu_log *log, int fd);
+/* Returns when all that was said has been done. */
+int frontend_settle(struct frontend *f);
 /* Stops a ring; where it stands. */
 int frontend_stop_ring(struct frontend *f, uint32_t index, uint32_t *base);
 

@@ -37,7 +37,9 @@
 #define LOOK_MS 100 /* how often we look whether the backend is there */
 
 /* Protocol features that are the backend's business and pass through us. */
-#define THROUGH (BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
+#define THROUGH                                                                 \
+	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD) |  \
+	 BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
 /* And those that our own library has for the guest's frontend whatever the backend does. */
 #define OURS (BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_F_SLAVE_REQ))
 
@@ -89,6 +91,13 @@ static struct relay *relay_called(const char *name)
 
 /* --- backends come and go ---------------------------------------------------- */
 
+/* It went wrong with the backend, which has rings and may have written what it had not marked yet. */
+static void lose(struct relay *r)
+{
+	backend_leave(&r->backend);
+	backend_mark_all(r->vid);
+}
+
 static void refused(const struct relay *r, const struct backend *b, const char *path, int err)
 {
 	char why[96];
@@ -110,7 +119,7 @@ static int go_on(struct relay *r)
 	if (ret == 0)
 		ret = backend_start(&r->backend, r->vid, r->rings);
 	if (ret < 0)
-		backend_leave(&r->backend);
+		lose(r);
 	return ret;
 }
 
@@ -119,10 +128,11 @@ static void try_again(struct relay *r)
 {
 	int ret;
 
-	if (r->trouble == 0)
+	if (r->trouble == 0) {
 		RELAY_LOG(WARNING, "%s: the backend at %s is gone; waiting for the next\n", r->name,
 			  r->path);
-	backend_leave(&r->backend);
+		lose(r);
+	}
 	ret = go_on(r);
 	if (ret == 0)
 		RELAY_LOG(INFO, "%s: the backend at %s goes on\n", r->name, r->path);
@@ -174,8 +184,10 @@ int vdpa_relay_move(const char *name, const char *path)
 	backend_leave(&r->backend);
 	if (ret == 0)
 		ret = backend_start(&next, r->vid, r->rings);
-	if (ret < 0)
+	if (ret < 0) {
+		backend_mark_all(r->vid);
 		goto out;
+	}
 	r->backend = next;
 rename:
 	strcpy(r->path, path);
@@ -290,7 +302,8 @@ static int dev_close(int vid)
 		return -ENODEV;
 	pthread_mutex_lock(&r->lock);
 	if (r->vid == vid) {
-		(void)backend_stop(&r->backend, r->rings);
+		if (backend_stop(&r->backend, r->rings) < 0)
+			lose(r);
 		backend_leave(&r->backend);
 		tell_where_they_stand(r);
 		r->trouble = 0;
@@ -331,7 +344,7 @@ static int set_vring_state(int vid, int ring, int state)
 	if (r->vid == vid)
 		ret = switch_ring(r, (unsigned int)ring);
 	if (ret < 0)
-		backend_leave(&r->backend);
+		lose(r);
 	pthread_mutex_unlock(&r->lock);
 	return ret;
 }
@@ -350,11 +363,22 @@ static int dev_cleanup(int vid)
 	return 0;
 }
 
-/* Nothing of them changes under a device that runs, without VHOST_F_LOG_ALL. */
+/* Of a device that runs only whether it is logged changes, and where. */
 static int set_features(int vid)
 {
-	(void)vid;
-	return 0;
+	struct relay *r = relay_of(rte_vhost_get_vdpa_device(vid));
+	int ret = 0;
+
+	if (r == NULL)
+		return -ENODEV;
+	pthread_mutex_lock(&r->lock);
+	/* Whoever comes next is told all of it. */
+	if (r->vid == vid && r->backend.wire.fd >= 0)
+		ret = backend_log(&r->backend, vid, r->rings);
+	if (ret < 0)
+		lose(r);
+	pthread_mutex_unlock(&r->lock);
+	return ret;
 }
 
 static struct rte_vdpa_dev_ops ops = {
@@ -381,10 +405,14 @@ static int learn(struct relay *r)
 			  strerror(-ret));
 		return ret;
 	}
-	/* It would write to memory that we do not see change. */
-	limits->features &= ~(BIT(VHOST_F_LOG_ALL) | BIT(VIRTIO_F_ACCESS_PLATFORM));
+	limits->features &= ~BIT(VIRTIO_F_ACCESS_PLATFORM);
 	limits->features |= BIT(VHOST_USER_F_PROTOCOL_FEATURES);
 	limits->protocol_features &= THROUGH;
+	/* It is to map the guest's own dirty log, and to write there. */
+	if ((limits->features & BIT(VHOST_F_LOG_ALL)) == 0)
+		limits->protocol_features &= ~BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD);
+	if ((limits->protocol_features & BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD)) == 0)
+		limits->features &= ~BIT(VHOST_F_LOG_ALL);
 	limits->protocol_features |= OURS;
 	return 0;
 }

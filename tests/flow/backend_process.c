@@ -25,6 +25,7 @@ struct backend_shared {
 	enum backend_work doing;
 	bool listens;
 	unsigned nr_devices;
+	uint64_t nr_echoed;
 };
 
 #define LOAD(field) __atomic_load_n(&(field), __ATOMIC_SEQ_CST)
@@ -54,11 +55,12 @@ echo_pair(int vid, uint16_t rx, struct rte_mempool *pool)
 	unsigned n = rte_vhost_dequeue_burst(vid, rx + 1, pool, m, BURST), done = 0;
 
 	/* Until the guest has room, or is gone. */
-	while (done < n && LOAD(mine->wanted) == BACKEND_ECHO) {
+	while (done < n && LOAD(mine->wanted) == BACKEND_ECHO && LOAD(device) == vid) {
 		done += rte_vhost_enqueue_burst(vid, rx, m + done, (uint16_t)(n - done));
 		if (done < n)
 			sched_yield();
 	}
+	__atomic_add_fetch(&mine->nr_echoed, done, __ATOMIC_SEQ_CST);
 	rte_pktmbuf_free_bulk(m, n);
 	return n;
 }
@@ -191,6 +193,12 @@ backend_work(struct backend *b, enum backend_work work)
 {
 	STORE(b->shared->wanted, work);
 	RTE_VERIFY(flow_wait_until(does_as_told, b, START_MS));
+}
+
+uint64_t
+backend_echoed(const struct backend *b)
+{
+	return LOAD(b->shared->nr_echoed);
 }
 
 unsigned

@@ -37,6 +37,7 @@ void backend_process_main(int argc, char **argv);
 void backend_start(struct backend *b, const char *path, struct backend_lacks lacks);
 /* From here on it does nothing else, and what it did before is done. */
 void backend_work(struct backend *b, enum backend_work work);
+uint64_t backend_echoed(const struct backend *b); /* packets */
 /* Devices that came up, all in all. */
 unsigned backend_devices(const struct backend *b);
 /* One that does not run may be killed, too, and forgotten. */

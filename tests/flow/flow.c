@@ -15,6 +15,7 @@
 #include <rte_debug.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_log.h>
 #include <rte_memory.h>
 
 #include "patience.h"
@@ -417,6 +418,31 @@ flow_down(struct flow *flow)
 	if (!rec_wait_tail("-conn"))
 		die("no destroy_connection");
 	flow_unserve(flow->path);
+}
+
+static struct {
+	FILE *log;
+	char *text;
+	size_t text_bytes;
+} listening;
+
+void
+flow_listen(void)
+{
+	free(listening.text);
+	listening.log = open_memstream(&listening.text, &listening.text_bytes);
+	if (listening.log == NULL)
+		die("no memory for the log");
+	rte_openlog_stream(listening.log);
+}
+
+const char *
+flow_heard(void)
+{
+	rte_openlog_stream(NULL);
+	fclose(listening.log);
+	fputs(listening.text, stderr);
+	return listening.text;
 }
 
 void

@@ -80,6 +80,9 @@ struct flow {
 };
 void flow_up(struct flow *flow, uint64_t driver_flags, const struct fe_config *config);
 void flow_down(struct flow *flow);
+/* What is logged from now on; ends that, and returns it (valid until the next one). */
+void flow_listen(void);
+const char *flow_heard(void);
 /* The driver is unregistered already. */
 void flow_forget(void);
 /* Teardown for tap_run(): whatever flow_up() left open after a failed test. */
