@@ -91,7 +91,7 @@ static struct relay *relay_called(const char *name)
 
 /* --- backends come and go ---------------------------------------------------- */
 
-/* It went wrong with the backend, which has rings and may have written what it had not marked yet. */
+/* It went wrong with the backend, which may have written what it had not marked yet. */
 static void lose(struct relay *r)
 {
 	backend_leave(&r->backend);

@@ -190,7 +190,7 @@ has_two_devices(void *arg)
 	return backend_devices(arg) >= 2;
 }
 
-/* What one had not marked yet when it was killed nobody knows: all of memory is to be sent again. */
+/* What one that was killed had not marked yet nobody knows: all of memory is to be sent again. */
 static void
 killed_while_migrating(void)
 {

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Guests whose device is a relay to a switch: served, and moved to another switch under ping."""
+"""Guests whose device is a relay to a switch: served, moved to another switch under ping, migrated."""
 
 import os
 import subprocess
 
 from lab import BUILD, check, library_env, note, run_tests, wait_for
 from lifecycle import check_transfer, wait_ping
+from migration import Peer, fill_memory, move, read_rest, receive_unread
 from switch import Footprint, Switch
 from vm import VM, build_guest
 
@@ -134,5 +135,50 @@ def backends_and_guests_die(lab):
     end(relays, a, b)
 
 
+def migrate(lab, device):
+    """From one relay to another, and between two backends in the midst of it."""
+    build_guest(note)
+    switch = Switch(lab, {"here1": "", "here2": "", "there1": "", "peer": ""}, name="switch1")
+    footprint = Footprint(switch)
+    relays = Relays(lab, ["here", "there"], 1)
+    peer = Peer(lab)
+    vm = VM(lab, "m0", lab.path("here.sock"), ip="10.0.0.1/24", device=device, movable=True).start()
+    note(f"guests are up after {vm.wait_ready():.1f} s and {peer.vm.wait_ready():.1f} s")
+    wait_ping(peer.vm, vm)
+    peer.serve()
+    checksum = fill_memory(vm)
+
+    def precopy(vm, there, peer):
+        vm.migrate_start(there)
+        relays.move("here", 2)
+        # What only the backend writes, after all of memory was copied once.
+        waiting = receive_unread(vm, peer)
+        check(vm.migration().get("status") == "active", "the copy ended too early")
+        result = vm.migrate_finish(there)
+        read_rest(there, peer)
+        return result, waiting
+
+    vm, outage_s = move(vm, peer, "m1", "there", precopy)
+    note(f"no answer for {outage_s:.2f} s")
+    got = vm.exec("sha256sum < /tmp/still", 60).split()[0]
+    check(got == checksum, f"memory changed on its way: {checksum}, then {got}")
+    wait_ping(peer.vm, vm)
+    for guest in (vm, peer.vm):
+        guest.stop()
+    relays.stop()
+    footprint.check_same()
+    switch.stop()
+
+
+def migrated(lab):
+    """A guest with split rings migrates from relay to relay under load; its memory is intact"""
+    migrate(lab, {})
+
+
+def migrated_packed(lab):
+    """A guest with packed rings migrates from relay to relay under load; its memory is intact"""
+    migrate(lab, {"packed": "on"})
+
+
 if __name__ == "__main__":
-    run_tests(moved, backends_and_guests_die)
+    run_tests(moved, backends_and_guests_die, migrated, migrated_packed)
