@@ -19,7 +19,8 @@
 /* What we have a use for. */
 #define WANTED_PROTOCOL                                                                \
 	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD) |         \
-	 BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
+	 BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) | \
+	 BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
 
 /* --- who it is ------------------------------------------------------------- */
 
@@ -80,6 +81,9 @@ void backend_why(const struct backend *b, int vid, int err, char *text, size_t t
 			 mem->nregions, (unsigned int)b->regions_max);
 	else if (err == -ENOTSUP)
 		snprintf(text, text_bytes, "it lacks a feature that the guest has");
+	else if (err == -ESTALE)
+		snprintf(text, text_bytes, "nobody knows where its packed rings stand; the guest has to "
+			 "start it anew");
 	else
 		snprintf(text, text_bytes, "%s", strerror(-err));
 	free(mem);
@@ -313,11 +317,94 @@ static int start_ring(struct backend *b, int vid, const struct rte_vhost_memory 
 	return ret;
 }
 
-int backend_start(struct backend *b, int vid, struct backend_ring *rings)
+/* --- what it takes over ---------------------------------------------------- */
+
+int backend_left_at(int vid, const struct inflight *area, unsigned int index,
+		    struct backend_ring *ring)
+{
+	struct rte_vhost_vring vring;
+
+	if (ring->stands_still)
+		return 0;
+	if (rte_vhost_get_vhost_vring(vid, (uint16_t)index, &vring) < 0 || vring.used == NULL)
+		return -ESTALE;
+	if (backend_packed(vid))
+		return inflight_packed_base(area, index, &vring, &ring->base);
+	/* What was taken after that is to be taken again. */
+	ring->base = __atomic_load_n(&vring.used->idx, __ATOMIC_ACQUIRE);
+	return 0;
+}
+
+int backend_left_all(int vid, const struct inflight *area, struct backend_ring *rings)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; i < BACKEND_RINGS_MAX; i++)
+		if (rings[i].is_there && backend_left_at(vid, area, i, &rings[i]) != 0)
+			ret = -ESTALE;
+	return ret;
+}
+
+static bool all_stand_still(const struct backend_ring *rings)
+{
+	for (unsigned int i = 0; i < BACKEND_RINGS_MAX; i++)
+		if (rings[i].is_there && !rings[i].stands_still)
+			return false;
+	return true;
+}
+
+/* For the rings that the guest's frontend has named, and as large as any of them. */
+static int make_area(struct backend *b, int vid, struct inflight *area)
+{
+	uint16_t nr_rings = rte_vhost_get_vring_num(vid);
+	struct rte_vhost_vring vring;
+	uint16_t size = 1;
+
+	for (uint16_t i = 0; i < nr_rings; i++)
+		if (rte_vhost_get_vhost_vring(vid, i, &vring) == 0)
+			size = MAX2(size, vring.size);
+	return inflight_make(area, &b->wire, nr_rings, size);
+}
+
+bool backend_has_room(int vid, const struct inflight *area, unsigned int index)
+{
+	struct rte_vhost_vring vring;
+
+	return rte_vhost_get_vhost_vring(vid, (uint16_t)index, &vring) == 0 &&
+	       inflight_fits(area, index, vring.size);
+}
+
+static int take_over(struct backend *b, int vid, struct inflight *area, struct backend_ring *rings)
+{
+	bool tracks = has_protocol(b, VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD);
+	bool goes_on = tracks && area->fd >= 0 && !all_stand_still(rings);
+	int ret = backend_left_all(vid, area, rings);
+
+	if (goes_on)
+		return inflight_pass(area, &b->wire);
+	if (ret < 0)
+		return ret;
+	inflight_drop(area);
+	return tracks ? make_area(b, vid, area) : 0;
+}
+
+void backend_call_guest(int vid, const struct backend_ring *rings)
+{
+	struct rte_vhost_vring vring;
+
+	for (unsigned int i = 0; i < BACKEND_RINGS_MAX; i++)
+		if (rings[i].is_there && rings[i].is_enabled &&
+		    rte_vhost_get_vhost_vring(vid, (uint16_t)i, &vring) == 0 && vring.callfd >= 0)
+			(void)eventfd_write(vring.callfd, 1);
+}
+
+int backend_start(struct backend *b, int vid, struct inflight *area, struct backend_ring *rings)
 {
 	struct rte_vhost_memory *mem = NULL;
-	int ret = rte_vhost_get_mem_table(vid, &mem) < 0 ? -ENODEV : 0;
+	int ret = take_over(b, vid, area, rings);
 
+	if (ret == 0 && rte_vhost_get_mem_table(vid, &mem) < 0)
+		ret = -ENODEV;
 	for (unsigned int i = 0; ret == 0 && i < BACKEND_RINGS_MAX; i++)
 		if (rings[i].is_there)
 			ret = start_ring(b, vid, mem, i, &rings[i]);
@@ -372,21 +459,10 @@ int backend_stop(struct backend *b, struct backend_ring *rings)
 	int ret = 0;
 
 	for (unsigned int i = 0; ret == 0 && i < BACKEND_RINGS_MAX; i++) {
-		if (!rings[i].is_there)
+		if (!rings[i].is_there || rings[i].stands_still)
 			continue;
 		ret = frontend_stop_ring(&b->wire, i, &rings[i].base);
 		rings[i].stands_still = ret == 0;
 	}
 	return ret;
-}
-
-int backend_left_at(int vid, unsigned int index, uint32_t *base)
-{
-	struct rte_vhost_vring vring;
-
-	if (backend_packed(vid) || rte_vhost_get_vhost_vring(vid, (uint16_t)index, &vring) < 0 ||
-	    vring.used == NULL)
-		return -ENOTSUP;
-	*base = __atomic_load_n(&vring.used->idx, __ATOMIC_ACQUIRE);
-	return 0;
 }

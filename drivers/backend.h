@@ -6,7 +6,7 @@
 #ifndef VHOST_NG_BACKEND_H
 #define VHOST_NG_BACKEND_H
 
-#include "frontend.h"
+#include "inflight.h"
 
 #define BACKEND_RINGS_MAX 256
 
@@ -46,8 +46,14 @@ bool backend_is_gone(const struct backend *b);
 
 /* After an error it is to be left. */
 
-/* Gives it the device, with all rings that are there: each at its base. */
-int backend_start(struct backend *b, int vid, struct backend_ring *rings);
+/*
+ * Gives it the device, with all rings that are there: each at its base, if that is where it stands,
+ * or where the one before it has left it. `area` is what that one wrote down, and what this one will.
+ * -ESTALE: nobody knows where.
+ */
+int backend_start(struct backend *b, int vid, struct inflight *area, struct backend_ring *rings);
+/* Can it have one more ring, as it is now, or does that take a new start? */
+bool backend_has_room(int vid, const struct inflight *area, unsigned int index);
 /* The same for one more, when it is there; for one that it has, which got other eventfds. */
 int backend_start_ring(struct backend *b, int vid, unsigned int index, struct backend_ring *ring);
 int backend_set_eventfds(struct backend *b, int vid, unsigned int index);
@@ -57,11 +63,13 @@ int backend_log(struct backend *b, int vid, const struct backend_ring *rings);
 int backend_stop(struct backend *b, struct backend_ring *rings);
 int backend_enable(struct backend *b, unsigned int index, bool enable);
 
-/*
- * Where a ring stands that nobody gave back: what was taken of it is to be taken again. Split rings
- * only; -ENOTSUP otherwise.
- */
-int backend_left_at(int vid, unsigned int index, uint32_t *base);
+/* Finds out where a ring stands, as inflight_packed_base() has it. */
+int backend_left_at(int vid, const struct inflight *area, unsigned int index,
+		    struct backend_ring *ring);
+/* And all of them: 0 or -ESTALE. */
+int backend_left_all(int vid, const struct inflight *area, struct backend_ring *rings);
+/* The last one may have died before it told the guest of what it gave back. */
+void backend_call_guest(int vid, const struct backend_ring *rings);
 /* If the guest migrates: its memory is all to be sent again. */
 void backend_mark_all(int vid);
 /* Are the guest's rings packed? */

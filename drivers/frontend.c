@@ -90,12 +90,33 @@ static int send_all(struct frontend *f, const void *bytes, size_t len_bytes, con
 	return 0;
 }
 
-static int receive_all(struct frontend *f, void *bytes, size_t len_bytes)
+/* A descriptor may come along, if `fd` is not NULL; all others are closed. */
+static ssize_t receive(struct frontend *f, void *bytes, size_t len_bytes, int *fd)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = { .iov_base = bytes, .iov_len = len_bytes };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.bytes,
+			      .msg_controllen = fd != NULL ? sizeof(control.bytes) : 0 };
+	ssize_t n = recvmsg(f->fd, &msg, MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *cmsg = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+
+	if (cmsg != NULL && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS)
+		memcpy(fd, CMSG_DATA(cmsg), sizeof(*fd));
+	return n;
+}
+
+/* `fd`, if not NULL, is -1 unless one came. */
+static int receive_all(struct frontend *f, void *bytes, size_t len_bytes, int *fd)
 {
 	char *at = bytes;
 
 	while (len_bytes != 0) {
-		ssize_t n = recv(f->fd, at, len_bytes, 0);
+		ssize_t n = receive(f, at, len_bytes, fd != NULL && *fd < 0 ? fd : NULL);
 		int ret;
 
 		if (n == 0)
@@ -128,24 +149,24 @@ static int send_message(struct frontend *f, uint32_t request, uint32_t flags, co
 	return send_all(f, bytes, VHU_HEADER_BYTES + size_bytes, fds, nr_fds);
 }
 
-static int answer(struct frontend *f, uint32_t request, void *payload, uint32_t size_bytes)
+static int answer(struct frontend *f, uint32_t request, void *payload, uint32_t size_bytes, int *fd)
 {
 	struct vhu_header hdr;
-	int ret = receive_all(f, &hdr, sizeof(hdr));
+	int ret = receive_all(f, &hdr, sizeof(hdr), fd);
 
 	if (ret < 0)
 		return ret;
 	if (hdr.request != request || (hdr.flags & VHU_FLAG_REPLY) == 0 ||
 	    hdr.size_bytes != size_bytes)
 		return -EPROTO;
-	return receive_all(f, payload, size_bytes);
+	return receive_all(f, payload, size_bytes, fd);
 }
 
 int frontend_get(struct frontend *f, uint32_t request, uint64_t *value)
 {
 	int ret = send_message(f, request, 0, NULL, 0, NULL, 0);
 
-	return ret < 0 ? ret : answer(f, request, value, sizeof(*value));
+	return ret < 0 ? ret : answer(f, request, value, sizeof(*value), NULL);
 }
 
 int frontend_tell(struct frontend *f, uint32_t request, const void *payload, uint32_t size_bytes,
@@ -156,7 +177,7 @@ int frontend_tell(struct frontend *f, uint32_t request, const void *payload, uin
 			       fds, nr_fds);
 
 	if (ret == 0 && f->acks)
-		ret = answer(f, request, &refused, sizeof(refused));
+		ret = answer(f, request, &refused, sizeof(refused), NULL);
 	return ret < 0 ? ret : refused != 0 ? -EIO : 0;
 }
 
@@ -186,14 +207,32 @@ int frontend_tell_log(struct frontend *f, const struct vhu_log *log, int fd)
 	int ret = send_message(f, VHU_SET_LOG_BASE, 0, log, sizeof(*log), &fd, 1);
 
 	if (ret == 0)
-		ret = receive_all(f, &hdr, sizeof(hdr));
+		ret = receive_all(f, &hdr, sizeof(hdr), NULL);
 	if (ret < 0)
 		return ret;
 	/* The specification leaves open what is in it. */
 	if (hdr.request != VHU_SET_LOG_BASE || (hdr.flags & VHU_FLAG_REPLY) == 0 ||
 	    hdr.size_bytes > sizeof(ignored))
 		return -EPROTO;
-	return receive_all(f, ignored, hdr.size_bytes);
+	return receive_all(f, ignored, hdr.size_bytes, NULL);
+}
+
+int frontend_get_inflight(struct frontend *f, struct vhu_inflight *area, int *fd)
+{
+	const uint16_t nr_queues = area->nr_queues, queue_size = area->queue_size;
+	int ret = send_message(f, VHU_GET_INFLIGHT_FD, 0, area, sizeof(*area), NULL, 0);
+
+	*fd = -1;
+	if (ret == 0)
+		ret = answer(f, VHU_GET_INFLIGHT_FD, area, sizeof(*area), fd);
+	if (ret == 0 && (*fd < 0 || area->mmap_size_bytes == 0 || area->nr_queues != nr_queues ||
+			 area->queue_size != queue_size))
+		ret = -EPROTO;
+	if (ret < 0 && *fd >= 0) {
+		close(*fd);
+		*fd = -1;
+	}
+	return ret;
 }
 
 int frontend_settle(struct frontend *f)
@@ -210,7 +249,7 @@ int frontend_stop_ring(struct frontend *f, uint32_t index, uint32_t *base)
 	int ret = send_message(f, VHU_GET_VRING_BASE, 0, &state, sizeof(state), NULL, 0);
 
 	if (ret == 0)
-		ret = answer(f, VHU_GET_VRING_BASE, &state, sizeof(state));
+		ret = answer(f, VHU_GET_VRING_BASE, &state, sizeof(state), NULL);
 	if (ret == 0 && state.index != index)
 		ret = -EPROTO;
 	if (ret == 0)

@@ -30,6 +30,8 @@ int frontend_tell_fd(struct frontend *f, uint32_t request, uint32_t index, int f
 int frontend_tell_state(struct frontend *f, uint32_t request, uint32_t index, uint32_t num);
 /* Says where the dirty log is. What it answers, before or after that, is only that it knows. */
 int frontend_tell_log(struct frontend *f, const struct vhu_log *log, int fd);
+/* Has the backend make an in-flight area of that many rings; `fd` is the caller's. */
+int frontend_get_inflight(struct frontend *f, struct vhu_inflight *area, int *fd);
 /* Returns when all that was said has been done. */
 int frontend_settle(struct frontend *f);
 /* Stops a ring; where it stands. */

@@ -59,6 +59,7 @@ struct relay {
 	int vid; /* -1: no guest */
 	struct backend_ring rings[BACKEND_RINGS_MAX];
 	struct backend backend;
+	struct inflight area; /* of the backend, or the last one */
 	int trouble; /* with the backend, which was said; 0: none */
 };
 
@@ -109,15 +110,13 @@ static void refused(const struct relay *r, const struct backend *b, const char *
 /* Goes on with whoever listens there now, if somebody does. */
 static int go_on(struct relay *r)
 {
-	int ret;
+	/* Without what the last one wrote down nobody need be asked. */
+	int ret = r->area.fd < 0 ? backend_left_all(r->vid, &r->area, r->rings) : 0;
 
-	for (unsigned int i = 0; i < BACKEND_RINGS_MAX; i++)
-		if (r->rings[i].is_there && !r->rings[i].stands_still &&
-		    backend_left_at(r->vid, i, &r->rings[i].base) < 0)
-			return -ESTALE;
-	ret = backend_find(&r->backend, r->path, r->vid);
 	if (ret == 0)
-		ret = backend_start(&r->backend, r->vid, r->rings);
+		ret = backend_find(&r->backend, r->path, r->vid);
+	if (ret == 0)
+		ret = backend_start(&r->backend, r->vid, &r->area, r->rings);
 	if (ret < 0)
 		lose(r);
 	return ret;
@@ -134,13 +133,12 @@ static void try_again(struct relay *r)
 		lose(r);
 	}
 	ret = go_on(r);
-	if (ret == 0)
+	if (ret == 0) {
+		backend_call_guest(r->vid, r->rings);
 		RELAY_LOG(INFO, "%s: the backend at %s goes on\n", r->name, r->path);
-	else if (ret == -ESTALE && ret != r->trouble)
-		RELAY_LOG(ERR, "%s: packed rings do not say where they stand: the guest has to "
-			  "restart its device\n", r->name);
-	else if (ret != -ENOENT && ret != -ECONNREFUSED && ret != r->trouble)
+	} else if (ret != -ENOENT && ret != -ECONNREFUSED && ret != r->trouble) {
 		refused(r, &r->backend, r->path, ret);
+	}
 	r->trouble = ret;
 }
 
@@ -183,7 +181,7 @@ int vdpa_relay_move(const char *name, const char *path)
 	ret = backend_stop(&r->backend, r->rings);
 	backend_leave(&r->backend);
 	if (ret == 0)
-		ret = backend_start(&next, r->vid, r->rings);
+		ret = backend_start(&next, r->vid, &r->area, r->rings);
 	if (ret < 0) {
 		backend_mark_all(r->vid);
 		goto out;
@@ -267,10 +265,11 @@ static int dev_conf(int vid)
 		look_up(r, i);
 	ret = backend_find(&r->backend, r->path, vid);
 	if (ret == 0)
-		ret = backend_start(&r->backend, vid, r->rings);
+		ret = backend_start(&r->backend, vid, &r->area, r->rings);
 	if (ret < 0) {
 		refused(r, &r->backend, r->path, ret);
 		backend_leave(&r->backend);
+		inflight_drop(&r->area);
 		r->vid = -1;
 	}
 	pthread_mutex_unlock(&r->lock);
@@ -285,8 +284,7 @@ static void tell_where_they_stand(struct relay *r)
 	for (unsigned int i = 0; i < BACKEND_RINGS_MAX; i++) {
 		struct backend_ring *ring = &r->rings[i];
 
-		if (ring->is_there &&
-		    (ring->stands_still || backend_left_at(r->vid, i, &ring->base) == 0))
+		if (ring->is_there && backend_left_at(r->vid, &r->area, i, ring) >= 0)
 			(void)rte_vhost_set_vring_base(r->vid, (uint16_t)i, (uint16_t)ring->base,
 						       is_packed ? (uint16_t)(ring->base >> 16) :
 								   (uint16_t)ring->base);
@@ -306,6 +304,7 @@ static int dev_close(int vid)
 			lose(r);
 		backend_leave(&r->backend);
 		tell_where_they_stand(r);
+		inflight_drop(&r->area);
 		r->trouble = 0;
 		r->vid = -1;
 	}
@@ -325,8 +324,13 @@ static int switch_ring(struct relay *r, unsigned int index)
 	/* Whoever comes next is told all of it. */
 	if (!ring->is_there || r->backend.wire.fd < 0)
 		return 0;
-	if (is_new)
+	if (is_new && backend_has_room(r->vid, &r->area, index))
 		return backend_start_ring(&r->backend, r->vid, index, ring);
+	if (is_new) {
+		ret = backend_stop(&r->backend, r->rings);
+		backend_leave(&r->backend);
+		return ret < 0 ? ret : go_on(r);
+	}
 	if (ring->is_enabled)
 		ret = backend_set_eventfds(&r->backend, r->vid, index);
 	return ret < 0 ? ret : backend_enable(&r->backend, index, ring->is_enabled);
@@ -443,6 +447,7 @@ static int parse(struct relay *r, const char *args)
 static void relay_free(struct relay *r)
 {
 	backend_leave(&r->backend);
+	inflight_drop(&r->area);
 	pthread_cond_destroy(&r->ends);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
@@ -473,6 +478,7 @@ static int probe(struct rte_vdev_device *vdev)
 		return -ENOMEM;
 	snprintf(r->name, sizeof(r->name), "%s", rte_dev_name(dev));
 	r->backend.wire.fd = -1;
+	r->area.fd = -1;
 	r->vid = -1;
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_condattr_init(&monotonic);

@@ -420,29 +420,38 @@ flow_down(struct flow *flow)
 	flow_unserve(flow->path);
 }
 
-static struct {
-	FILE *log;
-	char *text;
-	size_t text_bytes;
-} listening;
+static FILE *listening;
 
+/* A file, which can be read while others write. */
 void
 flow_listen(void)
 {
-	free(listening.text);
-	listening.log = open_memstream(&listening.text, &listening.text_bytes);
-	if (listening.log == NULL)
-		die("no memory for the log");
-	rte_openlog_stream(listening.log);
+	int fd = memfd_create("flow-log", MFD_CLOEXEC);
+
+	listening = fd < 0 ? NULL : fdopen(fd, "w");
+	if (listening == NULL)
+		die("no file for the log");
+	setvbuf(listening, NULL, _IOLBF, 0);
+	rte_openlog_stream(listening);
 }
 
 const char *
 flow_heard(void)
 {
+	static char text[65536];
+	ssize_t n = pread(fileno(listening), text, sizeof(text) - 1, 0);
+
+	text[n < 0 ? 0 : n] = '\0';
+	return text;
+}
+
+void
+flow_listen_no_more(void)
+{
 	rte_openlog_stream(NULL);
-	fclose(listening.log);
-	fputs(listening.text, stderr);
-	return listening.text;
+	fputs(flow_heard(), stderr);
+	fclose(listening);
+	listening = NULL;
 }
 
 void
@@ -458,6 +467,8 @@ flow_teardown(void)
 	rec_new_device_result = 0;
 	rec_new_connection_result = 0;
 	rec.count_calls = false;
+	if (listening != NULL)
+		flow_listen_no_more();
 	if (current != NULL)
 		flow_down(current);
 }

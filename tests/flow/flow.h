@@ -80,9 +80,10 @@ struct flow {
 };
 void flow_up(struct flow *flow, uint64_t driver_flags, const struct fe_config *config);
 void flow_down(struct flow *flow);
-/* What is logged from now on; ends that, and returns it (valid until the next one). */
+/* What has been logged since flow_listen(), by any thread; valid until it is called again. */
 void flow_listen(void);
 const char *flow_heard(void);
+void flow_listen_no_more(void);
 /* The driver is unregistered already. */
 void flow_forget(void);
 /* Teardown for tap_run(): whatever flow_up() left open after a failed test. */

@@ -184,12 +184,6 @@ moved_while_migrating(void)
 	pings_fini(&guest);
 }
 
-static bool
-has_two_devices(void *arg)
-{
-	return backend_devices(arg) >= 2;
-}
-
 /* What one that was killed had not marked yet nobody knows: all of memory is to be sent again. */
 static void
 killed_while_migrating(void)
@@ -201,7 +195,7 @@ killed_while_migrating(void)
 	send_and_snapshot(&guest, &dirty, 20);
 	backend_kill(&one);
 	backend_start(&one, one.path, lacks_nothing);
-	CHECK(flow_wait_until(has_two_devices, &one, PATIENCE_MS));
+	CHECK(rig_wait_device(&one, 2));
 	CHECK_EQ(guest_log_count(&dirty), PAGES);
 	/* The next one knows of the log. */
 	guest_log_snapshot(&dirty, &fe);
@@ -234,6 +228,7 @@ no_migration(void)
 		flow_listen();
 		CHECK_EQ(vdpa_relay_move(RELAY, two.path), -ENOTSUP);
 		CHECK(strstr(flow_heard(), "lacks a feature") != NULL);
+		flow_listen_no_more();
 		pings_fini(&guest);
 		teardown();
 		/* Its frontend cannot. */
@@ -253,7 +248,7 @@ main(int argc, char **argv)
 		FLOW_TEST(dirty_pages_at_the_end),
 		FLOW_TEST(started_while_migrating),
 		FLOW_TEST(moved_while_migrating),
-		SPLIT_TEST(killed_while_migrating),
+		FLOW_TEST(killed_while_migrating),
 		FLOW_TEST(no_migration),
 	};
 

@@ -75,10 +75,20 @@ rig_connect(void)
 	fe.use_ack = true;
 }
 
+static unsigned rig_devices_wanted;
+
 static inline bool
-rig_has_device(void *arg)
+rig_has_devices(void *arg)
 {
-	return backend_devices(arg) != 0;
+	return backend_devices(arg) >= rig_devices_wanted;
+}
+
+/* Until it has got a device so often. */
+static inline bool
+rig_wait_device(struct backend *b, unsigned times)
+{
+	rig_devices_wanted = times;
+	return flow_wait_until(rig_has_devices, b, PATIENCE_MS);
 }
 
 static inline void
@@ -87,7 +97,7 @@ rig_up(struct backend_lacks lacks, const struct fe_config *config)
 	rig_serve(lacks);
 	rig_connect();
 	CHECK_EQ(fe_setup(&fe, config), 0);
-	CHECK(flow_wait_until(rig_has_device, &one, PATIENCE_MS));
+	CHECK(rig_wait_device(&one, 1));
 }
 
 static inline void
