@@ -7,8 +7,9 @@
  * What a guest's frontend agreed on with us is said again to the backend that listens at PATH: it
  * maps the guest's memory and serves its rings, with the guest's own eventfds; our process moves no
  * packet. A device can be given to another backend at any time (vdpa_relay_move()), and one whose
- * backend went away waits for the next that listens there. The guest's rings say all that the next
- * one has to know, and the guest does not notice more than a pause.
+ * backend went away waits for the next that listens there. The guest's rings, and what we keep of
+ * the last backend (inflight.h), say all that the next one has to know, and the guest does not
+ * notice more than a pause.
  */
 #include <errno.h>
 #include <pthread.h>
