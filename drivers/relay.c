@@ -108,6 +108,16 @@ static void refused(const struct relay *r, const struct backend *b, const char *
 	RELAY_LOG(ERR, "%s: the backend at %s does not take the device: %s\n", r->name, path, why);
 }
 
+/* With the backend that was found. */
+static int start(struct relay *r)
+{
+	int ret = backend_start(&r->backend, r->vid, &r->area, r->rings);
+
+	if (ret < 0)
+		lose(r);
+	return ret;
+}
+
 /* Goes on with whoever listens there now, if somebody does. */
 static int go_on(struct relay *r)
 {
@@ -116,11 +126,7 @@ static int go_on(struct relay *r)
 
 	if (ret == 0)
 		ret = backend_find(&r->backend, r->path, r->vid);
-	if (ret == 0)
-		ret = backend_start(&r->backend, r->vid, &r->area, r->rings);
-	if (ret < 0)
-		lose(r);
-	return ret;
+	return ret < 0 ? ret : start(r);
 }
 
 /* Says each trouble once. */
@@ -163,6 +169,27 @@ static void *watch(void *arg)
 	return NULL;
 }
 
+/* From here on the old one is asked again when it goes wrong. */
+static int exchange(struct relay *r, struct backend *next)
+{
+	int ret = backend_stop(&r->backend, r->rings);
+	bool is_dead = ret < 0 && backend_is_gone(&r->backend);
+
+	if (ret < 0)
+		lose(r);
+	backend_leave(&r->backend);
+	/* A dead one gives nothing back: the next one goes on as after any crash. */
+	if (ret < 0 && !is_dead) {
+		backend_leave(next);
+		return ret;
+	}
+	r->backend = *next;
+	ret = start(r);
+	if (ret == 0 && is_dead)
+		backend_call_guest(r->vid, r->rings);
+	return ret;
+}
+
 int vdpa_relay_move(const char *name, const char *path)
 {
 	struct relay *r = name != NULL ? relay_called(name) : NULL;
@@ -172,29 +199,18 @@ int vdpa_relay_move(const char *name, const char *path)
 	if (r == NULL || path == NULL || strlen(path) >= sizeof(r->path))
 		return -EINVAL;
 	pthread_mutex_lock(&r->lock);
-	if (r->vid < 0 || r->backend.wire.fd < 0)
-		goto rename;
-	/* All that can fail before anything is taken from the old one. */
-	ret = backend_find(&next, path, r->vid);
-	if (ret < 0)
-		goto out;
-	/* From here on the old one is asked again when it goes wrong. */
-	ret = backend_stop(&r->backend, r->rings);
-	backend_leave(&r->backend);
-	if (ret == 0)
-		ret = backend_start(&next, r->vid, &r->area, r->rings);
-	if (ret < 0) {
-		backend_mark_all(r->vid);
-		goto out;
+	/* Otherwise whoever is looked for is looked for there. */
+	if (r->vid >= 0 && r->backend.wire.fd >= 0) {
+		/* All that can fail before anything is taken from the old one. */
+		ret = backend_find(&next, path, r->vid);
+		if (ret == 0)
+			ret = exchange(r, &next);
 	}
-	r->backend = next;
-rename:
-	strcpy(r->path, path);
-	RELAY_LOG(INFO, "%s: moved to %s\n", r->name, path);
-out:
-	if (ret < 0) {
+	if (ret == 0) {
+		strcpy(r->path, path);
+		RELAY_LOG(INFO, "%s: moved to %s\n", r->name, path);
+	} else {
 		refused(r, &next, path, ret);
-		backend_leave(&next);
 	}
 	pthread_mutex_unlock(&r->lock);
 	return ret;
@@ -266,10 +282,9 @@ static int dev_conf(int vid)
 		look_up(r, i);
 	ret = backend_find(&r->backend, r->path, vid);
 	if (ret == 0)
-		ret = backend_start(&r->backend, vid, &r->area, r->rings);
+		ret = start(r);
 	if (ret < 0) {
 		refused(r, &r->backend, r->path, ret);
-		backend_leave(&r->backend);
 		inflight_drop(&r->area);
 		r->vid = -1;
 	}

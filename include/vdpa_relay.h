@@ -23,7 +23,8 @@ extern "C" {
 /**
  * Give the device of a relay to another backend. The rings of its guest are stopped at the old
  * backend and go on at the new one where they stood; packets that come meanwhile wait in them, and
- * a migration under way goes on. Without a guest this only says where the next one is served.
+ * a migration under way goes on. One that died gives nothing back, and the new one goes on as after
+ * any crash. Without a guest this only says where the next one is served.
  *
  * @param name
  *   Name of the device, as in --vdev.

@@ -24,7 +24,7 @@ struct backend_shared {
 	enum backend_work wanted;
 	enum backend_work doing;
 	bool listens;
-	unsigned nr_devices;
+	unsigned nr_connections, nr_devices;
 	uint64_t nr_echoed;
 };
 
@@ -40,6 +40,8 @@ static int device = -1;
 static void
 note_device(const char *word, int vid)
 {
+	if (strcmp(word, "+conn") == 0)
+		__atomic_add_fetch(&mine->nr_connections, 1, __ATOMIC_SEQ_CST);
 	if (strcmp(word, "+dev") == 0) {
 		STORE(device, vid);
 		__atomic_add_fetch(&mine->nr_devices, 1, __ATOMIC_SEQ_CST);
@@ -199,6 +201,12 @@ uint64_t
 backend_echoed(const struct backend *b)
 {
 	return LOAD(b->shared->nr_echoed);
+}
+
+unsigned
+backend_connections(const struct backend *b)
+{
+	return LOAD(b->shared->nr_connections);
 }
 
 unsigned

@@ -38,7 +38,8 @@ void backend_start(struct backend *b, const char *path, struct backend_lacks lac
 /* From here on it does nothing else, and what it did before is done. */
 void backend_work(struct backend *b, enum backend_work work);
 uint64_t backend_echoed(const struct backend *b); /* packets */
-/* Devices that came up, all in all. */
+/* Connections that came, devices that came up, all in all. */
+unsigned backend_connections(const struct backend *b);
 unsigned backend_devices(const struct backend *b);
 /* One that does not run may be killed, too, and forgotten. */
 void backend_kill(struct backend *b);

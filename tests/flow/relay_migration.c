@@ -30,6 +30,12 @@ teardown(void)
 #define LOG_COVERS ((1u << 30) + (1u << 20))
 #define PAGES ((9u << 20) / GUEST_LOG_PAGE_BYTES)
 
+/* Of no use. */
+static const struct backend_lacks halves[] = {
+	{.features = FE_F_LOG_ALL},
+	{.protocol_features = 1u << FE_PROTOCOL_F_LOG_SHMFD},
+};
+
 static uint64_t echoes_wanted;
 
 static bool
@@ -184,6 +190,21 @@ moved_while_migrating(void)
 	pings_fini(&guest);
 }
 
+static unsigned connections_wanted;
+
+static bool
+has_connections(void *arg)
+{
+	return backend_connections(arg) >= connections_wanted;
+}
+
+static bool
+wait_connections(struct backend *b, unsigned more)
+{
+	connections_wanted = backend_connections(b) + more;
+	return flow_wait_until(has_connections, b, PATIENCE_MS);
+}
+
 /* What one that was killed had not marked yet nobody knows: all of memory is to be sent again. */
 static void
 killed_while_migrating(void)
@@ -200,6 +221,19 @@ killed_while_migrating(void)
 	/* The next one knows of the log. */
 	guest_log_snapshot(&dirty, &fe);
 	check_log(&guest, &one, &dirty, 20);
+	/* Once: a guest whom no backend takes can still leave. */
+	backend_kill(&one);
+	backend_start(&one, one.path, halves[0]);
+	CHECK(wait_connections(&one, 1));
+	CHECK_EQ(guest_log_count(&dirty), PAGES);
+	guest_log_snapshot(&dirty, &fe);
+	CHECK(wait_connections(&one, 2));
+	CHECK_EQ(guest_log_count(&dirty), 0);
+	backend_kill(&one);
+	backend_start(&one, one.path, lacks_nothing);
+	CHECK(rig_wait_device(&one, 3));
+	send_and_snapshot(&guest, &dirty, 20);
+	check_log(&guest, &one, &dirty, 20);
 	/* Also when the guest stops before there is a next one. */
 	guest_log_snapshot(&dirty, &fe);
 	backend_kill(&one);
@@ -208,14 +242,10 @@ killed_while_migrating(void)
 	pings_fini(&guest);
 }
 
-/* One half is of no use, and who may have to migrate stays with those that have both. */
+/* Who may have to migrate stays with those that can do both. */
 static void
 no_migration(void)
 {
-	static const struct backend_lacks halves[] = {
-		{.features = FE_F_LOG_ALL},
-		{.protocol_features = 1u << FE_PROTOCOL_F_LOG_SHMFD},
-	};
 	struct pings guest;
 
 	for (unsigned i = 0; i < RTE_DIM(halves); i++) {

@@ -75,6 +75,28 @@ killed_under_load(void)
 	kill_under_load(lacks_nothing);
 }
 
+/* To another one instead of the next one at its place, whether its death was noticed or not. */
+static void
+moved_from_the_dead(void)
+{
+	struct backend *from = &one, *to = &two;
+
+	chains_up(lacks_nothing);
+	for (unsigned i = 0; i < 10; i++) {
+		struct backend *dead = from;
+
+		backend_start(to, i == 0 ? flow_path() : to->path, lacks_nothing);
+		backend_work(to, BACKEND_LOAD);
+		chains_work_until_done(queues, 500);
+		backend_kill(dead);
+		CHECK_EQ(vdpa_relay_move(RELAY, to->path), 0);
+		from = to;
+		to = dead;
+	}
+	chains_work_until_done(queues, 500);
+	all_come_back();
+}
+
 /* A split ring says itself where it stands. */
 static void
 killed_without_areas(void)
@@ -197,6 +219,7 @@ main(int argc, char **argv)
 	static const struct flow_test tests[] = {
 		FLOW_TEST(moved_under_load),
 		FLOW_TEST(killed_under_load),
+		FLOW_TEST(moved_from_the_dead),
 		SPLIT_TEST(killed_without_areas),
 		SPLIT_TEST(killed_with_and_without_areas),
 		PACKED_TEST(packed_without_areas),
