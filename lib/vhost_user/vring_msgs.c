@@ -202,7 +202,12 @@ int vhu_set_vring_call(struct vhu_call *call)
 
 int vhu_set_vring_err(struct vhu_call *call)
 {
-	return replace_eventfd(call, &call->vq->errfd);
+	int ret = replace_eventfd(call, &call->vq->errfd);
+
+	/* We look it up for each error; a vDPA device that serves the queue has the old one. */
+	if (ret == 0 && call->dev->vdpa != NULL)
+		call->vq->renotify = true;
+	return ret;
 }
 
 int vhu_valid_vring_enable(const union vhu_payload *in, uint32_t in_bytes, unsigned int nr_fds)

@@ -666,6 +666,25 @@ errors_reach_the_frontend(void)
 	send_to_guest(&pairs[0]);
 }
 
+/* On a ring that runs. */
+static void
+errors_go_where_the_frontend_says_last(void)
+{
+	struct guest_ring *vq;
+	int first;
+
+	bring_up();
+	vq = &fe.vqs[1];
+	first = vq->errfd;
+	vq->errfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	CHECK_EQ(fe_set_vring_err(&fe, 1, vq->errfd), 0);
+	close(first);
+	both_ways(5);
+	guest_split_raw_avail_idx(vq, (uint16_t)(vq->avail_idx + 1000));
+	CHECK_EQ(eventfd_write(vq->kickfd, 1), 0);
+	CHECK(flow_wait_until(has_errors, vq, WAIT_MS));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -689,6 +708,7 @@ main(int argc, char **argv)
 		FLOW_TEST(migration_ends_in_a_stop),
 		FLOW_TEST(migration_is_announced),
 		FLOW_TEST(errors_reach_the_frontend),
+		FLOW_TEST(errors_go_where_the_frontend_says_last),
 	};
 
 	return flow_main(argc, argv, tests, RTE_DIM(tests), setup, teardown);
