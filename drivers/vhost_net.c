@@ -64,7 +64,6 @@ struct vhost_net {
 	uint64_t kernel_features;
 	unsigned int nr_pairs;
 	int vid;                 /* -1: no guest */
-	bool wanted[RINGS_MAX];  /* as the library says */
 	bool running[RINGS_MAX]; /* in the kernel */
 	struct pair pairs[PAIRS_MAX];
 };
@@ -361,7 +360,7 @@ static int dev_conf(int vid)
 	}
 	n->vid = vid;
 	for (unsigned int ring = 0; ret == 0 && ring < 2 * n->nr_pairs; ring++)
-		if (n->wanted[ring])
+		if (vhost_ng_vdpa_vring_state(vid, (uint16_t)ring) > 0)
 			ret = ring_start(n, ring);
 	if (ret < 0) {
 		/* Asked again after the next message. */
@@ -390,9 +389,7 @@ static int set_vring_state(int vid, int ring, int state)
 
 	if (n == NULL || ring < 0 || (unsigned int)ring >= 2 * n->nr_pairs)
 		return -EINVAL;
-	if (n->vid >= 0 && n->vid != vid)
-		return -EBUSY;
-	n->wanted[ring] = state != 0;
+	/* dev_conf() asks. */
 	if (n->vid != vid)
 		return 0;
 	if (state != 0)

@@ -194,6 +194,21 @@ __rte_internal
 int rte_vhost_host_notifier_ctrl(int vid, uint16_t qid, bool enable);
 
 /**
+ * Whether a queue is to be served: what set_vring_state() said of it last, also to a driver that did
+ * not want to hear of this guest then. For dev_conf(), so that drivers need not remember.
+ *
+ * @param vid
+ *   Vhost device.
+ * @param queue_id
+ *   Queue.
+ * @return
+ *   1: it is; 0: it is not; -1: there is no such device or queue.
+ *
+ * Threads: any. Source: spec, "Ring states". Not in the stock library.
+ */
+int vhost_ng_vdpa_vring_state(int vid, uint16_t queue_id);
+
+/**
  * Where a device is to say that a queue is broken: the eventfd that the frontend watches for
  * errors (struct rte_vhost_vring has only those for kicks and calls).
  *

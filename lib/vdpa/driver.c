@@ -116,6 +116,19 @@ static const struct vdpa_ops driver_ops = {
 	.config_write = driver_config_write,
 };
 
+int vhost_ng_vdpa_vring_state(int vid, uint16_t queue_id)
+{
+	struct device *dev = device_lock(vid);
+	int state = -1;
+
+	if (dev == NULL)
+		return -1;
+	if (queue_id < dev->nr_vqs)
+		state = dev->vqs[queue_id]->ready;
+	device_unlock(dev);
+	return state;
+}
+
 int vhost_ng_vdpa_errfd(int vid, uint16_t queue_id)
 {
 	struct device *dev = device_lock(vid);

@@ -80,8 +80,8 @@ def main():
     results.append(("every exported function is declared",
                     [name for name in sorted(present)
                      if name.startswith("rte_") and name not in seen]))
-    # The stock library's 81 exported functions, the inline one, and 8 of our own.
-    results.append(("90 functions are described", [] if len(seen) == 90 else [f"{len(seen)}"]))
+    # The stock library's 81 exported functions, the inline one, and 9 of our own.
+    results.append(("91 functions are described", [] if len(seen) == 91 else [f"{len(seen)}"]))
     print(f"1..{len(results)}")
     for number, (name, wrong) in enumerate(results, 1):
         print(f"{'not ok' if wrong else 'ok'} {number} - {name}")

@@ -21,6 +21,7 @@
 #pragma weak vhost_ng_vdpa_errfd
 #pragma weak vhost_ng_vdpa_rarp_mac
 #pragma weak vhost_ng_vdpa_mem_offset
+#pragma weak vhost_ng_vdpa_vring_state
 
 static const struct fe_config two_pairs = {
 	.features = FE_F_VERSION_1 | FE_F_MRG_RXBUF | FE_F_MQ,
@@ -587,6 +588,13 @@ driver_finds_what_the_frontend_sent(void)
 	CHECK_EQ(vhost_ng_vdpa_errfd(rec_vid(), 1), -1);
 	CHECK_EQ(vhost_ng_vdpa_errfd(rec_vid(), 4), -1);
 	CHECK_EQ(vhost_ng_vdpa_errfd(-1, 0), -1);
+
+	CHECK_EQ(vhost_ng_vdpa_vring_state(rec_vid(), 1), 1);
+	STEP(fe_set_vring_enable(&fe, 1, false), "v1=0 q1=0");
+	CHECK_EQ(vhost_ng_vdpa_vring_state(rec_vid(), 1), 0);
+	CHECK_EQ(vhost_ng_vdpa_vring_state(rec_vid(), 0), 1);
+	CHECK_EQ(vhost_ng_vdpa_vring_state(rec_vid(), 4), -1);
+	CHECK_EQ(vhost_ng_vdpa_vring_state(-1, 0), -1);
 }
 
 static void

@@ -538,6 +538,51 @@ one_guest_at_a_time(void)
 	both_ways(5);
 }
 
+static void
+next_guest_has_fewer_pairs(void)
+{
+	struct fe_config config = usual;
+
+	config.features |= FE_F_MQ;
+	config.nr_pairs = 2;
+	plug("iface=" IFACE ",queues=2");
+	CHECK_EQ(fe_connect(&fe, path), 0);
+	CHECK_EQ(fe_setup(&fe, &config), 0);
+	ready(&config, 2048);
+	both_ways(2);
+	unready();
+	fe_close(&fe);
+	CHECK(rec_wait_tail("-conn"));
+	CHECK_EQ(fe_connect(&fe, path), 0);
+	CHECK_EQ(fe_setup(&fe, &usual), 0);
+	ready(&usual, 2048);
+	both_ways(5);
+}
+
+/* It was refused while the device had another one. */
+static void
+guest_that_waited(void)
+{
+	const char *second;
+	struct frontend other;
+
+	plug("iface=" IFACE);
+	second = flow_serve(0);
+	fe_init(&other);
+	CHECK_EQ(fe_connect(&other, second), 0);
+	CHECK_EQ(fe_setup(&other, &usual), 0);
+	CHECK_EQ(fe_sync(&other), 0);
+	CHECK_EQ(fe_connect(&fe, path), 0);
+	CHECK_EQ(fe_setup(&fe, &usual), 0);
+	ready(&usual, 2048);
+	CHECK_EQ(fe_stop(&other, NULL), 0);
+	CHECK_EQ(fe_sync(&fe), 0);
+	both_ways(5);
+	fe_close(&other);
+	flow_unserve(second);
+	both_ways(5);
+}
+
 /* --- migration, errors ------------------------------------------------------------------ */
 
 static bool
@@ -702,6 +747,8 @@ main(int argc, char **argv)
 		FLOW_TEST(one_ring_goes_down),
 		FLOW_TEST(memory_changes_under_it),
 		FLOW_TEST(frontends_come_and_go),
+		FLOW_TEST(next_guest_has_fewer_pairs),
+		FLOW_TEST(guest_that_waited),
 		FLOW_TEST(device_goes_under_a_guest),
 		FLOW_TEST(one_guest_at_a_time),
 		FLOW_TEST(migration),
