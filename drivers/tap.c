@@ -55,11 +55,11 @@ static const char *what_to_do(int error)
 {
 	switch (error) {
 	case EPERM:
-		return "create it as root with the kind that we need (ip tuntap add NAME mode tap user "
+		return "create it as root, of the kind that we need (ip tuntap add NAME mode tap user "
 		       "USER vnet_hdr, for more than one queue multi_queue)";
 	case EINVAL:
-		return "there is one of another kind: multi_queue goes with more than one queue, "
-		       "without with one";
+		return "that is no name for one, or there is one of another kind: multi_queue goes "
+		       "with more than one queue, without with one";
 	case EBUSY:
 		return "another program has it";
 	default:
@@ -67,9 +67,27 @@ static const char *what_to_do(int error)
 	}
 }
 
-int tap_open_queue(struct tap *tap)
+/* The interface is made if there is none of its name. */
+static int have_interface(struct tap *tap, int fd)
 {
 	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+
+	if (tap->multi_queue)
+		request.ifr_flags |= IFF_MULTI_QUEUE;
+	memcpy(request.ifr_name, tap->name, sizeof(tap->name));
+	if (ioctl(fd, TUNSETIFF, &request) < 0) {
+		const int error = errno;
+
+		TAP_LOG("cannot have interface %s (%s): %s\n", tap->name, strerror(error),
+			what_to_do(error));
+		return -error;
+	}
+	memcpy(tap->name, request.ifr_name, sizeof(tap->name));
+	return 0;
+}
+
+int tap_open_queue(struct tap *tap)
+{
 	int ret, fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0) {
@@ -78,26 +96,30 @@ int tap_open_queue(struct tap *tap)
 			strerror(-ret));
 		return ret;
 	}
-	if (tap->multi_queue)
-		request.ifr_flags |= IFF_MULTI_QUEUE;
-	memcpy(request.ifr_name, tap->name, sizeof(tap->name));
-	if (ioctl(fd, TUNSETIFF, &request) < 0) {
-		ret = -errno;
-		TAP_LOG("cannot have interface %s (%s): %s\n", tap->name, strerror(-ret),
-			what_to_do(-ret));
+	ret = have_interface(tap, fd);
+	if (ret < 0) {
 		close(fd);
 		return ret;
 	}
-	memcpy(tap->name, request.ifr_name, sizeof(tap->name));
 	if (tap->rx_offloads == 0)
 		find_offloads(tap, fd);
 	return fd;
 }
 
-int tap_use_queue(const struct tap *tap, int fd, bool on)
+/* Somebody has deleted its interface. */
+static bool is_orphan(int fd)
+{
+	struct ifreq request;
+
+	return ioctl(fd, TUNGETIFF, &request) < 0 && errno == EBADFD;
+}
+
+int tap_use_queue(struct tap *tap, int fd, bool on)
 {
 	struct ifreq request = { .ifr_flags = on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE };
 
+	if (on && is_orphan(fd))
+		return have_interface(tap, fd);
 	if (!tap->multi_queue)
 		return 0;
 	return ioctl(fd, TUNSETQUEUE, &request) < 0 ? -errno : 0;

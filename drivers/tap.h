@@ -21,8 +21,11 @@ struct tap {
 
 /* Opens a queue. Returns its descriptor or -errno, with the reason and what to do said. */
 int tap_open_queue(struct tap *tap);
-/* Of several queues: packets come to it, or not. 0 or -errno. Nothing to do for the only one. */
-int tap_use_queue(const struct tap *tap, int fd, bool on);
+/*
+ * Of several queues: packets come to it, or not; the only one always has them. If the interface was
+ * deleted, one that is to be used gets one of that name again. 0 or -errno.
+ */
+int tap_use_queue(struct tap *tap, int fd, bool on);
 /*
  * What a guest has agreed on: what its headers are, and what may be in packets for it. Those that
  * wait in the queue for a guest that could do more are dropped. 0 or -errno.

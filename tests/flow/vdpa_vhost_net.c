@@ -5,6 +5,7 @@
  * so this needs /dev/vhost-net and root: tests/guest/vhost_net.py has both in an emulated machine.
  */
 #include <net/if.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -583,6 +584,40 @@ guest_that_waited(void)
 	both_ways(5);
 }
 
+static void
+interface_goes_down_and_up(void)
+{
+	bring_up();
+	both_ways(5);
+	CHECK_EQ(system("ip link set " IFACE " down"), 0);
+	wire_frame(++seed, sent, 200);
+	CHECK(guest_tx_send(&pairs[0].tx, NULL, sent, 200) >= 0);
+	guest_ring_kick(pairs[0].tx.vq);
+	CHECK_EQ(guest_tx_drain(&pairs[0].tx, WAIT_MS), 0);
+	wire_close(&wire);
+	CHECK_EQ(wire_open(&wire, IFACE, WIRE_ETHERTYPE), 0);
+	both_ways(5);
+}
+
+static void
+interface_is_deleted(void)
+{
+	bring_up();
+	both_ways(5);
+	wire_close(&wire);
+	CHECK_EQ(system("ip link del " IFACE), 0);
+	wire_frame(++seed, sent, 200);
+	CHECK(guest_tx_send(&pairs[0].tx, NULL, sent, 200) >= 0);
+	guest_ring_kick(pairs[0].tx.vq);
+	/* Made again for a guest that starts again, but down. */
+	CHECK_EQ(fe_stop(&fe, NULL), 0);
+	CHECK_EQ(fe_start(&fe, &usual), 0);
+	CHECK_EQ(fe_sync(&fe), 0);
+	CHECK_EQ(guest_tx_drain(&pairs[0].tx, WAIT_MS), 0);
+	CHECK_EQ(wire_open(&wire, IFACE, WIRE_ETHERTYPE), 0);
+	both_ways(5);
+}
+
 /* --- migration, errors ------------------------------------------------------------------ */
 
 static bool
@@ -749,6 +784,8 @@ main(int argc, char **argv)
 		FLOW_TEST(frontends_come_and_go),
 		FLOW_TEST(next_guest_has_fewer_pairs),
 		FLOW_TEST(guest_that_waited),
+		FLOW_TEST(interface_goes_down_and_up),
+		FLOW_TEST(interface_is_deleted),
 		FLOW_TEST(device_goes_under_a_guest),
 		FLOW_TEST(one_guest_at_a_time),
 		FLOW_TEST(migration),
