@@ -212,6 +212,11 @@ static int tell_ring(const struct vhost_net *n, const struct pair *p, unsigned i
 	if (rte_vhost_get_vhost_vring(n->vid, (uint16_t)ring, &vring) < 0 || vring.desc == NULL ||
 	    rte_vhost_get_vring_base(n->vid, (uint16_t)ring, &avail, &used) < 0)
 		return -ENODEV;
+	if (vring.kickfd < 0) {
+		NET_LOG(ERR, "%s: device %d, queue %u: has no eventfd for kicks; the kernel does not "
+			"poll rings\n", n->vdev.name, n->vid, ring);
+		return -ENOTSUP;
+	}
 	state.num = vring.size;
 	ret = TELL(n, p, VHOST_SET_VRING_NUM, &state);
 	state.num = avail;

@@ -4,6 +4,7 @@
  * interface, where the rings stand when it stops, the dirty log, errors. The kernel is the real one,
  * so this needs /dev/vhost-net and root: tests/guest/vhost_net.py has both in an emulated machine.
  */
+#include <errno.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -584,6 +585,23 @@ guest_that_waited(void)
 	both_ways(5);
 }
 
+/* Nobody would tell the kernel of what comes into it: the ring is off, all of it. */
+static void
+ring_without_a_kick(void)
+{
+	bring_up();
+	both_ways(2);
+	wire_frame(++seed, sent, 200);
+	CHECK(guest_tx_send(&pairs[0].tx, NULL, sent, 200) >= 0);
+	CHECK_EQ(fe_set_vring_kick(&fe, 1, -1), 0);
+	CHECK_EQ(fe_sync(&fe), 0);
+	CHECK_EQ(wire_recv(&wire, NULL, got, sizeof(got), 500), -EAGAIN);
+	CHECK_EQ(fe_set_vring_kick(&fe, 1, fe.vqs[1].kickfd), 0);
+	expect_on_wire(200);
+	CHECK_EQ(guest_tx_drain(&pairs[0].tx, WAIT_MS), 0);
+	both_ways(5);
+}
+
 static void
 interface_goes_down_and_up(void)
 {
@@ -784,6 +802,7 @@ main(int argc, char **argv)
 		FLOW_TEST(frontends_come_and_go),
 		FLOW_TEST(next_guest_has_fewer_pairs),
 		FLOW_TEST(guest_that_waited),
+		FLOW_TEST(ring_without_a_kick),
 		FLOW_TEST(interface_goes_down_and_up),
 		FLOW_TEST(interface_is_deleted),
 		FLOW_TEST(device_goes_under_a_guest),
