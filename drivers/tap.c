@@ -19,6 +19,7 @@
 
 #define TAP_LOG(...) rte_log(RTE_LOG_ERR, RTE_LOGTYPE_USER1, "tap: " __VA_ARGS__)
 #define BIT(n) (UINT64_C(1) << (n))
+#define QUEUE_MAX 65536 /* packets; the kernel's is 1000 unless somebody sets txqueuelen */
 /* Newer than the headers that we build with. */
 #define TUN_USO (0x20 | 0x40)
 #define NET_F_GUEST_USO (BIT(54) | BIT(55))
@@ -129,9 +130,10 @@ static void drop_waiting(int fd)
 {
 	char header[64];
 
-	/* What is behind it goes with it. */
-	while (read(fd, header, sizeof(header)) >= 0 || errno == EINTR)
-		;
+	/* What is behind it goes with it. Who sends all the time does not keep us here. */
+	for (unsigned int i = 0; i < QUEUE_MAX; i++)
+		if (read(fd, header, sizeof(header)) < 0 && errno != EINTR)
+			return;
 }
 
 static size_t header_size(uint64_t features)

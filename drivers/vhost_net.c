@@ -427,6 +427,9 @@ static int set_features(int vid)
 	for (unsigned int i = 0; i < n->nr_pairs; i++)
 		if (n->pairs[i].started && log == 0 && ret == 0)
 			ret = tell_features(n, &n->pairs[i], 0);
+	/* The log that was there goes, whatever the kernel says: nobody may write to it. */
+	if (ret < 0)
+		stop_all(n);
 	return ret;
 }
 
