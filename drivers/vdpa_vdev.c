@@ -53,14 +53,7 @@ int vdpa_vdev_drop(struct vdpa_vdev *v)
 
 struct vdpa_vdev *vdpa_vdev_find(const struct rte_vdpa_device *vdpa)
 {
-	struct vdpa_vdev *v;
-
-	pthread_mutex_lock(&lock);
-	LIST_FOREACH(v, &all, link)
-		if (vdpa != NULL && v->vdpa == vdpa)
-			break;
-	pthread_mutex_unlock(&lock);
-	return v;
+	return vdpa != NULL ? vdpa_vdev_called(rte_dev_name(vdpa->device)) : NULL;
 }
 
 struct vdpa_vdev *vdpa_vdev_called(const char *name)
