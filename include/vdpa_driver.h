@@ -233,8 +233,9 @@ int vhost_ng_vdpa_errfd(int vid, uint16_t queue_id);
  * @param[out] offset_bytes
  *   Where in the file the log starts, in bytes.
  * @return
- *   The descriptor, which stays the library's and is there until set_features() of the next log has
- *   returned; -1 if there is no log, or no such device.
+ *   The descriptor, which stays the library's; while VHOST_F_LOG_ALL is negotiated it is there until
+ *   the set_features() of the next log, or of none, or dev_cleanup() has returned; -1 if there is no
+ *   log, or no such device.
  *
  * Threads: any. Source: spec, VHOST_USER_SET_LOG_BASE. Not in the stock library.
  */
