@@ -540,6 +540,44 @@ one_guest_at_a_time(void)
 	both_ways(5);
 }
 
+static bool
+has_fds(void *arg)
+{
+	return footprint_fds() == *(unsigned *)arg;
+}
+
+/* It may hang up anywhere; what it had said is forgotten. */
+static void
+frontend_goes_during_its_setup(void)
+{
+	unsigned fds;
+
+	plug("iface=" IFACE);
+	fds = footprint_fds();
+	for (unsigned steps = 0; steps < 8; steps++) {
+		CHECK_EQ(fe_connect(&fe, path), 0);
+		CHECK_EQ(fe_negotiate(&fe, &usual), 0);
+		CHECK_EQ(fe_build(&fe, &usual), 0);
+		if (steps > 0)
+			CHECK_EQ(fe_add_memory(&fe, &fe.mem), 0);
+		for (unsigned i = 0; i < 2 && i + 1 < steps; i++)
+			CHECK_EQ(fe_start_vring(&fe, i), 0);
+		for (unsigned i = 0; i < 2 && i + 3 < steps; i++)
+			CHECK_EQ(fe_set_vring_enable(&fe, 1 - i, true), 0);
+		for (unsigned i = 0; i < 2 && i + 5 < steps; i++)
+			CHECK_EQ(fe_get_vring_base(&fe, i, &(uint32_t){0}), 0);
+		CHECK_EQ(fe_sync(&fe), 0);
+		fe_close(&fe);
+		CHECK(rec_wait_tail("-conn"));
+		rec_reset();
+	}
+	CHECK(flow_wait_until(has_fds, &fds, WAIT_MS));
+	CHECK_EQ(fe_connect(&fe, path), 0);
+	CHECK_EQ(fe_setup(&fe, &usual), 0);
+	ready(&usual, 2048);
+	both_ways(5);
+}
+
 static void
 next_guest_has_fewer_pairs(void)
 {
@@ -585,6 +623,112 @@ guest_that_waited(void)
 	both_ways(5);
 }
 
+/* What is agreed on may make no sense. */
+static void
+odd_features(void)
+{
+	static const uint64_t odd[] = {
+		FE_F_MRG_RXBUF,
+		FE_F_VERSION_1,
+		FE_F_VERSION_1 | FE_F_GUEST_ECN | FE_F_HOST_ECN,
+		FE_F_VERSION_1 | FE_F_GUEST_TSO4 | FE_F_HOST_TSO6,
+		FE_F_MRG_RXBUF | FE_F_GUEST_CSUM | FE_F_GUEST_ECN | FE_F_GUEST_UFO,
+		FE_F_GUEST_USO4 | FE_F_GUEST_USO6 | FE_F_HOST_USO,
+		UINT64_MAX & ~(FE_F_LOG_ALL | FE_F_RING_PACKED | FE_F_ACCESS_PLATFORM),
+		FE_F_LOG_ALL | FE_F_VERSION_1,
+	};
+
+	plug("iface=" IFACE);
+	for (unsigned i = 0; i < RTE_DIM(odd); i++) {
+		struct fe_config config = usual;
+
+		config.features = odd[i];
+		CHECK_EQ(fe_connect(&fe, path), 0);
+		CHECK_EQ(fe_setup(&fe, &config), 0);
+		ready(&config, 2048);
+		both_ways(3);
+		unready();
+		fe_close(&fe);
+		CHECK(rec_wait_tail("-conn"));
+		rec_reset();
+	}
+}
+
+static void
+large_and_small_rings(void)
+{
+	static const uint16_t sizes[] = {32768, 2, 1024};
+
+	plug("iface=" IFACE);
+	for (unsigned i = 0; i < RTE_DIM(sizes); i++) {
+		struct fe_config config = usual;
+
+		config.ring_size = sizes[i];
+		CHECK_EQ(fe_connect(&fe, path), 0);
+		CHECK_EQ(fe_setup(&fe, &config), 0);
+		ready(&config, 2048);
+		both_ways(10);
+		unready();
+		fe_close(&fe);
+		CHECK(rec_wait_tail("-conn"));
+		rec_reset();
+	}
+}
+
+/* Rings are switched on and off, and get other eventfds, in any order. */
+static void
+odd_orders(void)
+{
+	struct fe_config config = usual;
+	bool on[4] = {true, true, true, true};
+	uint32_t random = 1;
+
+	config.features |= FE_F_MQ;
+	config.nr_pairs = 2;
+	plug("iface=" IFACE ",queues=2");
+	CHECK_EQ(fe_connect(&fe, path), 0);
+	CHECK_EQ(fe_setup(&fe, &config), 0);
+	ready(&config, 2048);
+	for (unsigned round = 0; round < 300; round++) {
+		const unsigned ring = (random = random * 1664525 + 1013904223) >> 30;
+		struct guest_ring *vq = &fe.vqs[ring];
+		uint32_t base;
+
+		switch (random >> 26 & 7) {
+		case 0:
+			CHECK_EQ(fe_set_vring_call(&fe, ring, vq->callfd), 0);
+			break;
+		case 1:
+			CHECK_EQ(fe_set_vring_call(&fe, ring, -1), 0);
+			break;
+		case 2:
+			CHECK_EQ(fe_set_vring_err(&fe, ring, random >> 20 & 1 ? vq->errfd : -1), 0);
+			break;
+		case 3:
+			CHECK_EQ(fe_set_vring_kick(&fe, ring, vq->kickfd), 0);
+			break;
+		case 4:
+			/* Without the first two the device does not start. */
+			if (!on[0] || !on[1])
+				continue;
+			CHECK_EQ(fe_get_vring_base(&fe, ring, &base), 0);
+			CHECK(flow_base_is(base, vq));
+			CHECK_EQ(fe_start_vring(&fe, ring), 0);
+			break;
+		default:
+			on[ring] = !on[ring];
+			CHECK_EQ(fe_set_vring_enable(&fe, ring, on[ring]), 0);
+		}
+		for (unsigned i = 0; i < 2; i++)
+			if (on[2 * i + 1])
+				send_from_guest(&pairs[i]);
+		if (on[0] && on[1] && !on[2] && !on[3])
+			send_to_guest(&pairs[0]);
+		if (on[2] && on[3] && !on[0] && !on[1])
+			send_to_guest(&pairs[1]);
+	}
+}
+
 /* Nobody would tell the kernel of what comes into it: the ring is off, all of it. */
 static void
 ring_without_a_kick(void)
@@ -599,6 +743,97 @@ ring_without_a_kick(void)
 	CHECK_EQ(fe_set_vring_kick(&fe, 1, fe.vqs[1].kickfd), 0);
 	expect_on_wire(200);
 	CHECK_EQ(guest_tx_drain(&pairs[0].tx, WAIT_MS), 0);
+	both_ways(5);
+}
+
+static void
+rings_lose_their_memory(void)
+{
+	bring_up();
+	for (unsigned round = 0; round < 3; round++) {
+		both_ways(3);
+		CHECK_EQ(fe_rem_mem_reg(&fe, &fe.mem.regions[0]), 0);
+		CHECK_EQ(fe_sync(&fe), 0);
+		CHECK_EQ(fe_add_mem_reg(&fe, &fe.mem.regions[0]), 0);
+	}
+	both_ways(3);
+}
+
+/* With all that is in it. */
+static void
+move_ring(unsigned ring)
+{
+	struct guest_ring *vq = &fe.vqs[ring];
+	struct {
+		uint64_t *gpa, size_bytes, from;
+	} areas[] = {
+		{&vq->desc_gpa, 16u * vq->size, vq->desc_gpa},
+		{&vq->avail_gpa, 6 + 2u * vq->size, vq->avail_gpa},
+		{&vq->used_gpa, 6 + 8u * vq->size, vq->used_gpa},
+	};
+
+	for (unsigned i = 0; i < RTE_DIM(areas); i++) {
+		*areas[i].gpa = guest_alloc(&fe.mem, areas[i].size_bytes, 16);
+		guest_write(&fe.mem, *areas[i].gpa,
+			    guest_ptr(&fe.mem, areas[i].from, areas[i].size_bytes),
+			    areas[i].size_bytes);
+	}
+	guest_ring_rebind(vq, &fe.mem);
+	CHECK_EQ(fe_set_vring_addr(&fe, &(struct fe_vring_addr) {
+		.index = ring,
+		.desc_uva = guest_uva(&fe.mem, vq->desc_gpa),
+		.used_uva = guest_uva(&fe.mem, vq->used_gpa),
+		.avail_uva = guest_uva(&fe.mem, vq->avail_gpa),
+	}), 0);
+	for (unsigned i = 0; i < RTE_DIM(areas); i++)
+		guest_fill(&fe.mem, areas[i].from, 0xff, areas[i].size_bytes);
+}
+
+static void
+rings_move(void)
+{
+	bring_up();
+	for (unsigned round = 0; round < 3; round++) {
+		both_ways(3);
+		move_ring(round % 2);
+	}
+	both_ways(3);
+}
+
+static void
+device_is_reset(void)
+{
+	struct fe_config config = usual;
+
+	config.protocol_features |= 1u << FE_PROTOCOL_F_RESET_DEVICE;
+	bring_up_with(&config, 2048);
+	for (unsigned round = 0; round < 3; round++) {
+		both_ways(3);
+		CHECK_EQ(fe_reset_device(&fe), 0);
+		CHECK_EQ(fe_set_features(&fe, fe.features), 0);
+		for (unsigned i = 0; i < 2; i++)
+			CHECK_EQ(fe_start_vring(&fe, i), 0);
+		for (unsigned i = 0; i < 2; i++)
+			CHECK_EQ(fe_set_vring_enable(&fe, i, true), 0);
+	}
+	both_ways(3);
+}
+
+/* More than the kernel takes, which is 64 unless it was told otherwise. */
+static void
+too_many_regions(void)
+{
+	struct guest_region more[80];
+
+	bring_up();
+	for (unsigned i = 0; i < RTE_DIM(more); i++) {
+		more[i] = fe.mem.regions[0];
+		more[i].gpa = (uint64_t)(i + 1) << 30;
+		more[i].uva += more[i].gpa;
+		CHECK_EQ(fe_add_mem_reg(&fe, &more[i]), 0);
+	}
+	for (unsigned i = 0; i < RTE_DIM(more); i++)
+		CHECK_EQ(fe_rem_mem_reg(&fe, &more[i]), 0);
 	both_ways(5);
 }
 
@@ -800,9 +1035,17 @@ main(int argc, char **argv)
 		FLOW_TEST(one_ring_goes_down),
 		FLOW_TEST(memory_changes_under_it),
 		FLOW_TEST(frontends_come_and_go),
+		FLOW_TEST(frontend_goes_during_its_setup),
 		FLOW_TEST(next_guest_has_fewer_pairs),
 		FLOW_TEST(guest_that_waited),
+		FLOW_TEST(odd_features),
+		FLOW_TEST(large_and_small_rings),
+		FLOW_TEST(odd_orders),
 		FLOW_TEST(ring_without_a_kick),
+		FLOW_TEST(rings_lose_their_memory),
+		FLOW_TEST(rings_move),
+		FLOW_TEST(device_is_reset),
+		FLOW_TEST(too_many_regions),
 		FLOW_TEST(interface_goes_down_and_up),
 		FLOW_TEST(interface_is_deleted),
 		FLOW_TEST(device_goes_under_a_guest),
