@@ -290,6 +290,24 @@ no_slots(void)
 	pings_fini(&guest);
 }
 
+/* The relay goes, and with it the connections of both sides. */
+static void
+removed_under_its_guest(void)
+{
+	struct pings guest;
+
+	rig_up(lacks_nothing, &rig_one_pair);
+	pings_init(&guest, 0);
+	backend_work(&one, BACKEND_ECHO);
+	pings_send(&guest, 10);
+	pings_receive_all(&guest);
+	CHECK_EQ(rte_vdev_uninit(RELAY), 0);
+	rig.plugged = false;
+	CHECK(fe_closed_by_backend(&fe, PATIENCE_MS));
+	CHECK_EQ(vdpa_relay_move(RELAY, one.path), -EINVAL);
+	pings_fini(&guest);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -304,6 +322,7 @@ main(int argc, char **argv)
 		FLOW_TEST(many_regions),
 		FLOW_TEST(one_more_region),
 		FLOW_TEST(no_slots),
+		FLOW_TEST(removed_under_its_guest),
 	};
 
 	backend_process_main(argc, argv);
