@@ -15,6 +15,10 @@
 #include "base/defs.h"
 #include "vdpa_driver.h"
 
+/* For all its answers together: while it takes a device over, it maps memory; otherwise. */
+#define HANDOVER_MS 10000
+#define BRIEF_MS 2000
+
 #define WITH_PROTOCOL BIT(VHOST_USER_F_PROTOCOL_FEATURES)
 /* What we have a use for. */
 #define WANTED_PROTOCOL                                                                \
@@ -58,7 +62,7 @@ int backend_ask(const char *path, struct backend_limits *limits)
 {
 	struct frontend f;
 	uint64_t queues = 1;
-	int ret = frontend_connect(&f, path);
+	int ret = frontend_connect(&f, path, BRIEF_MS, NULL);
 
 	limits->protocol_features = 0;
 	if (ret == 0)
@@ -87,6 +91,11 @@ void backend_why(const struct backend *b, int vid, int err, char *text, size_t t
 	else
 		snprintf(text, text_bytes, "%s", strerror(-err));
 	free(mem);
+}
+
+void backend_be_brief(struct backend *b)
+{
+	frontend_allow(&b->wire, BRIEF_MS);
 }
 
 void backend_leave(struct backend *b)
@@ -229,12 +238,12 @@ static int negotiate(struct backend *b, int vid)
 	return ret < 0 ? ret : frontend_tell_u64(f, VHU_SET_FEATURES, b->features);
 }
 
-int backend_find(struct backend *b, const char *path, int vid)
+int backend_find(struct backend *b, const char *path, int vid, const bool *hurry)
 {
 	int ret;
 
 	*b = (struct backend){ 0 };
-	ret = frontend_connect(&b->wire, path);
+	ret = frontend_connect(&b->wire, path, HANDOVER_MS, hurry);
 	if (ret == 0)
 		ret = negotiate(b, vid);
 	if (ret == 0)

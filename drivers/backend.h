@@ -35,9 +35,11 @@ struct backend_limits {
 int backend_ask(const char *path, struct backend_limits *limits);
 /*
  * A backend that can do what the guest has agreed on, or may want yet, and maps its memory, and the
- * log if it migrates.
+ * log if it migrates. This and its start are over when *hurry (atomic) is set: -ECANCELED.
  */
-int backend_find(struct backend *b, const char *path, int vid);
+int backend_find(struct backend *b, const char *path, int vid, const bool *hurry);
+/* The thread that asks it something serves other ports, too: it is not asked for long. */
+void backend_be_brief(struct backend *b);
 /* Why it failed, in words. */
 void backend_why(const struct backend *b, int vid, int err, char *text, size_t text_bytes);
 void backend_leave(struct backend *b);

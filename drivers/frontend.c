@@ -2,22 +2,32 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <linux/magic.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/defs.h"
 #include "frontend.h"
 
-/* The thread that waits serves other ports, too. */
-#define ANSWER_MS 2000
+/* How often we look whether somebody is in a hurry. */
+#define LOOK_MS 20
 
-int frontend_connect(struct frontend *f, const char *path)
+void frontend_allow(struct frontend *f, int ms)
+{
+	f->until_ms = clock_now_ms() + ms;
+}
+
+int frontend_connect(struct frontend *f, const char *path, int allowed_ms, const bool *hurry)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int ret = 0;
 
-	f->acks = false;
-	f->fd = -1;
+	*f = (struct frontend){ .fd = -1, .hurry = hurry };
+	frontend_allow(f, allowed_ms);
 	if (strlen(path) >= sizeof(addr.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(addr.sun_path, path);
@@ -44,10 +54,18 @@ static int wait_for(const struct frontend *f, short events)
 	struct pollfd pfd = { .fd = f->fd, .events = events };
 	int ret;
 
-	do
-		ret = poll(&pfd, 1, ANSWER_MS);
-	while (ret < 0 && errno == EINTR);
-	return ret < 0 ? -errno : ret == 0 ? -ETIMEDOUT : 0;
+	do {
+		const int64_t left_ms = f->until_ms - clock_now_ms();
+
+		if (left_ms <= 0)
+			return -ETIMEDOUT;
+		if (f->hurry != NULL && __atomic_load_n(f->hurry, __ATOMIC_RELAXED))
+			return -ECANCELED;
+		ret = poll(&pfd, 1, (int)MIN2(left_ms, (int64_t)LOOK_MS));
+		if (ret < 0 && errno != EINTR)
+			return -errno;
+	} while (ret <= 0);
+	return 0;
 }
 
 static int send_all(struct frontend *f, const void *bytes, size_t len_bytes, const int *fds,
@@ -101,7 +119,8 @@ static ssize_t receive(struct frontend *f, void *bytes, size_t len_bytes, int *f
 	struct msghdr msg = { .msg_iov = &iov,
 			      .msg_iovlen = 1,
 			      .msg_control = control.bytes,
-			      .msg_controllen = fd != NULL ? sizeof(control.bytes) : 0 };
+			      /* Not CMSG_SPACE(): there is room for two in it. */
+			      .msg_controllen = fd != NULL ? CMSG_LEN(sizeof(int)) : 0 };
 	ssize_t n = recvmsg(f->fd, &msg, MSG_CMSG_CLOEXEC);
 	const struct cmsghdr *cmsg = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
 
@@ -217,6 +236,16 @@ int frontend_tell_log(struct frontend *f, const struct vhu_log *log, int fd)
 	return receive_all(f, ignored, hdr.size_bytes, NULL);
 }
 
+/* It will be read from: its other end is not to stall us. */
+static bool is_plain_file(int fd)
+{
+	struct statfs fs;
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && fstatfs(fd, &fs) == 0 &&
+	       (uint64_t)fs.f_type != FUSE_SUPER_MAGIC;
+}
+
 int frontend_get_inflight(struct frontend *f, struct vhu_inflight *area, int *fd)
 {
 	const uint16_t nr_queues = area->nr_queues, queue_size = area->queue_size;
@@ -225,8 +254,8 @@ int frontend_get_inflight(struct frontend *f, struct vhu_inflight *area, int *fd
 	*fd = -1;
 	if (ret == 0)
 		ret = answer(f, VHU_GET_INFLIGHT_FD, area, sizeof(*area), fd);
-	if (ret == 0 && (*fd < 0 || area->mmap_size_bytes == 0 || area->nr_queues != nr_queues ||
-			 area->queue_size != queue_size))
+	if (ret == 0 && (*fd < 0 || !is_plain_file(*fd) || area->mmap_size_bytes == 0 ||
+			 area->nr_queues != nr_queues || area->queue_size != queue_size))
 		ret = -EPROTO;
 	if (ret < 0 && *fd >= 0) {
 		close(*fd);

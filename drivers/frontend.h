@@ -14,10 +14,15 @@
 struct frontend {
 	int fd; /* -1: no backend */
 	bool acks; /* VHOST_USER_PROTOCOL_F_REPLY_ACK was agreed on */
+	int64_t until_ms; /* then our patience ends, whatever it has answered by then */
+	const bool *hurry; /* or when this is set; atomic, NULL: never */
 };
 
+/* From now on all that is said may take so long. */
+void frontend_allow(struct frontend *f, int ms);
+
 /* All return 0 or -errno; a connection on which one of them failed is of no more use. */
-int frontend_connect(struct frontend *f, const char *path);
+int frontend_connect(struct frontend *f, const char *path, int allowed_ms, const bool *hurry);
 void frontend_close(struct frontend *f);
 /* Asks for a number. */
 int frontend_get(struct frontend *f, uint32_t request, uint64_t *value);

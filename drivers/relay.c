@@ -36,6 +36,8 @@
 #define NAME_BYTES 64
 #define PATH_BYTES 108 /* of a Unix socket */
 #define LOOK_MS 100 /* how often we look whether the backend is there */
+#define PATIENCE_MS 200 /* of the library, with us when we wait for a backend */
+#define LINES_MAX 10 /* that are logged a second: backends and frontends can provoke them */
 
 /* Protocol features that are the backend's business and pass through us. */
 #define THROUGH                                                                 \
@@ -54,15 +56,21 @@ struct relay {
 
 	pthread_t watch;
 	pthread_mutex_t lock;
-	pthread_cond_t ends;
+	pthread_cond_t wakes; /* the watch: there is a guest, or it ends */
 	bool ended;
+	bool hurry; /* atomic: who has the lock and waits for a backend shall let go of it */
 	char path[PATH_BYTES];
 	int vid; /* -1: no guest */
 	struct backend_ring rings[BACKEND_RINGS_MAX];
 	struct backend backend;
 	struct inflight area; /* of the backend, or the last one */
 	int trouble; /* with the backend, which was said; 0: none */
+	time_t logged_at; /* so many lines in that second */
+	unsigned int nr_lines;
 };
+
+/* Nobody has been asked to serve this guest yet. */
+#define TROUBLE_NEW 1
 
 static LIST_HEAD(, relay) relays = LIST_HEAD_INITIALIZER(relays);
 static pthread_mutex_t relays_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -91,6 +99,43 @@ static struct relay *relay_called(const char *name)
 	return r;
 }
 
+static bool may_log(struct relay *r)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec != r->logged_at)
+		r->nr_lines = 0;
+	r->logged_at = now.tv_sec;
+	return r->nr_lines++ < LINES_MAX;
+}
+
+#define SAY(r, level, ...)                             \
+	do {                                           \
+		if (may_log(r))                        \
+			RELAY_LOG(level, __VA_ARGS__); \
+	} while (0)
+
+/*
+ * The library's thread serves other ports, too: it does not wait as long as somebody else may have
+ * to wait for a backend, nor for long itself.
+ */
+static void lock_for_library(struct relay *r)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += PATIENCE_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	if (pthread_mutex_timedlock(&r->lock, &until) != 0) {
+		__atomic_store_n(&r->hurry, true, __ATOMIC_RELAXED);
+		pthread_mutex_lock(&r->lock);
+		__atomic_store_n(&r->hurry, false, __ATOMIC_RELAXED);
+	}
+	backend_be_brief(&r->backend);
+}
+
 /* --- backends come and go ---------------------------------------------------- */
 
 /* It went wrong with the backend, which may have written what it had not marked yet. */
@@ -100,12 +145,12 @@ static void lose(struct relay *r)
 	backend_mark_all(r->vid);
 }
 
-static void refused(const struct relay *r, const struct backend *b, const char *path, int err)
+static void refused(struct relay *r, const struct backend *b, const char *path, int err)
 {
 	char why[96];
 
 	backend_why(b, r->vid, err, why, sizeof(why));
-	RELAY_LOG(ERR, "%s: the backend at %s does not take the device: %s\n", r->name, path, why);
+	SAY(r, ERR, "%s: the backend at %s does not take the device: %s\n", r->name, path, why);
 }
 
 /* With the backend that was found. */
@@ -125,8 +170,13 @@ static int go_on(struct relay *r)
 	int ret = r->area.fd < 0 ? backend_left_all(r->vid, &r->area, r->rings) : 0;
 
 	if (ret == 0)
-		ret = backend_find(&r->backend, r->path, r->vid);
+		ret = backend_find(&r->backend, r->path, r->vid, &r->hurry);
 	return ret < 0 ? ret : start(r);
+}
+
+static bool is_nobody(int ret)
+{
+	return ret == -ENOENT || ret == -ECONNREFUSED;
 }
 
 /* Says each trouble once. */
@@ -135,15 +185,21 @@ static void try_again(struct relay *r)
 	int ret;
 
 	if (r->trouble == 0) {
-		RELAY_LOG(WARNING, "%s: the backend at %s is gone; waiting for the next\n", r->name,
-			  r->path);
+		SAY(r, WARNING, "%s: the backend at %s is gone; waiting for the next\n", r->name,
+		    r->path);
 		lose(r);
 	}
 	ret = go_on(r);
-	if (ret == 0) {
+	if (ret == 0 && r->trouble != TROUBLE_NEW) {
 		backend_call_guest(r->vid, r->rings);
-		RELAY_LOG(INFO, "%s: the backend at %s goes on\n", r->name, r->path);
-	} else if (ret != -ENOENT && ret != -ECONNREFUSED && ret != r->trouble) {
+		SAY(r, INFO, "%s: the backend at %s goes on\n", r->name, r->path);
+	} else if (is_nobody(ret) && r->trouble == TROUBLE_NEW) {
+		SAY(r, WARNING, "%s: no backend at %s; waiting for one\n", r->name, r->path);
+	} else if (ret == -ECANCELED) {
+		/* Which says nothing about the backend. */
+		if (r->trouble != 0)
+			ret = r->trouble;
+	} else if (ret < 0 && !is_nobody(ret) && ret != r->trouble) {
 		refused(r, &r->backend, r->path, ret);
 	}
 	r->trouble = ret;
@@ -163,7 +219,7 @@ static void *watch(void *arg)
 		until.tv_nsec += LOOK_MS * 1000000L;
 		until.tv_sec += until.tv_nsec / 1000000000L;
 		until.tv_nsec %= 1000000000L;
-		(void)pthread_cond_timedwait(&r->ends, &r->lock, &until);
+		(void)pthread_cond_timedwait(&r->wakes, &r->lock, &until);
 	}
 	pthread_mutex_unlock(&r->lock);
 	return NULL;
@@ -172,9 +228,12 @@ static void *watch(void *arg)
 /* From here on the old one is asked again when it goes wrong. */
 static int exchange(struct relay *r, struct backend *next)
 {
-	int ret = backend_stop(&r->backend, r->rings);
-	bool is_dead = ret < 0 && backend_is_gone(&r->backend);
+	bool is_dead;
+	int ret;
 
+	backend_be_brief(&r->backend);
+	ret = backend_stop(&r->backend, r->rings);
+	is_dead = ret < 0 && backend_is_gone(&r->backend);
 	if (ret < 0)
 		lose(r);
 	backend_leave(&r->backend);
@@ -202,13 +261,13 @@ int vdpa_relay_move(const char *name, const char *path)
 	/* Otherwise whoever is looked for is looked for there. */
 	if (r->vid >= 0 && r->backend.wire.fd >= 0) {
 		/* All that can fail before anything is taken from the old one. */
-		ret = backend_find(&next, path, r->vid);
+		ret = backend_find(&next, path, r->vid, &r->hurry);
 		if (ret == 0)
 			ret = exchange(r, &next);
 	}
 	if (ret == 0) {
 		strcpy(r->path, path);
-		RELAY_LOG(INFO, "%s: moved to %s\n", r->name, path);
+		SAY(r, INFO, "%s: moved to %s\n", r->name, path);
 	} else {
 		refused(r, &next, path, ret);
 	}
@@ -264,29 +323,24 @@ static void look_up(struct relay *r, unsigned int index)
 	ring->stands_still = true;
 }
 
+/* Whoever serves it is the watch's to find: the library's thread waits for nobody. */
 static int dev_conf(int vid)
 {
 	struct relay *r = relay_of(rte_vhost_get_vdpa_device(vid));
-	int ret;
+	int ret = 0;
 
 	if (r == NULL)
 		return -ENODEV;
-	pthread_mutex_lock(&r->lock);
+	lock_for_library(r);
 	if (r->vid >= 0 && r->vid != vid) {
-		RELAY_LOG(ERR, "%s: has a guest; give each its own device\n", r->name);
-		pthread_mutex_unlock(&r->lock);
-		return -EBUSY;
-	}
-	r->vid = vid;
-	for (unsigned int i = 0; i < BACKEND_RINGS_MAX; i++)
-		look_up(r, i);
-	ret = backend_find(&r->backend, r->path, vid);
-	if (ret == 0)
-		ret = start(r);
-	if (ret < 0) {
-		refused(r, &r->backend, r->path, ret);
-		inflight_drop(&r->area);
-		r->vid = -1;
+		SAY(r, ERR, "%s: has a guest; give each its own device\n", r->name);
+		ret = -EBUSY;
+	} else {
+		r->vid = vid;
+		r->trouble = TROUBLE_NEW;
+		for (unsigned int i = 0; i < BACKEND_RINGS_MAX; i++)
+			look_up(r, i);
+		pthread_cond_signal(&r->wakes);
 	}
 	pthread_mutex_unlock(&r->lock);
 	return ret;
@@ -314,7 +368,7 @@ static int dev_close(int vid)
 
 	if (r == NULL)
 		return -ENODEV;
-	pthread_mutex_lock(&r->lock);
+	lock_for_library(r);
 	if (r->vid == vid) {
 		if (backend_stop(&r->backend, r->rings) < 0)
 			lose(r);
@@ -342,10 +396,13 @@ static int switch_ring(struct relay *r, unsigned int index)
 		return 0;
 	if (is_new && backend_has_room(r->vid, &r->area, index))
 		return backend_start_ring(&r->backend, r->vid, index, ring);
+	/* The watch has it start anew. */
 	if (is_new) {
 		ret = backend_stop(&r->backend, r->rings);
 		backend_leave(&r->backend);
-		return ret < 0 ? ret : go_on(r);
+		r->trouble = TROUBLE_NEW;
+		pthread_cond_signal(&r->wakes);
+		return ret;
 	}
 	if (ring->is_enabled)
 		ret = backend_set_eventfds(&r->backend, r->vid, index);
@@ -359,7 +416,7 @@ static int set_vring_state(int vid, int ring, int state)
 
 	if (r == NULL || ring < 0 || ring >= BACKEND_RINGS_MAX)
 		return -EINVAL;
-	pthread_mutex_lock(&r->lock);
+	lock_for_library(r);
 	r->rings[ring].is_enabled = state != 0;
 	if (r->vid == vid)
 		ret = switch_ring(r, (unsigned int)ring);
@@ -376,7 +433,7 @@ static int dev_cleanup(int vid)
 
 	if (r == NULL)
 		return -ENODEV;
-	pthread_mutex_lock(&r->lock);
+	lock_for_library(r);
 	if (r->vid < 0)
 		memset(r->rings, 0, sizeof(r->rings));
 	pthread_mutex_unlock(&r->lock);
@@ -391,7 +448,7 @@ static int set_features(int vid)
 
 	if (r == NULL)
 		return -ENODEV;
-	pthread_mutex_lock(&r->lock);
+	lock_for_library(r);
 	/* Whoever comes next is told all of it. */
 	if (r->vid == vid && r->backend.wire.fd >= 0)
 		ret = backend_log(&r->backend, vid, r->rings);
@@ -464,7 +521,7 @@ static void relay_free(struct relay *r)
 {
 	backend_leave(&r->backend);
 	inflight_drop(&r->area);
-	pthread_cond_destroy(&r->ends);
+	pthread_cond_destroy(&r->wakes);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
 }
@@ -477,7 +534,7 @@ static void relay_end(struct relay *r)
 	pthread_mutex_unlock(&relays_lock);
 	pthread_mutex_lock(&r->lock);
 	r->ended = true;
-	pthread_cond_signal(&r->ends);
+	pthread_cond_signal(&r->wakes);
 	pthread_mutex_unlock(&r->lock);
 	pthread_join(r->watch, NULL);
 	relay_free(r);
@@ -499,7 +556,7 @@ static int probe(struct rte_vdev_device *vdev)
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&r->ends, &monotonic);
+	pthread_cond_init(&r->wakes, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	if (parse(r, args != NULL ? args->args : NULL) < 0 || learn(r) < 0 ||
 	    pthread_create(&r->watch, NULL, watch, r) != 0) {

@@ -37,7 +37,9 @@ extern "C" {
  *   number when there is no backend, or it does not take the device. The log says which. Before the
  *   old one has given anything back it does not notice; after that it is asked to go on.
  *
- * Threads: any. Takes as long as both backends need to answer, 2 s for each message at the most.
+ * Threads: any. Takes as long as both backends need to answer, at the most 2 s for the old one and
+ * 10 s for the new one; it is given up before (-ECANCELED) when the guest's frontend has something to
+ * say that must not wait.
  */
 int vdpa_relay_move(const char *name, const char *path);
 
