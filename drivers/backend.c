@@ -24,7 +24,7 @@
 #define WANTED_PROTOCOL                                                                \
 	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD) |         \
 	 BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) | \
-	 BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
+	 BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) | BIT(VHOST_USER_PROTOCOL_F_RARP))
 
 /* --- who it is ------------------------------------------------------------- */
 
@@ -281,6 +281,16 @@ int backend_set_eventfds(struct backend *b, int vid, unsigned int index)
 int backend_enable(struct backend *b, unsigned int index, bool enable)
 {
 	return frontend_tell_state(&b->wire, VHU_SET_VRING_ENABLE, index, enable);
+}
+
+int backend_announce(struct backend *b, int vid)
+{
+	uint64_t address = 0;
+
+	if (!has_protocol(b, VHOST_USER_PROTOCOL_F_RARP) ||
+	    vhost_ng_vdpa_rarp_mac(vid, (uint8_t *)&address) < 0)
+		return 0;
+	return frontend_tell_u64(&b->wire, VHU_SEND_RARP, address);
 }
 
 static int tell_address(struct backend *b, int vid, const struct rte_vhost_memory *mem,

@@ -64,6 +64,8 @@ int backend_log(struct backend *b, int vid, const struct backend_ring *rings);
 /* Takes all rings back, so that they stand still. */
 int backend_stop(struct backend *b, struct backend_ring *rings);
 int backend_enable(struct backend *b, unsigned int index, bool enable);
+/* It tells the network where the guest is, if the guest's frontend has asked for that. */
+int backend_announce(struct backend *b, int vid);
 
 /* Finds out where a ring stands, as inflight_packed_base() has it. */
 int backend_left_at(int vid, const struct inflight *area, unsigned int index,

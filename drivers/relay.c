@@ -16,24 +16,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <time.h>
 
 #include <linux/vhost.h>
 #include <linux/virtio_config.h>
 #include <rte_dev.h>
-#include <rte_devargs.h>
 #include <rte_kvargs.h>
 #include <rte_log.h>
 #include <rte_vhost.h>
 
 #include "backend.h"
 #include "base/defs.h"
-#include "vdev.h"
-#include "vdpa_driver.h"
+#include "vdpa_vdev.h"
 #include "vdpa_relay.h"
 
-#define NAME_BYTES 64
 #define PATH_BYTES 108 /* of a Unix socket */
 #define LOOK_MS 100 /* how often we look whether the backend is there */
 #define PATIENCE_MS 200 /* of the library, with us when we wait for a backend */
@@ -42,6 +38,7 @@
 /* Protocol features that are the backend's business and pass through us. */
 #define THROUGH                                                                 \
 	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD) |  \
+	 BIT(VHOST_USER_PROTOCOL_F_RARP) |                                        \
 	 BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
 /* And those that our own library has for the guest's frontend whatever the backend does. */
 #define OURS (BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_F_SLAVE_REQ))
@@ -49,9 +46,7 @@
 #define RELAY_LOG(level, ...) rte_log(RTE_LOG_##level, RTE_LOGTYPE_USER1, "vdpa_relay: " __VA_ARGS__)
 
 struct relay {
-	LIST_ENTRY(relay) link;
-	char name[NAME_BYTES];
-	struct rte_vdpa_device *vdpa;
+	struct vdpa_vdev vdev;
 	struct backend_limits limits; /* what the first backend had, as guests are told */
 
 	pthread_t watch;
@@ -72,31 +67,14 @@ struct relay {
 /* Nobody has been asked to serve this guest yet. */
 #define TROUBLE_NEW 1
 
-static LIST_HEAD(, relay) relays = LIST_HEAD_INITIALIZER(relays);
-static pthread_mutex_t relays_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct relay *relay_at(struct vdpa_vdev *v)
+{
+	return v != NULL ? container_of(v, struct relay, vdev) : NULL;
+}
 
 static struct relay *relay_of(const struct rte_vdpa_device *vdpa)
 {
-	struct relay *r;
-
-	pthread_mutex_lock(&relays_lock);
-	LIST_FOREACH(r, &relays, link)
-		if (vdpa != NULL && r->vdpa == vdpa)
-			break;
-	pthread_mutex_unlock(&relays_lock);
-	return r;
-}
-
-static struct relay *relay_called(const char *name)
-{
-	struct relay *r;
-
-	pthread_mutex_lock(&relays_lock);
-	LIST_FOREACH(r, &relays, link)
-		if (strcmp(r->name, name) == 0)
-			break;
-	pthread_mutex_unlock(&relays_lock);
-	return r;
+	return relay_at(vdpa_vdev_find(vdpa));
 }
 
 static bool may_log(struct relay *r)
@@ -150,7 +128,7 @@ static void refused(struct relay *r, const struct backend *b, const char *path, 
 	char why[96];
 
 	backend_why(b, r->vid, err, why, sizeof(why));
-	SAY(r, ERR, "%s: the backend at %s does not take the device: %s\n", r->name, path, why);
+	SAY(r, ERR, "%s: the backend at %s does not take the device: %s\n", r->vdev.name, path, why);
 }
 
 /* With the backend that was found. */
@@ -158,6 +136,8 @@ static int start(struct relay *r)
 {
 	int ret = backend_start(&r->backend, r->vid, &r->area, r->rings);
 
+	if (ret == 0)
+		ret = backend_announce(&r->backend, r->vid);
 	if (ret < 0)
 		lose(r);
 	return ret;
@@ -185,16 +165,16 @@ static void try_again(struct relay *r)
 	int ret;
 
 	if (r->trouble == 0) {
-		SAY(r, WARNING, "%s: the backend at %s is gone; waiting for the next\n", r->name,
+		SAY(r, WARNING, "%s: the backend at %s is gone; waiting for the next\n", r->vdev.name,
 		    r->path);
 		lose(r);
 	}
 	ret = go_on(r);
 	if (ret == 0 && r->trouble != TROUBLE_NEW) {
 		backend_call_guest(r->vid, r->rings);
-		SAY(r, INFO, "%s: the backend at %s goes on\n", r->name, r->path);
+		SAY(r, INFO, "%s: the backend at %s goes on\n", r->vdev.name, r->path);
 	} else if (is_nobody(ret) && r->trouble == TROUBLE_NEW) {
-		SAY(r, WARNING, "%s: no backend at %s; waiting for one\n", r->name, r->path);
+		SAY(r, WARNING, "%s: no backend at %s; waiting for one\n", r->vdev.name, r->path);
 	} else if (ret == -ECANCELED) {
 		/* Which says nothing about the backend. */
 		if (r->trouble != 0)
@@ -251,7 +231,7 @@ static int exchange(struct relay *r, struct backend *next)
 
 int vdpa_relay_move(const char *name, const char *path)
 {
-	struct relay *r = name != NULL ? relay_called(name) : NULL;
+	struct relay *r = name != NULL ? relay_at(vdpa_vdev_called(name)) : NULL;
 	struct backend next;
 	int ret = 0;
 
@@ -267,7 +247,7 @@ int vdpa_relay_move(const char *name, const char *path)
 	}
 	if (ret == 0) {
 		strcpy(r->path, path);
-		SAY(r, INFO, "%s: moved to %s\n", r->name, path);
+		SAY(r, INFO, "%s: moved to %s\n", r->vdev.name, path);
 	} else {
 		refused(r, &next, path, ret);
 	}
@@ -333,7 +313,7 @@ static int dev_conf(int vid)
 		return -ENODEV;
 	lock_for_library(r);
 	if (r->vid >= 0 && r->vid != vid) {
-		SAY(r, ERR, "%s: has a guest; give each its own device\n", r->name);
+		SAY(r, ERR, "%s: has a guest; give each its own device\n", r->vdev.name);
 		ret = -EBUSY;
 	} else {
 		r->vid = vid;
@@ -458,6 +438,21 @@ static int set_features(int vid)
 	return ret;
 }
 
+static int migration_done(int vid)
+{
+	struct relay *r = relay_of(rte_vhost_get_vdpa_device(vid));
+	int ret = 0;
+
+	if (r == NULL)
+		return -ENODEV;
+	lock_for_library(r);
+	/* Whoever comes next does it when he starts. */
+	if (r->vid == vid && r->backend.wire.fd >= 0)
+		ret = backend_announce(&r->backend, vid);
+	pthread_mutex_unlock(&r->lock);
+	return ret;
+}
+
 static struct rte_vdpa_dev_ops ops = {
 	.get_queue_num = get_queue_num,
 	.get_features = get_features,
@@ -467,6 +462,7 @@ static struct rte_vdpa_dev_ops ops = {
 	.dev_cleanup = dev_cleanup,
 	.set_vring_state = set_vring_state,
 	.set_features = set_features,
+	.migration_done = migration_done,
 };
 
 /* --- the device ------------------------------------------------------------------ */
@@ -478,7 +474,7 @@ static int learn(struct relay *r)
 	int ret = backend_ask(r->path, limits);
 
 	if (ret < 0) {
-		RELAY_LOG(ERR, "%s: no backend at %s (%s): start it first\n", r->name, r->path,
+		RELAY_LOG(ERR, "%s: no backend at %s (%s): start it first\n", r->vdev.name, r->path,
 			  strerror(-ret));
 		return ret;
 	}
@@ -506,14 +502,14 @@ static int keep_path(const char *key, const char *value, void *path)
 static int parse(struct relay *r, const char *args)
 {
 	static const char *const keys[] = { "socket", NULL };
-	struct rte_kvargs *kvargs = rte_kvargs_parse(args != NULL ? args : "", keys);
+	struct rte_kvargs *kvargs = rte_kvargs_parse(args, keys);
 	int ret = -EINVAL;
 
 	if (kvargs != NULL && rte_kvargs_count(kvargs, keys[0]) == 1)
 		ret = rte_kvargs_process(kvargs, keys[0], keep_path, r->path);
 	rte_kvargs_free(kvargs);
 	if (ret < 0)
-		RELAY_LOG(ERR, "%s: say socket=PATH of the backend\n", r->name);
+		RELAY_LOG(ERR, "%s: say socket=PATH of the backend\n", r->vdev.name);
 	return ret;
 }
 
@@ -526,12 +522,9 @@ static void relay_free(struct relay *r)
 	free(r);
 }
 
-/* From the list of relays, with its thread. Its guest is gone. */
+/* With its thread. Its guest is gone. */
 static void relay_end(struct relay *r)
 {
-	pthread_mutex_lock(&relays_lock);
-	LIST_REMOVE(r, link);
-	pthread_mutex_unlock(&relays_lock);
 	pthread_mutex_lock(&r->lock);
 	r->ended = true;
 	pthread_cond_signal(&r->wakes);
@@ -542,14 +535,13 @@ static void relay_end(struct relay *r)
 
 static int probe(struct rte_vdev_device *vdev)
 {
-	struct rte_device *dev = vdev_device(vdev);
-	const struct rte_devargs *args = rte_dev_devargs(dev);
 	struct relay *r = calloc(1, sizeof(*r));
 	pthread_condattr_t monotonic;
+	const char *args;
 
 	if (r == NULL)
 		return -ENOMEM;
-	snprintf(r->name, sizeof(r->name), "%s", rte_dev_name(dev));
+	args = vdpa_vdev_init(&r->vdev, vdev);
 	r->backend.wire.fd = -1;
 	r->area.fd = -1;
 	r->vid = -1;
@@ -558,31 +550,25 @@ static int probe(struct rte_vdev_device *vdev)
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&r->wakes, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	if (parse(r, args != NULL ? args->args : NULL) < 0 || learn(r) < 0 ||
+	if (parse(r, args) < 0 || learn(r) < 0 ||
 	    pthread_create(&r->watch, NULL, watch, r) != 0) {
 		relay_free(r);
 		return -1;
 	}
-	pthread_mutex_lock(&relays_lock);
-	LIST_INSERT_HEAD(&relays, r, link);
-	pthread_mutex_unlock(&relays_lock);
-	/* From here on it is asked. */
-	r->vdpa = rte_vdpa_register_device(dev, &ops);
-	if (r->vdpa != NULL)
+	if (vdpa_vdev_add(&r->vdev, vdev, &ops) == 0)
 		return 0;
-	RELAY_LOG(ERR, "%s: is not taken as a vDPA device\n", r->name);
 	relay_end(r);
 	return -1;
 }
 
 static int drop(struct rte_vdev_device *vdev)
 {
-	struct relay *r = relay_called(rte_dev_name(vdev_device(vdev)));
+	struct relay *r = relay_at(vdpa_vdev_called(rte_dev_name(vdev_device(vdev))));
 
 	if (r == NULL)
 		return -ENODEV;
 	/* Whom it serves is gone when this returns. */
-	if (rte_vdpa_unregister_device(r->vdpa) < 0)
+	if (vdpa_vdev_drop(&r->vdev) < 0)
 		return -EBUSY;
 	relay_end(r);
 	return 0;

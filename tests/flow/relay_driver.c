@@ -308,12 +308,46 @@ removed_under_its_guest(void)
 	pings_fini(&guest);
 }
 
+static bool
+is_announced(void *arg)
+{
+	static const uint8_t rarp[] = {0x02, 1, 2, 3, 4, 5, 0x80, 0x35};
+	struct pings *guest = arg;
+	struct guest_net_hdr hdr;
+	uint8_t frame[PACKET_MAX_BYTES];
+
+	return guest_rx_recv(&guest->rx, &hdr, frame, sizeof(frame), NULL) > 0 &&
+	       memcmp(frame + 6, rarp, sizeof(rarp)) == 0;
+}
+
+/* By the backend that has the guest, and by the next one: an echo, the guest hears of itself. */
+static void
+announced(void)
+{
+	static const uint8_t mac[6] = {0x02, 1, 2, 3, 4, 5};
+	struct fe_config config = rig_one_pair;
+	struct pings guest;
+
+	config.protocol_features = 1u << FE_PROTOCOL_F_RARP | 1u << FE_PROTOCOL_F_REPLY_ACK;
+	rig_up(lacks_nothing, &config);
+	pings_init(&guest, 0);
+	backend_start(&two, flow_path(), lacks_nothing);
+	backend_work(&one, BACKEND_ECHO);
+	backend_work(&two, BACKEND_ECHO);
+	CHECK_EQ(fe_send_rarp(&fe, mac), 0);
+	CHECK(flow_wait_until(is_announced, &guest, PATIENCE_MS));
+	CHECK_EQ(vdpa_relay_move(RELAY, two.path), 0);
+	CHECK(flow_wait_until(is_announced, &guest, PATIENCE_MS));
+	pings_fini(&guest);
+}
+
 int
 main(int argc, char **argv)
 {
 	static const struct flow_test tests[] = {
 		FLOW_TEST(packets_come_back),
 		FLOW_TEST(moved),
+		FLOW_TEST(announced),
 		FLOW_TEST(queues_that_come_later),
 		FLOW_TEST(larger_queues_that_come_later),
 		FLOW_TEST(queues_that_were_on_before),
