@@ -272,7 +272,11 @@ submit_after_every_instruction(void)
 
 /* --- by SIGKILL, under load ----------------------------------------------- */
 
+#ifdef __SANITIZE_ADDRESS__
+#define KILLS 100 /* each takes its time; those without sanitizers are as many as ever */
+#else
 #define KILLS 300
+#endif
 
 static pid_t backend_pid = -1;
 /* What the backends have done, all together; shared. */

@@ -12,6 +12,11 @@
 #include "ring_fixture.h"
 
 #define SIZE RING_ENTRIES
+#ifdef __SANITIZE_ADDRESS__
+#define ROUNDS 5000
+#else
+#define ROUNDS 20000
+#endif
 
 static struct guest_ring guest;
 static uint8_t *area; /* shared with those that get killed */
@@ -302,7 +307,7 @@ static void garbage(void **state)
 
 	(void)state;
 	dir = CHAIN_WRITABLE;
-	for (unsigned int round = 0; round < 20000; round++) {
+	for (unsigned int round = 0; round < ROUNDS; round++) {
 		uint8_t *heap = malloc(bytes);
 		struct rte_vhost_inflight_info_packed *header = (void *)heap;
 		uint32_t below = round % 3 == 0 ? 65536 : SIZE + 2;
