@@ -181,7 +181,7 @@ static void *submits_until_it_fails(void *arg)
 	int rc;
 
 	(void)arg;
-	while ((rc = submit_large(submitted)) >= 0 && submitted < ARRAY_LEN(states) - 1)
+	while (submitted < ARRAY_LEN(states) - 1 && (rc = submit_large(submitted)) >= 0)
 		__atomic_store_n(&submitted, submitted + (unsigned int)rc, __ATOMIC_RELEASE);
 	return NULL;
 }
