@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -233,7 +234,9 @@ static int tell_ring(const struct vhost_net *n, const struct pair *p, unsigned i
 		ret = TELL_FD(n, p, VHOST_SET_VRING_KICK, ring, vring.kickfd);
 	if (ret == 0)
 		ret = TELL_FD(n, p, VHOST_NET_SET_BACKEND, ring, p->tap_fd);
-	/* The kernel looks for what there is to do by itself. */
+	/* The kick for what waits has been taken. By itself the kernel looks if the interface is up. */
+	if (ret == 0)
+		(void)eventfd_write(vring.kickfd, 1);
 	return ret;
 }
 
