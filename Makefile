@@ -48,7 +48,7 @@ fuzz:
 soak:
 	scripts/install-deps test
 	scripts/build $(BUILD) -Dtests=true
-	VHOST_NG_SOAK=1 meson test -C $(BUILD) --suite flow --suite guest --suite soak --timeout-multiplier 20
+	VHOST_NG_SOAK=1 meson test -C $(BUILD) --suite flow --suite hostile --suite guest --suite soak --timeout-multiplier 20
 
 clean:
 	rm -rf build build-*

@@ -50,7 +50,7 @@ def wait_flow(switch, port, timeout_s=60):
 
 def reboot_loop(lab):
     """A guest reboots again and again, with traffic towards it."""
-    rounds = 50 if SOAK else 4
+    rounds = 50 if SOAK else 2
     switch, footprint, a, b = start_pair(lab)
     wait_ping(a, b)
     mappings = len(switch.process.guest_mappings())
@@ -94,7 +94,7 @@ def reset_by_the_host(lab):
 
 def driver_reloaded(lab):
     """A guest's driver lets go of the card and takes it again, with traffic towards it."""
-    rounds = 100 if SOAK else 8
+    rounds = 100 if SOAK else 4
     switch, footprint, a, b = start_pair(lab)
     wait_ping(a, b)
     fds = len(switch.process.fds())
@@ -120,7 +120,7 @@ def driver_reloaded(lab):
 
 def killed_under_traffic(lab):
     """QEMU is killed while traffic flows both ways; the others go on, a new one takes its place."""
-    rounds = 20 if SOAK else 3
+    rounds = 20 if SOAK else 2
     build_guest(note)
     switch = Switch(lab, {"a": "", "b": "", "c": ""})
     footprint = Footprint(switch)

@@ -6,6 +6,7 @@
  * other port does not notice, nothing is left; and an honest backend serves the guest.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include <rte_dev.h>
 #include <rte_vdpa.h>
@@ -218,9 +219,18 @@ static bool takes_long(enum liar_misdeed misdeed)
 	return misdeed == LIAR_IS_SILENT || misdeed == LIAR_IS_SLOW;
 }
 
+/* Those that are long once, the others at each third question; at each in the soak. */
+static bool is_due(enum liar_misdeed misdeed, unsigned int i)
+{
+	if (takes_long(misdeed))
+		return i == 0;
+	return (misdeed + i) % 3 == 1 || getenv("VHOST_NG_SOAK") != NULL;
+}
+
 #define FOR_EACH_LIE(misdeed, i, questions)                                                    \
 	for (enum liar_misdeed misdeed = LIAR_IS_HONEST + 1; misdeed < LIAR_MISDEEDS; misdeed++) \
-		for (unsigned int i = 0; i < (takes_long(misdeed) ? 1 : RTE_DIM(questions)); i++)
+		for (unsigned int i = 0; i < RTE_DIM(questions); i++)                          \
+			if (is_due(misdeed, i))
 
 /* Whoever waits for it need not wait any longer. */
 static void be_honest(struct liar *l, enum liar_misdeed was)
