@@ -98,12 +98,26 @@ unready(void)
 }
 
 static void
-bring_up_with(const struct fe_config *config, uint32_t rx_buffer_bytes)
+guest_comes(const struct fe_config *config, uint32_t rx_buffer_bytes)
 {
-	plug("iface=" IFACE);
 	CHECK_EQ(fe_connect(&fe, path), 0);
 	CHECK_EQ(fe_setup(&fe, config), 0);
 	ready(config, rx_buffer_bytes);
+}
+
+static void
+guest_goes(void)
+{
+	unready();
+	fe_close(&fe);
+	CHECK(rec_wait_tail("-conn"));
+}
+
+static void
+bring_up_with(const struct fe_config *config, uint32_t rx_buffer_bytes)
+{
+	plug("iface=" IFACE);
+	guest_comes(config, rx_buffer_bytes);
 }
 
 static void
@@ -359,14 +373,10 @@ next_guest_gets_no_large_packets(void)
 	make_large();
 	/* No buffers: it stays where it is. */
 	CHECK_EQ(wire_send(&wire, &large, sent, LARGE_BYTES), 0);
-	unready();
-	fe_close(&fe);
-	CHECK(rec_wait_tail("-conn"));
+	guest_goes();
 	wire_close(&wire);
 	CHECK_EQ(wire_open(&wire, IFACE, WIRE_ETHERTYPE), 0);
-	CHECK_EQ(fe_connect(&fe, path), 0);
-	CHECK_EQ(fe_setup(&fe, &usual), 0);
-	ready(&usual, 2048);
+	guest_comes(&usual, 2048);
 	both_ways(5);
 }
 
@@ -379,10 +389,8 @@ two_pairs(void)
 	config.features |= FE_F_MQ;
 	config.nr_pairs = 2;
 	plug("iface=" IFACE ",queues=2");
-	CHECK_EQ(fe_connect(&fe, path), 0);
-	CHECK_EQ(fe_setup(&fe, &config), 0);
+	guest_comes(&config, 2048);
 	CHECK(fe.offered & FE_F_MQ);
-	ready(&config, 2048);
 	for (unsigned i = 0; i < 50; i++) {
 		send_from_guest(&pairs[i % 2]);
 		send_to_guest(&pairs[i % 2]);
@@ -480,16 +488,12 @@ frontends_come_and_go(void)
 
 	plug("iface=" IFACE);
 	for (unsigned round = 0; round < 40; round++) {
-		CHECK_EQ(fe_connect(&fe, path), 0);
-		CHECK_EQ(fe_setup(&fe, &usual), 0);
-		ready(&usual, 2048);
+		guest_comes(&usual, 2048);
 		both_ways(2);
 		/* In the middle of it. */
 		if (round % 2 != 0)
 			CHECK_EQ(fe_stop(&fe, NULL), 0);
-		unready();
-		fe_close(&fe);
-		CHECK(rec_wait_tail("-conn"));
+		guest_goes();
 		rec_reset();
 		if (round == 19)
 			before = footprint();
@@ -572,9 +576,7 @@ frontend_goes_during_its_setup(void)
 		rec_reset();
 	}
 	CHECK(flow_wait_until(has_fds, &fds, WAIT_MS));
-	CHECK_EQ(fe_connect(&fe, path), 0);
-	CHECK_EQ(fe_setup(&fe, &usual), 0);
-	ready(&usual, 2048);
+	guest_comes(&usual, 2048);
 	both_ways(5);
 }
 
@@ -586,16 +588,10 @@ next_guest_has_fewer_pairs(void)
 	config.features |= FE_F_MQ;
 	config.nr_pairs = 2;
 	plug("iface=" IFACE ",queues=2");
-	CHECK_EQ(fe_connect(&fe, path), 0);
-	CHECK_EQ(fe_setup(&fe, &config), 0);
-	ready(&config, 2048);
+	guest_comes(&config, 2048);
 	both_ways(2);
-	unready();
-	fe_close(&fe);
-	CHECK(rec_wait_tail("-conn"));
-	CHECK_EQ(fe_connect(&fe, path), 0);
-	CHECK_EQ(fe_setup(&fe, &usual), 0);
-	ready(&usual, 2048);
+	guest_goes();
+	guest_comes(&usual, 2048);
 	both_ways(5);
 }
 
@@ -612,9 +608,7 @@ guest_that_waited(void)
 	CHECK_EQ(fe_connect(&other, second), 0);
 	CHECK_EQ(fe_setup(&other, &usual), 0);
 	CHECK_EQ(fe_sync(&other), 0);
-	CHECK_EQ(fe_connect(&fe, path), 0);
-	CHECK_EQ(fe_setup(&fe, &usual), 0);
-	ready(&usual, 2048);
+	guest_comes(&usual, 2048);
 	CHECK_EQ(fe_stop(&other, NULL), 0);
 	CHECK_EQ(fe_sync(&fe), 0);
 	both_ways(5);
@@ -643,13 +637,9 @@ odd_features(void)
 		struct fe_config config = usual;
 
 		config.features = odd[i];
-		CHECK_EQ(fe_connect(&fe, path), 0);
-		CHECK_EQ(fe_setup(&fe, &config), 0);
-		ready(&config, 2048);
+		guest_comes(&config, 2048);
 		both_ways(3);
-		unready();
-		fe_close(&fe);
-		CHECK(rec_wait_tail("-conn"));
+		guest_goes();
 		rec_reset();
 	}
 }
@@ -664,13 +654,9 @@ large_and_small_rings(void)
 		struct fe_config config = usual;
 
 		config.ring_size = sizes[i];
-		CHECK_EQ(fe_connect(&fe, path), 0);
-		CHECK_EQ(fe_setup(&fe, &config), 0);
-		ready(&config, 2048);
+		guest_comes(&config, 2048);
 		both_ways(10);
-		unready();
-		fe_close(&fe);
-		CHECK(rec_wait_tail("-conn"));
+		guest_goes();
 		rec_reset();
 	}
 }
@@ -686,9 +672,7 @@ odd_orders(void)
 	config.features |= FE_F_MQ;
 	config.nr_pairs = 2;
 	plug("iface=" IFACE ",queues=2");
-	CHECK_EQ(fe_connect(&fe, path), 0);
-	CHECK_EQ(fe_setup(&fe, &config), 0);
-	ready(&config, 2048);
+	guest_comes(&config, 2048);
 	for (unsigned round = 0; round < 300; round++) {
 		const unsigned ring = (random = random * 1664525 + 1013904223) >> 30;
 		struct guest_ring *vq = &fe.vqs[ring];
