@@ -315,6 +315,7 @@ static int tell_address(struct backend *b, int vid, const struct rte_vhost_memor
 static int start_ring(struct backend *b, int vid, const struct rte_vhost_memory *mem,
 		      unsigned int index, struct backend_ring *ring)
 {
+	const bool enabled = vhost_ng_vdpa_vring_state(vid, (uint16_t)index) > 0;
 	struct rte_vhost_vring vring;
 	int ret = rte_vhost_get_vhost_vring(vid, (uint16_t)index, &vring);
 
@@ -329,9 +330,9 @@ static int start_ring(struct backend *b, int vid, const struct rte_vhost_memory 
 	if (ret == 0)
 		ret = tell_eventfds(b, vid, &vring, index);
 	if (ret == 0)
-		ret = backend_enable(b, index, ring->is_enabled);
+		ret = backend_enable(b, index, enabled);
 	/* The kick for what waits may have gone to another one. Also, a kick starts a ring. */
-	if (ret == 0 && ring->is_enabled && vring.kickfd >= 0)
+	if (ret == 0 && enabled && vring.kickfd >= 0)
 		(void)eventfd_write(vring.kickfd, 1);
 	return ret;
 }
@@ -412,7 +413,7 @@ void backend_call_guest(int vid, const struct backend_ring *rings)
 	struct rte_vhost_vring vring;
 
 	for (unsigned int i = 0; i < BACKEND_RINGS_MAX; i++)
-		if (rings[i].is_there && rings[i].is_enabled &&
+		if (rings[i].is_there && vhost_ng_vdpa_vring_state(vid, (uint16_t)i) > 0 &&
 		    rte_vhost_get_vhost_vring(vid, (uint16_t)i, &vring) == 0 && vring.callfd >= 0)
 			(void)eventfd_write(vring.callfd, 1);
 }

@@ -19,7 +19,6 @@ struct backend {
 /* One ring of the device. */
 struct backend_ring {
 	bool is_there;    /* it is the backend's, or waits for the next */
-	bool is_enabled;  /* as the guest's frontend says */
 	bool stands_still; /* nobody has had it since it stood at `base` */
 	uint32_t base;
 };

@@ -363,7 +363,7 @@ static int dev_close(int vid)
 }
 
 /* A ring of a device that runs was switched, is a new one, or has other eventfds. */
-static int switch_ring(struct relay *r, unsigned int index)
+static int switch_ring(struct relay *r, unsigned int index, bool on)
 {
 	struct backend_ring *ring = &r->rings[index];
 	bool is_new = !ring->is_there;
@@ -384,9 +384,9 @@ static int switch_ring(struct relay *r, unsigned int index)
 		pthread_cond_signal(&r->wakes);
 		return ret;
 	}
-	if (ring->is_enabled)
+	if (on)
 		ret = backend_set_eventfds(&r->backend, r->vid, index);
-	return ret < 0 ? ret : backend_enable(&r->backend, index, ring->is_enabled);
+	return ret < 0 ? ret : backend_enable(&r->backend, index, on);
 }
 
 static int set_vring_state(int vid, int ring, int state)
@@ -397,60 +397,50 @@ static int set_vring_state(int vid, int ring, int state)
 	if (r == NULL || ring < 0 || ring >= BACKEND_RINGS_MAX)
 		return -EINVAL;
 	lock_for_library(r);
-	r->rings[ring].is_enabled = state != 0;
 	if (r->vid == vid)
-		ret = switch_ring(r, (unsigned int)ring);
+		ret = switch_ring(r, (unsigned int)ring, state != 0);
 	if (ret < 0)
 		lose(r);
 	pthread_mutex_unlock(&r->lock);
 	return ret;
 }
 
-/* The next guest starts with nothing. */
-static int dev_cleanup(int vid)
+/* The guest's backend is told something. Whoever comes next is told all of it. */
+static int tell_backend(int vid, int (*tell)(struct relay *r))
 {
 	struct relay *r = relay_of(rte_vhost_get_vdpa_device(vid));
+	int ret = 0;
 
 	if (r == NULL)
 		return -ENODEV;
 	lock_for_library(r);
-	if (r->vid < 0)
-		memset(r->rings, 0, sizeof(r->rings));
+	if (r->vid == vid && r->backend.wire.fd >= 0)
+		ret = tell(r);
+	if (ret < 0)
+		lose(r);
 	pthread_mutex_unlock(&r->lock);
-	return 0;
+	return ret;
+}
+
+static int tell_log(struct relay *r)
+{
+	return backend_log(&r->backend, r->vid, r->rings);
+}
+
+static int announce(struct relay *r)
+{
+	return backend_announce(&r->backend, r->vid);
 }
 
 /* Of a device that runs only whether it is logged changes, and where. */
 static int set_features(int vid)
 {
-	struct relay *r = relay_of(rte_vhost_get_vdpa_device(vid));
-	int ret = 0;
-
-	if (r == NULL)
-		return -ENODEV;
-	lock_for_library(r);
-	/* Whoever comes next is told all of it. */
-	if (r->vid == vid && r->backend.wire.fd >= 0)
-		ret = backend_log(&r->backend, vid, r->rings);
-	if (ret < 0)
-		lose(r);
-	pthread_mutex_unlock(&r->lock);
-	return ret;
+	return tell_backend(vid, tell_log);
 }
 
 static int migration_done(int vid)
 {
-	struct relay *r = relay_of(rte_vhost_get_vdpa_device(vid));
-	int ret = 0;
-
-	if (r == NULL)
-		return -ENODEV;
-	lock_for_library(r);
-	/* Whoever comes next does it when he starts. */
-	if (r->vid == vid && r->backend.wire.fd >= 0)
-		ret = backend_announce(&r->backend, vid);
-	pthread_mutex_unlock(&r->lock);
-	return ret;
+	return tell_backend(vid, announce);
 }
 
 static struct rte_vdpa_dev_ops ops = {
@@ -459,7 +449,6 @@ static struct rte_vdpa_dev_ops ops = {
 	.get_protocol_features = get_protocol_features,
 	.dev_conf = dev_conf,
 	.dev_close = dev_close,
-	.dev_cleanup = dev_cleanup,
 	.set_vring_state = set_vring_state,
 	.set_features = set_features,
 	.migration_done = migration_done,

@@ -341,6 +341,36 @@ announced(void)
 	pings_fini(&guest);
 }
 
+/* A second one on the same relay: what it does with its queues is no business of the first. */
+static void
+guest_that_is_refused(void)
+{
+	struct frontend other;
+	struct pings guest;
+	const char *second;
+	unsigned devices;
+
+	rig_up(lacks_nothing, &rig_one_pair);
+	pings_init(&guest, 0);
+	backend_work(&one, BACKEND_ECHO);
+	second = flow_serve(0);
+	fe_init(&other);
+	CHECK_EQ(fe_connect(&other, second), 0);
+	CHECK_EQ(fe_setup(&other, &rig_one_pair), 0);
+	for (unsigned i = 0; i < 2; i++)
+		CHECK_EQ(fe_set_vring_enable(&other, i, false), 0);
+	CHECK_EQ(fe_sync(&other), 0);
+	devices = backend_devices(&one);
+	backend_kill(&one);
+	backend_start(&one, one.path, lacks_nothing);
+	CHECK(rig_wait_device(&one, devices + 1));
+	pings_send(&guest, 20);
+	pings_receive_all(&guest);
+	pings_fini(&guest);
+	fe_close(&other);
+	flow_unserve(second);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -351,6 +381,7 @@ main(int argc, char **argv)
 		FLOW_TEST(queues_that_come_later),
 		FLOW_TEST(larger_queues_that_come_later),
 		FLOW_TEST(queues_that_were_on_before),
+		FLOW_TEST(guest_that_is_refused),
 		FLOW_TEST(another_eventfd),
 		FLOW_TEST(errors_are_heard),
 		FLOW_TEST(many_regions),
